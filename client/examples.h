@@ -1,0 +1,80 @@
+/* client/examples.h
+ *
+ * One client's examples, ready to be drawn in batches: readings cleaned, windows laid, split in three parts. Readings
+ * are kept once; an example is an index, and a batch is gathered from them when it is asked for. Immutable after
+ * wm_examples_scale; may then be gathered from by several threads.
+ *
+ * The way there: a source gives readings -> owners divides them -> windows lays examples -> statistics and scaling. */
+#ifndef WM_CLIENT_EXAMPLES_H
+#define WM_CLIENT_EXAMPLES_H
+
+#include "common/job/job.h"
+#include "common/update.h"
+#include "models/batch.h"
+
+typedef struct wm_examples wm_examples;
+
+typedef enum wm_part { WM_TRAIN, WM_VALIDATE, WM_TEST, WM_PARTS } wm_part;
+
+size_t wm_examples_count(const wm_examples *examples, wm_part part);
+
+/* What was read and what became of it: for logs, `check` and the report. */
+typedef struct wm_examples_summary {
+    size_t rows;      /* readings' rows in the sources */
+    size_t missing;   /* readings that were absent, unreadable or out of range, over the columns that are used */
+    size_t filled;    /* of these, filled by the columns' rules */
+    size_t dropped;   /* examples left out because a gap lies in their window or at their target */
+    size_t counts[WM_PARTS];
+} wm_examples_summary;
+void wm_examples_summarise(const wm_examples *examples, wm_examples_summary *ret);
+
+/* Room for batches of up to batch_max examples; each thread that gathers has its own. WM_E_NOMEM. */
+typedef struct wm_batch_room wm_batch_room;
+wm_status wm_batch_room_new(const wm_job *job, size_t batch_max, wm_batch_room **ret, wm_error *err);
+void      wm_batch_room_free(wm_batch_room *room);
+
+/* The batch of examples index[0..n-1] of `part`, in that order, scaled; points into `room`. n <= batch_max. */
+void wm_examples_gather(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n,
+                        wm_batch_room *room, wm_batch *ret);
+
+/* ---- scaling ---- */
+
+/* Mean and deviation per column that is scaled `federated`, in the order of the job's columns; the rest is 0 and 1. As
+ * bytes (a blob that every client of the run gets): for each column of the job mean and deviation, as little-endian
+ * doubles. */
+typedef struct wm_scaling {
+    size_t  n_columns;
+    double *mean, *deviation; /* [n_columns], owned */
+} wm_scaling;
+void wm_scaling_release(wm_scaling *scaling);
+
+/* The parts of a statistics update, for both ends: "count", "sum" and "squares", int64, one per column of the job. A
+ * reading x in [low, high] counts as u = llrint((x - middle) / half * 2^20); squares are of u, divided by 2^16. */
+void wm_statistics_spec(const wm_job *job, wm_update_spec *spec);
+
+/* Fills an update of that spec from the training part. WM_E_REFUSED with fewer than data.rows_min rows. */
+wm_status wm_examples_statistics(const wm_examples *examples, wm_update *update, wm_error *err);
+
+/* Scaling from the summed statistics: sums[i] is part i's int64 sum. WM_E_RANGE if a column has no spread at all: the
+ * sentence names it. */
+wm_status wm_scaling_from_statistics(const wm_job *job, const int64_t *const *sums, wm_scaling *ret, wm_error *err);
+
+wm_status wm_scaling_encode(const wm_scaling *scaling, uint8_t **ret, size_t *n, wm_error *err);
+wm_status wm_scaling_decode(const wm_job *job, const uint8_t *bytes, size_t n, wm_scaling *ret, wm_error *err);
+
+/* Must be called once before the first gather; scaling NULL: the job needs none. Computes client scaling itself. */
+wm_status wm_examples_scale(wm_examples *examples, const wm_scaling *scaling, wm_error *err);
+
+/* values[n][width of target], predictions or truths as the model sees them, become the data's own units. A
+ * `difference` target becomes the value at the horizon. index as in gather. */
+void wm_examples_unscale(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t target,
+                         float *values);
+
+/* values[n][width] <- the naive prediction in the data's units: persistence. For a class target: logits of the
+ * majority class of this client's training part. */
+void wm_examples_naive(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t target,
+                       float *values);
+
+void wm_examples_free(wm_examples *examples);
+
+#endif

@@ -1,0 +1,61 @@
+/* client/trainer.h
+ *
+ * Local training as a pure function: parameters + examples + settings -> update. A gateway and the simulator call the
+ * same one, so what was tried tonight runs tomorrow. The order of examples follows from (job seed, round, client's
+ * name) alone: an unfinished update is trained again to the same bits.
+ *
+ * A trainer is one thread's: a resident plan, a copy of the parameters and room for a batch, made once and used for
+ * one client after the other. */
+#ifndef WM_CLIENT_TRAINER_H
+#define WM_CLIENT_TRAINER_H
+
+#include "client/examples.h"
+#include "common/strategies/strategy.h"
+#include "models/metric.h"
+#include "models/model.h"
+
+#include <stdatomic.h>
+
+typedef struct wm_trainer wm_trainer;
+
+/* WM_E_NOMEM. The job and the model must outlive it. */
+wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **ret, wm_error *err);
+void      wm_trainer_free(wm_trainer *trainer);
+
+typedef struct wm_train_task {
+    wm_update_key      key;    /* goes into the update; key.round also picks the rate and the order of examples */
+    const char        *client; /* certified name */
+    const wm_examples *examples;
+    const float       *start;  /* [n_params] */
+    float             *state;  /* the strategy's client_state, NULL if that is 0 */
+    const atomic_bool *stop;   /* looked at between steps; NULL for none */
+} wm_train_task;
+
+/* *ret: sealed, the caller's to release; *loss: mean over the last epoch's examples. WM_E_NONFINITE: training exploded
+ * and the update is withheld. WM_E_RANGE: no training example. WM_E_CLOSED: stopped. */
+wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *ret, double *loss, wm_error *err);
+
+/* Trains params[n_params] in place for `epochs`, for baselines; `label` keeps its order apart from the rounds'. The
+ * rate of epoch e is that of round e / job epochs. */
+wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, const char *client, const char *label,
+                            size_t epochs, float *params, const atomic_bool *stop, wm_error *err);
+
+/* One contender's result on one part of one client's data: sums that add up over clients. */
+typedef struct wm_evaluation {
+    uint64_t examples;
+    double   loss_sum;                          /* NaN where there is no model (naive) */
+    double   count;                             /* values, as the metrics count */
+    double   sums[8][WM_METRIC_SUMS_MAX];       /* [n_metrics of the job] */
+} wm_evaluation;
+
+enum { WM_METRICS_MAX = 8 };
+
+/* params NULL: the naive prediction. WM_E_CLOSED: stopped. */
+wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,
+                      const atomic_bool *stop, wm_evaluation *ret, wm_error *err);
+
+void   wm_evaluation_add(wm_evaluation *to, const wm_evaluation *from);
+double wm_evaluation_metric(const wm_job *job, const wm_evaluation *evaluation, size_t metric);
+double wm_evaluation_loss(const wm_evaluation *evaluation);
+
+#endif

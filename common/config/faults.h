@@ -1,0 +1,36 @@
+/* common/config/faults.h
+ *
+ * Everything that is wrong with a file that a person wrote, collected in one go. A fault has a place and a path, and
+ * says what is wrong and what would be right:
+ *     air.yaml:14:9: model.layers[2].dense.units: "fifty" is not a whole number */
+#ifndef WM_COMMON_CONFIG_FAULTS_H
+#define WM_COMMON_CONFIG_FAULTS_H
+
+#include "common/status.h"
+#include "common/text.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where a value stands; line and column count from 1, 0 for "not in a file". */
+typedef struct wm_place {
+    uint32_t line, column;
+} wm_place;
+
+typedef struct wm_faults {
+    const char *file;  /* as the user named it; borrowed */
+    size_t      count; /* how many were added */
+    wm_text     lines; /* one a line; after the first 50 only counted */
+} wm_faults;
+
+void wm_faults_init(wm_faults *faults, const char *file);
+void wm_faults_release(wm_faults *faults);
+
+/* `path` such as "model.layers[2].dense.units", "" for the file as a whole. */
+__attribute__((format(printf, 4, 5))) void wm_faults_add(wm_faults *faults, wm_place place, const char *path,
+                                                         const char *fmt, ...);
+
+/* WM_OK if there is none; else WM_E_INVALID, with the first fault and how many more as the sentence. */
+wm_status wm_faults_result(const wm_faults *faults, wm_error *err);
+
+#endif

@@ -1,0 +1,289 @@
+/* common/files.c */
+#include "common/files.h"
+
+#include "common/crash.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* An errno as one of our statuses, with the sentence. */
+static wm_status io_fail(wm_error *err, const char *deed, const char *path)
+{
+    int       e = errno;
+    wm_status status = e == ENOSPC || e == EDQUOT       ? WM_E_FULL
+                       : e == ENOENT || e == ENOTDIR    ? WM_E_MISSING
+                       : e == EEXIST                    ? WM_E_EXISTS
+                                                        : WM_E_IO;
+
+    return wm_fail(err, status, "cannot %s %s: %s", deed, path, strerror(e));
+}
+
+char *wm_path_join(const char *folder, const char *name)
+{
+    char *path = NULL;
+    bool  slash = *folder != '\0' && folder[strlen(folder) - 1] == '/';
+
+    return asprintf(&path, slash ? "%s%s" : "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+static wm_status write_all(int fd, const uint8_t *bytes, size_t n, const char *path, wm_error *err)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, bytes, n);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return io_fail(err, "write", path);
+        bytes += done;
+        n -= (size_t)done;
+    }
+    return WM_OK;
+}
+
+static wm_status sync_folder_of(const char *path, wm_error *err)
+{
+    char     *folder = strdup(path);
+    char     *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+    int       fd;
+    wm_status st = WM_OK;
+
+    if (folder == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory to sync the folder of %s", path);
+    if (slash == folder)
+        slash[1] = '\0';
+    else if (slash != NULL)
+        *slash = '\0';
+    fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0)
+        st = io_fail(err, "sync the folder of", path);
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return st;
+}
+
+static wm_status system_replace(const wm_files *self, const char *path, const void *bytes, size_t n,
+                                unsigned mode, wm_error *err)
+{
+    char     *beside = NULL;
+    int       fd = -1;
+    wm_status st;
+
+    (void)self;
+    if (asprintf(&beside, "%s.new-XXXXXX", path) < 0)
+        return wm_fail(err, WM_E_NOMEM, "no memory to write %s", path);
+    fd = mkostemp(beside, O_CLOEXEC);
+    if (fd < 0) {
+        st = io_fail(err, "create", beside);
+        free(beside);
+        return st;
+    }
+    st = write_all(fd, bytes, n, beside, err);
+    if (st == WM_OK && (fchmod(fd, (mode_t)mode) != 0 || fsync(fd) != 0))
+        st = io_fail(err, "sync", beside);
+    if (close(fd) != 0 && st == WM_OK)
+        st = io_fail(err, "close", beside);
+    wm_crash_point("file-written");
+    if (st == WM_OK && rename(beside, path) != 0)
+        st = io_fail(err, "rename to", path);
+    if (st == WM_OK)
+        st = sync_folder_of(path, err);
+    else
+        unlink(beside);
+    free(beside);
+    return st;
+}
+
+static wm_status system_read(const wm_files *self, const char *path, size_t limit, uint8_t **ret, size_t *n,
+                             wm_error *err)
+{
+    int         fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    uint8_t    *bytes = NULL;
+    size_t      have = 0, want;
+    wm_status   st = WM_OK;
+
+    (void)self;
+    if (fd < 0)
+        return io_fail(err, "open", path);
+    if (fstat(fd, &info) != 0) {
+        st = io_fail(err, "read", path);
+        goto out;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        st = wm_fail(err, WM_E_IO, "%s is not a file", path);
+        goto out;
+    }
+    if (info.st_size < 0 || (uint64_t)info.st_size > limit) {
+        st = wm_fail(err, WM_E_RANGE, "%s has %lld bytes, more than the %zu allowed", path,
+                     (long long)info.st_size, limit);
+        goto out;
+    }
+    want = (size_t)info.st_size;
+    bytes = malloc(want + 1);
+    if (bytes == NULL) {
+        st = wm_fail(err, WM_E_NOMEM, "no memory for %s (%zu bytes)", path, want);
+        goto out;
+    }
+    while (have < want) {
+        ssize_t got = read(fd, bytes + have, want - have);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            st = io_fail(err, "read", path);
+            goto out;
+        }
+        if (got == 0)
+            break; /* it shrank while we read; what is there is what it is */
+        have += (size_t)got;
+    }
+    bytes[have] = '\0';
+    *ret = bytes;
+    *n = have;
+    bytes = NULL;
+out:
+    free(bytes);
+    close(fd);
+    return st;
+}
+
+static wm_status system_append(const wm_files *self, const char *path, const void *bytes, size_t n, wm_error *err)
+{
+    int       fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    wm_status st;
+
+    (void)self;
+    if (fd < 0)
+        return io_fail(err, "open", path);
+    st = write_all(fd, bytes, n, path, err);
+    if (close(fd) != 0 && st == WM_OK)
+        st = io_fail(err, "close", path);
+    return st;
+}
+
+static wm_status system_remove(const wm_files *self, const char *path, wm_error *err)
+{
+    (void)self;
+    return unlink(path) == 0 || errno == ENOENT ? WM_OK : io_fail(err, "remove", path);
+}
+
+static wm_status system_make_folder(const wm_files *self, const char *path, unsigned mode, wm_error *err)
+{
+    char     *partial = strdup(path);
+    wm_status st = WM_OK;
+
+    (void)self;
+    if (partial == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory to make the folder %s", path);
+    for (char *c = partial + 1; st == WM_OK; c++) {
+        char was = *c;
+
+        if (was != '/' && was != '\0')
+            continue;
+        *c = '\0';
+        /* Those above get the usual mode; only the last one is the caller's. */
+        if (mkdir(partial, was == '\0' ? (mode_t)mode : 0755) != 0 && errno != EEXIST)
+            st = io_fail(err, "make the folder", partial);
+        *c = was;
+        if (was == '\0')
+            break;
+    }
+    free(partial);
+    return st;
+}
+
+static bool system_exists(const wm_files *self, const char *path)
+{
+    (void)self;
+    return access(path, F_OK) == 0;
+}
+
+const wm_files *wm_files_system(void)
+{
+    static const wm_files files = {
+        .replace = system_replace,
+        .read = system_read,
+        .append = system_append,
+        .remove = system_remove,
+        .make_folder = system_make_folder,
+        .exists = system_exists,
+    };
+
+    return &files;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void wm_names_free(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+wm_status wm_folder_names(const char *path, char ***ret, size_t *n, wm_error *err)
+{
+    DIR           *folder = opendir(path);
+    char         **names = NULL;
+    size_t         count = 0, room = 0;
+    struct dirent *entry;
+    wm_status      st = WM_OK;
+
+    if (folder == NULL)
+        return io_fail(err, "open the folder", path);
+    while ((entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        if (count == room) {
+            char **more = realloc(names, (room = room > 0 ? 2 * room : 16) * sizeof *names);
+
+            if (more == NULL) {
+                st = wm_fail(err, WM_E_NOMEM, "no memory for the names in %s", path);
+                break;
+            }
+            names = more;
+        }
+        if ((names[count] = strdup(entry->d_name)) == NULL) {
+            st = wm_fail(err, WM_E_NOMEM, "no memory for the names in %s", path);
+            break;
+        }
+        count++;
+    }
+    closedir(folder);
+    if (st != WM_OK) {
+        wm_names_free(names, count);
+        return st;
+    }
+    if (count > 0)
+        qsort(names, count, sizeof *names, by_name);
+    *ret = names;
+    *n = count;
+    return WM_OK;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+wm_status wm_folder_remove(const char *path, wm_error *err)
+{
+    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+        return io_fail(err, "remove", path);
+    return WM_OK;
+}

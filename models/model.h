@@ -1,0 +1,47 @@
+/* models/model.h
+ *
+ * A network as a description: a graph of layers over named inputs, its heads, and the tensors that live, one after
+ * the other, in one flat float32 vector of parameters. Made from a job, immutable, shared by threads. Memory for
+ * running it, and the running, are in models/plan.h.
+ *
+ * The order of the vector is the order of the layers in the job and of the tensors in a layer; names and layouts are
+ * PyTorch's (dense: weight out x in, bias out), so that model.safetensors opens there. "Model SHA-256" is taken over
+ * this vector in little-endian order. */
+#ifndef WM_MODELS_MODEL_H
+#define WM_MODELS_MODEL_H
+
+#include "common/crypto/digest.h"
+#include "common/job/job.h"
+#include "common/text.h"
+
+typedef struct wm_model wm_model;
+
+typedef struct wm_tensor {
+    const char *name;   /* "1.weight": the layer's name and the tensor's */
+    wm_shape    shape;
+    size_t      offset; /* of its first value in the parameter vector */
+    size_t      n;
+} wm_tensor;
+
+/* WM_E_INVALID: layers that do not fit each other or the data; each is a fault at its place (faults may be NULL).
+ * Sizes are overflow-checked; a model over 2^31 parameters is refused. The job must outlive the model. */
+wm_status wm_model_new(const wm_job *job, wm_faults *faults, wm_model **ret, wm_error *err);
+void      wm_model_free(wm_model *model);
+
+size_t           wm_model_n_params(const wm_model *model);
+size_t           wm_model_n_tensors(const wm_model *model);
+const wm_tensor *wm_model_tensor(const wm_model *model, size_t i);
+
+/* Fresh parameters, the same bits for the same seed: as torch.nn initialises each kind of layer. */
+void wm_model_init(const wm_model *model, uint64_t seed, float *params);
+
+wm_digest wm_params_digest(const float *params, size_t n);
+
+/* A table of the layers for people: name, kind, output shape, parameters; into *text. */
+
+void wm_model_describe(const wm_model *model, wm_text *text);
+
+/* The families, for reading jobs. */
+extern const wm_family wm_layers, wm_losses, wm_optimisers, wm_schedules, wm_metrics;
+
+#endif
