@@ -8,8 +8,7 @@
 #ifndef WM_CLIENT_EXAMPLES_H
 #define WM_CLIENT_EXAMPLES_H
 
-#include "common/job/job.h"
-#include "common/update.h"
+#include "common/job/scaling.h"
 #include "models/batch.h"
 
 typedef struct wm_examples wm_examples;
@@ -39,28 +38,8 @@ void wm_examples_gather(const wm_examples *examples, wm_part part, const uint32_
 
 /* ---- scaling ---- */
 
-/* Mean and deviation per column that is scaled `federated`, in the order of the job's columns; the rest is 0 and 1. As
- * bytes (a blob that every client of the run gets): for each column of the job mean and deviation, as little-endian
- * doubles. */
-typedef struct wm_scaling {
-    size_t  n_columns;
-    double *mean, *deviation; /* [n_columns], owned */
-} wm_scaling;
-void wm_scaling_release(wm_scaling *scaling);
-
-/* The parts of a statistics update, for both ends: "count", "sum" and "squares", int64, one per column of the job. A
- * reading x in [low, high] counts as u = llrint((x - middle) / half * 2^20); squares are of u, divided by 2^16. */
-void wm_statistics_spec(const wm_job *job, wm_update_spec *spec);
-
-/* Fills an update of that spec from the training part. WM_E_REFUSED with fewer than data.rows_min rows. */
+/* Fills an update of wm_statistics_spec from the training part. WM_E_REFUSED with fewer than data.rows_min rows. */
 wm_status wm_examples_statistics(const wm_examples *examples, wm_update *update, wm_error *err);
-
-/* Scaling from the summed statistics: sums[i] is part i's int64 sum. WM_E_RANGE if a column has no spread at all: the
- * sentence names it. */
-wm_status wm_scaling_from_statistics(const wm_job *job, const int64_t *const *sums, wm_scaling *ret, wm_error *err);
-
-wm_status wm_scaling_encode(const wm_scaling *scaling, uint8_t **ret, size_t *n, wm_error *err);
-wm_status wm_scaling_decode(const wm_job *job, const uint8_t *bytes, size_t n, wm_scaling *ret, wm_error *err);
 
 /* Must be called once before the first gather; scaling NULL: the job needs none. Computes client scaling itself. */
 wm_status wm_examples_scale(wm_examples *examples, const wm_scaling *scaling, wm_error *err);
