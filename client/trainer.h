@@ -11,7 +11,7 @@
 
 #include "client/examples.h"
 #include "common/strategies/strategy.h"
-#include "models/metric.h"
+#include "models/evaluation.h"
 #include "models/model.h"
 
 #include <stdatomic.h>
@@ -40,22 +40,8 @@ wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *re
 wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, const char *client, const char *label,
                             size_t epochs, float *params, const atomic_bool *stop, wm_error *err);
 
-/* One contender's result on one part of one client's data: sums that add up over clients. */
-typedef struct wm_evaluation {
-    uint64_t examples;
-    double   loss_sum;                          /* NaN where there is no model (naive) */
-    double   count;                             /* values, as the metrics count */
-    double   sums[8][WM_METRIC_SUMS_MAX];       /* [n_metrics of the job] */
-} wm_evaluation;
-
-enum { WM_METRICS_MAX = 8 };
-
 /* params NULL: the naive prediction. WM_E_CLOSED: stopped. */
 wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,
                       const atomic_bool *stop, wm_evaluation *ret, wm_error *err);
-
-void   wm_evaluation_add(wm_evaluation *to, const wm_evaluation *from);
-double wm_evaluation_metric(const wm_job *job, const wm_evaluation *evaluation, size_t metric);
-double wm_evaluation_loss(const wm_evaluation *evaluation);
 
 #endif

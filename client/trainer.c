@@ -1,0 +1,321 @@
+/* client/trainer.c
+ *
+ * McMahan et al. 2017, Algorithm 1, ClientUpdate: E epochs over the client's examples in shuffled batches of B. The
+ * parameters are copied in, trained, and handed to the strategy's client half, which makes the update of them. */
+#include "client/trainer.h"
+
+#include "common/rng.h"
+#include "models/metric.h"
+#include "models/plan.h"
+#include "models/schedule.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* Examples in a forward-only batch: large enough that the products are efficient, small enough that a network of
+     * thousands of units stays in the cache. */
+    EVALUATE_BATCH = 200,
+};
+
+struct wm_trainer {
+    const wm_job          *job;
+    const wm_model        *model;
+    const wm_strategy_ops *strategy;
+    wm_update_spec         spec; /* of a training update */
+    size_t                 n_params;
+    wm_plan               *train, *evaluate;
+    wm_batch_room         *room;   /* of the larger of both batches */
+    float                 *params; /* [n_params]: the copy that is trained */
+    uint32_t              *order;  /* [order_room]: the examples of an epoch */
+    size_t                 order_room;
+    float                 *values, *truths; /* [EVALUATE_BATCH][width_max]: in the data's units */
+};
+
+static size_t width_max(const wm_job *job)
+{
+    size_t most = 1;
+
+    for (size_t t = 0; t < job->data.n_targets; t++) {
+        size_t width = wm_job_target_width(job, t);
+
+        most = width > most ? width : most;
+    }
+    return most;
+}
+
+wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **ret, wm_error *err)
+{
+    wm_trainer *self = calloc(1, sizeof *self);
+    size_t      batch = (size_t)job->training.batch, width = width_max(job);
+    wm_status   st;
+
+    if (self == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for a trainer");
+    self->job = job;
+    self->model = model;
+    self->strategy = (const wm_strategy_ops *)job->strategy.member;
+    self->n_params = wm_model_n_params(model);
+    wm_strategy_spec(job, self->n_params, &self->spec);
+    self->params = malloc(self->n_params * sizeof *self->params);
+    self->values = malloc(EVALUATE_BATCH * width * sizeof *self->values);
+    self->truths = malloc(EVALUATE_BATCH * width * sizeof *self->truths);
+    if (self->params == NULL || self->values == NULL || self->truths == NULL) {
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the trainer of a model of %zu parameters", self->n_params);
+        goto out;
+    }
+    if ((st = wm_plan_new(model, batch, WM_PLAN_TRAIN, &self->train, err)) != WM_OK ||
+        (st = wm_plan_new(model, EVALUATE_BATCH, WM_PLAN_EVALUATE, &self->evaluate, err)) != WM_OK ||
+        (st = wm_batch_room_new(job, batch > EVALUATE_BATCH ? batch : EVALUATE_BATCH, &self->room, err)) != WM_OK)
+        goto out;
+    *ret = self;
+    self = NULL;
+out:
+    wm_trainer_free(self);
+    return st;
+}
+
+void wm_trainer_free(wm_trainer *trainer)
+{
+    if (trainer == NULL)
+        return;
+    wm_plan_free(trainer->train);
+    wm_plan_free(trainer->evaluate);
+    wm_batch_room_free(trainer->room);
+    free(trainer->params);
+    free(trainer->order);
+    free(trainer->values);
+    free(trainer->truths);
+    free(trainer);
+}
+
+static bool stopped(const atomic_bool *stop)
+{
+    return stop != NULL && atomic_load_explicit(stop, memory_order_relaxed);
+}
+
+static wm_status order_reserve(wm_trainer *self, size_t n, wm_error *err)
+{
+    uint32_t *order;
+
+    if (n <= self->order_room)
+        return WM_OK;
+    order = realloc(self->order, n * sizeof *order);
+    if (order == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the order of %zu examples", n);
+    self->order = order;
+    self->order_room = n;
+    return WM_OK;
+}
+
+static double rate_of(const wm_job *job, uint32_t round)
+{
+    const wm_schedule_ops *schedule = (const wm_schedule_ops *)job->training.rate.member;
+
+    return schedule->rate(job->training.rate.options, round, (uint32_t)job->rounds);
+}
+
+/* What an epoch needs to know; one value for a whole round. */
+typedef struct epoch_settings {
+    const wm_examples *examples;
+    const atomic_bool *stop;
+    wm_step            step;
+    wm_rng             rng;
+} epoch_settings;
+
+/* One pass over the training part in a fresh order. *loss: mean over its examples. Counts steps. */
+static wm_status run_epoch(wm_trainer *self, epoch_settings *set, float *params, uint64_t *steps, double *loss,
+                           wm_error *err)
+{
+    size_t n = wm_examples_count(set->examples, WM_TRAIN), batch_max = (size_t)self->job->training.batch;
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        self->order[i] = (uint32_t)i;
+    wm_rng_shuffle(&set->rng, self->order, n);
+    for (size_t at = 0; at < n; at += batch_max) {
+        size_t    size = n - at < batch_max ? n - at : batch_max;
+        wm_batch  batch;
+        double    mean;
+        wm_status st;
+
+        if (stopped(set->stop))
+            return wm_fail(err, WM_E_CLOSED, "training was stopped");
+        wm_examples_gather(set->examples, WM_TRAIN, self->order + at, size, self->room, &batch);
+        st = wm_plan_step(self->train, params, &batch, &set->step, &mean, err);
+        if (st != WM_OK)
+            return st;
+        sum += mean * (double)size;
+        ++*steps;
+    }
+    *loss = sum / (double)n;
+    return WM_OK;
+}
+
+static wm_status begin(wm_trainer *self, const wm_examples *examples, wm_error *err)
+{
+    size_t n = wm_examples_count(examples, WM_TRAIN);
+
+    if (n == 0)
+        return wm_fail(err, WM_E_RANGE, "there is no example to train on");
+    if (n > self->spec.weight_cap)
+        return wm_fail(err, WM_E_RANGE, "%zu training examples are more than the job's cohort.weight_cap of %llu", n,
+                       (unsigned long long)self->spec.weight_cap);
+    return order_reserve(self, n, err);
+}
+
+/* The strategy's hook, with what it wants to know. */
+typedef struct adjust_context {
+    const wm_strategy_ops *strategy;
+    const void            *options;
+    const float           *start, *state;
+} adjust_context;
+
+static void adjust(void *context, const float *params, float *grads, size_t n_params)
+{
+    const adjust_context *c = context;
+
+    c->strategy->adjust(c->options, c->start, params, grads, n_params, c->state);
+}
+
+wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *ret, double *loss, wm_error *err)
+{
+    const wm_job   *job = trainer->job;
+    adjust_context  context = { trainer->strategy, job->strategy.options, task->start, task->state };
+    epoch_settings  set = { .examples = task->examples, .stop = task->stop };
+    wm_update       update;
+    uint64_t        steps = 0;
+    wm_status       st = begin(trainer, task->examples, err);
+
+    if (st != WM_OK)
+        return st;
+    set.step = (wm_step){ .rate = rate_of(job, task->key.round), .clip = job->training.clip };
+    if (trainer->strategy->adjust != NULL) {
+        set.step.adjust = adjust;
+        set.step.context = &context;
+    }
+    wm_rng_init_keyed(&set.rng, job->seed, "batches", task->key.round, task->client);
+    wm_plan_reset(trainer->train, wm_rng_next(&set.rng));
+    memcpy(trainer->params, task->start, trainer->n_params * sizeof *trainer->params);
+    for (int64_t e = 0; e < job->training.epochs; e++) {
+        st = run_epoch(trainer, &set, trainer->params, &steps, loss, err);
+        if (st != WM_OK)
+            return st;
+    }
+    st = wm_update_new(&trainer->spec, &task->key, &update, err);
+    if (st != WM_OK)
+        return st;
+    update.weight = wm_examples_count(task->examples, WM_TRAIN);
+    st = trainer->strategy->client_finish(job->strategy.options, task->start, trainer->params, trainer->n_params,
+                                          steps, set.step.rate, *loss, task->state, &update, err);
+    if (st != WM_OK) {
+        wm_update_release(&update);
+        return st;
+    }
+    wm_update_seal(&update, &trainer->spec);
+    *ret = update;
+    return WM_OK;
+}
+
+wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, const char *client, const char *label,
+                            size_t epochs, float *params, const atomic_bool *stop, wm_error *err)
+{
+    const wm_job  *job = trainer->job;
+    epoch_settings set = { .examples = examples, .stop = stop, .step = { .clip = job->training.clip } };
+    uint64_t       steps = 0;
+    double         loss;
+    wm_status      st = begin(trainer, examples, err);
+
+    if (st != WM_OK)
+        return st;
+    for (size_t e = 0; e < epochs; e++) {
+        uint32_t round = (uint32_t)(e / (size_t)job->training.epochs) + 1;
+
+        set.step.rate = rate_of(job, round);
+        /* An order and a fresh optimiser for every round's worth, as in federated training. */
+        if (e % (size_t)job->training.epochs == 0) {
+            wm_rng_init_keyed(&set.rng, job->seed, label, round, client);
+            wm_plan_reset(trainer->train, wm_rng_next(&set.rng));
+        }
+        st = run_epoch(trainer, &set, params, &steps, &loss, err);
+        if (st != WM_OK)
+            return st;
+    }
+    return WM_OK;
+}
+
+/* Adds one batch's part of the metrics of target t. values: predictions, in the model's scale or already in the data's
+ * (naive). */
+static void add_metrics(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
+                        const wm_batch *batch, size_t t, wm_evaluation *ret)
+{
+    const wm_job *job = self->job;
+    size_t        width = wm_job_target_width(job, t);
+    bool          classes = job->data.targets[t].classes > 0;
+
+    if (!classes) {
+        memcpy(self->truths, batch->targets[t], batch->n * width * sizeof *self->truths);
+        wm_examples_unscale(examples, part, index, batch->n, t, self->truths);
+    }
+    for (size_t m = 0; m < job->evaluate.n_metrics; m++) {
+        const wm_choice     *choice = &job->evaluate.metrics[m];
+        const wm_metric_ops *metric = (const wm_metric_ops *)choice->member;
+
+        if (metric->for_classes == classes)
+            metric->add(choice->options, self->values, self->truths, batch->classes[t], batch->n, width,
+                        ret->sums[m]);
+    }
+    ret->count += (double)(classes ? batch->n : batch->n * width);
+}
+
+static wm_status evaluate_batch(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
+                                size_t n, const float *params, wm_evaluation *ret, wm_error *err)
+{
+    const float *outputs[WM_TARGETS_MAX];
+    wm_batch     batch;
+
+    wm_examples_gather(examples, part, index, n, self->room, &batch);
+    if (params != NULL) {
+        double    sum;
+        wm_status st = wm_plan_forward(self->evaluate, params, &batch, outputs, &sum, err);
+
+        if (st != WM_OK)
+            return st;
+        ret->loss_sum += sum;
+    }
+    for (size_t t = 0; t < self->job->data.n_targets; t++) {
+        if (params != NULL) {
+            memcpy(self->values, outputs[t], n * wm_job_target_width(self->job, t) * sizeof *self->values);
+            if (self->job->data.targets[t].classes == 0)
+                wm_examples_unscale(examples, part, index, n, t, self->values);
+        } else {
+            wm_examples_naive(examples, part, index, n, t, self->values);
+        }
+        add_metrics(self, examples, part, index, &batch, t, ret);
+    }
+    return WM_OK;
+}
+
+wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,
+                      const atomic_bool *stop, wm_evaluation *ret, wm_error *err)
+{
+    size_t        n = wm_examples_count(examples, part);
+    wm_evaluation result = { .examples = n, .loss_sum = params != NULL ? 0 : NAN };
+    uint32_t      index[EVALUATE_BATCH];
+
+    for (size_t at = 0; at < n; at += EVALUATE_BATCH) {
+        size_t    size = n - at < EVALUATE_BATCH ? n - at : EVALUATE_BATCH;
+        wm_status st;
+
+        if (stopped(stop))
+            return wm_fail(err, WM_E_CLOSED, "the evaluation was stopped");
+        for (size_t i = 0; i < size; i++)
+            index[i] = (uint32_t)(at + i);
+        st = evaluate_batch(trainer, examples, part, index, size, params, &result, err);
+        if (st != WM_OK)
+            return st;
+    }
+    *ret = result;
+    return WM_OK;
+}
