@@ -219,7 +219,7 @@ wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *re
 }
 
 wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, const char *client, const char *label,
-                            size_t epochs, float *params, const atomic_bool *stop, wm_error *err)
+                            uint32_t first_round, size_t epochs, float *params, const atomic_bool *stop, wm_error *err)
 {
     const wm_job  *job = trainer->job;
     epoch_settings set = { .examples = examples, .stop = stop, .step = { .clip = job->training.clip } };
@@ -230,7 +230,7 @@ wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, co
     if (st != WM_OK)
         return st;
     for (size_t e = 0; e < epochs; e++) {
-        uint32_t round = (uint32_t)(e / (size_t)job->training.epochs) + 1;
+        uint32_t round = first_round + (uint32_t)(e / (size_t)job->training.epochs);
 
         set.step.rate = rate_of(job, round);
         /* An order and a fresh optimiser for every round's worth, as in federated training. */

@@ -35,10 +35,10 @@ typedef struct wm_train_task {
  * and the update is withheld. WM_E_RANGE: no training example. WM_E_CLOSED: stopped. */
 wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *ret, double *loss, wm_error *err);
 
-/* Trains params[n_params] in place for `epochs`, for baselines; `label` keeps its order apart from the rounds'. The
- * rate of epoch e is that of round e / job epochs. */
+/* Trains params[n_params] in place for `epochs`, for baselines; `label` keeps its order apart from the rounds'. Epochs
+ * go by the rate of their round, as if every round took the job's number of epochs, counted from first_round. */
 wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, const char *client, const char *label,
-                            size_t epochs, float *params, const atomic_bool *stop, wm_error *err);
+                            uint32_t first_round, size_t epochs, float *params, const atomic_bool *stop, wm_error *err);
 
 /* params NULL: the naive prediction. WM_E_CLOSED: stopped. */
 wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,

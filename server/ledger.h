@@ -9,17 +9,6 @@
 
 #include "server/records.h"
 
-typedef enum wm_phase {
-    WM_PHASE_NONE,       /* the run has just started */
-    WM_PHASE_STATISTICS,
-    WM_PHASE_TRAIN,
-    WM_PHASE_EVALUATE,   /* of a committed round */
-    WM_PHASE_FINAL,      /* the test part, all contenders */
-    WM_PHASE_CLOSED,
-} wm_phase;
-
-const char *wm_phase_name(wm_phase phase);
-
 /* Where a run stands, durably. A cohort is not kept: it follows from seed, round, attempt and population. */
 typedef struct wm_standing {
     wm_phase   phase;

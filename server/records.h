@@ -7,6 +7,7 @@
 
 #include "common/crypto/digest.h"
 #include "common/job/job.h"
+#include "common/task.h"
 #include "common/update.h"
 
 /* What became of one client's part in a round. */
@@ -29,16 +30,6 @@ typedef struct wm_contribution {
     double     loss;   /* its training loss */
     double     seconds; /* from the offer to the verdict */
 } wm_contribution;
-
-/* Who is compared with whom in an evaluation. */
-typedef enum wm_contender {
-    WM_FEDERATED,
-    WM_TUNED,  /* federated and one local epoch */
-    WM_ALONE,
-    WM_POOLED, /* simulation only */
-    WM_NAIVE,
-    WM_CONTENDERS
-} wm_contender;
 
 enum { WM_RESULT_METRICS = 8 };
 
@@ -77,7 +68,6 @@ typedef enum wm_outcome {
 
 const char *wm_outcome_name(wm_outcome outcome); /* "running", "done", "stopped early", "stopped", "failed" */
 const char *wm_verdict_name(wm_verdict verdict);
-const char *wm_contender_name(wm_contender contender); /* "federated", "federated + 1 epoch", "alone", ... */
 
 /* The last evaluation, on the test part: all contenders, for each client and together. */
 typedef struct wm_final_record {

@@ -11,6 +11,7 @@
 #include "common/blobs.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "models/evaluation.h"
 #include "models/model.h"
 #include "server/ledger.h"
 
@@ -37,6 +38,7 @@ typedef struct wm_run_settings {
     wm_log                *log; /* NULL for none */
     wm_run_observer        observer;
     int64_t                grace_ms; /* least time that an open phase has left after a restart (30 s) */
+    bool                   patient;  /* no deadline passes: a simulation waits for its own workers */
 } wm_run_settings;
 
 /* Starts the run, or goes on with it where the ledger says it stands. All that `settings` points to is borrowed.
@@ -44,16 +46,6 @@ typedef struct wm_run_settings {
  * WM_E_DAMAGED: the model that the ledger names is not in the blobs. */
 wm_status wm_run_open(const wm_run_settings *settings, wm_run **ret, wm_error *err);
 void      wm_run_free(wm_run *run);
-
-/* What a client is asked to do. */
-typedef struct wm_task {
-    wm_phase  phase;   /* STATISTICS, TRAIN, EVALUATE or FINAL */
-    uint32_t  round, attempt;
-    wm_digest model;   /* zero for STATISTICS */
-    wm_digest scaling; /* zero if the job needs none, and for STATISTICS */
-    int64_t   left_ms; /* of the deadline; INT64_MAX where there is none */
-    unsigned  baselines; /* FINAL: wm_baseline that the client is to compute, or-ed */
-} wm_task;
 
 typedef enum wm_answer {
     WM_ANSWER_TASK,    /* *task is set */
@@ -82,16 +74,11 @@ wm_verdict wm_run_submit(wm_run *run, const char *client, uint8_t *bytes, size_t
 /* The size of an update for `task`, for a limit before the first byte is taken. */
 size_t wm_run_update_size(wm_run *run, wm_task_kind kind);
 
-/* An evaluation: sums[contender] are the client's, present[] says which. */
-typedef struct wm_evaluation_sums {
-    bool     present;
-    uint64_t examples;
-    double   loss_sum, count;
-    double   sums[WM_RESULT_METRICS][4];
-} wm_evaluation_sums;
-
+/* An evaluation: results[contender] where bit `contender` of `present` is set. Checked: no more examples than the job's
+ * weight cap, every sum finite (but the loss of the naive prediction). */
 wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32_t round,
-                         const wm_evaluation_sums sums[WM_CONTENDERS], wm_error *err);
+                         unsigned present,
+                         const wm_evaluation results[WM_CONTENDERS], wm_error *err);
 
 /* The client will not, or cannot, do this task; named and counted, and the round goes on without it. */
 void wm_run_decline(wm_run *run, const char *client, wm_phase phase, uint32_t round, const char *reason);
@@ -107,8 +94,8 @@ int64_t wm_run_tick(wm_run *run);
 /* By the operator: closes the run now. */
 wm_status wm_run_stop(wm_run *run, const char *why, wm_error *err);
 
-/* The parameters named by `model`, which is the model of the task at hand: valid until that round is committed. */
-const float *wm_run_params(wm_run *run, const wm_digest *model);
+/* ret[n_params] <- the parameters named by `model`; false if that is no longer the model of the task at hand. */
+bool wm_run_params(wm_run *run, const wm_digest *model, float *ret);
 
 /* For `status` and the progress line. */
 typedef struct wm_run_progress {
