@@ -90,6 +90,21 @@ void wm_trainer_free(wm_trainer *trainer)
     free(trainer);
 }
 
+const wm_job *wm_trainer_job(const wm_trainer *trainer)
+{
+    return trainer->job;
+}
+
+const wm_model *wm_trainer_model(const wm_trainer *trainer)
+{
+    return trainer->model;
+}
+
+size_t wm_trainer_n_params(const wm_trainer *trainer)
+{
+    return trainer->n_params;
+}
+
 static bool stopped(const atomic_bool *stop)
 {
     return stop != NULL && atomic_load_explicit(stop, memory_order_relaxed);

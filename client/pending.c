@@ -1,0 +1,290 @@
+/* client/pending.c
+ *
+ * Both files: magic (8 bytes), SHA-256 of what follows (32), then
+ *     pending:         phase u32, round u32, run (16), model (32), loss f64, floats of state u64, bytes of update u64,
+ *                      state, update
+ *     strategy-state:  run (16), floats u64, state
+ * in the machine's own byte order: a gateway's disk is read by the gateway that wrote it, and a foreign one fails the
+ * length checks or the digest. */
+#include "client/pending.h"
+
+#include "common/crash.h"
+#include "common/sizes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAGIC_SIZE = 8, SEAL_SIZE = MAGIC_SIZE + WM_DIGEST_SIZE };
+
+/* The largest file that is read back: a model of 500 million parameters, and as much state. */
+static const size_t FILE_MAX = (size_t)4 << 30;
+
+static const char pending_magic[MAGIC_SIZE + 1] = "WMPEND01", state_magic[MAGIC_SIZE + 1] = "WMSTAT01";
+
+typedef struct pending_head {
+    uint32_t  phase, round;
+    uint8_t   run[WM_RUN_ID_SIZE];
+    wm_digest model;
+    double    loss;
+    uint64_t  n_state, n_update;
+} pending_head;
+
+typedef struct state_head {
+    uint8_t  run[WM_RUN_ID_SIZE];
+    uint64_t n_state;
+} state_head;
+
+struct wm_pending {
+    const wm_files *files;
+    char           *held_path, *state_path;
+    uint8_t        *held; /* the whole file; NULL if nothing is held */
+    pending_head    head;
+    wm_digest       digest;
+    uint8_t        *state; /* the whole file; NULL if there is none */
+    state_head      state_head;
+};
+
+/* Seals body[n], which begins SEAL_SIZE bytes into file[], and makes it durable. */
+static wm_status write_sealed(wm_pending *self, const char *path, const char *magic, uint8_t *file, size_t n,
+                              wm_error *err)
+{
+    wm_digest digest = wm_sha256_of(file + SEAL_SIZE, n - SEAL_SIZE);
+
+    memcpy(file, magic, MAGIC_SIZE);
+    memcpy(file + MAGIC_SIZE, digest.bytes, WM_DIGEST_SIZE);
+    return self->files->replace(self->files, path, file, n, 0600, err);
+}
+
+/* WM_E_MISSING, or WM_E_DAMAGED if the seal does not hold; *ret is then untouched. */
+static wm_status read_sealed(wm_pending *self, const char *path, const char *magic, uint8_t **ret, size_t *n,
+                             wm_error *err)
+{
+    uint8_t  *file;
+    size_t    size;
+    wm_digest digest;
+    wm_status st = self->files->read(self->files, path, FILE_MAX, &file, &size, err);
+
+    if (st != WM_OK)
+        return st;
+    if (size >= SEAL_SIZE && memcmp(file, magic, MAGIC_SIZE) == 0) {
+        digest = wm_sha256_of(file + SEAL_SIZE, size - SEAL_SIZE);
+        if (memcmp(digest.bytes, file + MAGIC_SIZE, WM_DIGEST_SIZE) == 0) {
+            *ret = file;
+            *n = size;
+            return WM_OK;
+        }
+    }
+    free(file);
+    return wm_fail(err, WM_E_DAMAGED, "%s is damaged", path);
+}
+
+static size_t state_offset(void)
+{
+    return SEAL_SIZE + sizeof(pending_head);
+}
+
+static const uint8_t *update_bytes(const wm_pending *self)
+{
+    return self->held + state_offset() + self->head.n_state * sizeof(float);
+}
+
+static wm_status read_held(wm_pending *self, wm_error *err)
+{
+    uint8_t     *file;
+    size_t       n, state, want;
+    pending_head head;
+    wm_status    st = read_sealed(self, self->held_path, pending_magic, &file, &n, err);
+
+    if (st != WM_OK)
+        return st;
+    if (n >= state_offset()) {
+        memcpy(&head, file + SEAL_SIZE, sizeof head);
+        if (wm_size_mul(head.n_state, sizeof(float), &state) && wm_size_add(state_offset(), state, &want) &&
+            wm_size_add(want, head.n_update, &want) && want == n) {
+            self->held = file;
+            self->head = head;
+            self->digest = wm_sha256_of(update_bytes(self), head.n_update);
+            return WM_OK;
+        }
+    }
+    free(file);
+    return wm_fail(err, WM_E_DAMAGED, "%s is damaged", self->held_path);
+}
+
+static wm_status read_state(wm_pending *self, wm_error *err)
+{
+    uint8_t   *file;
+    size_t     n, want;
+    state_head head;
+    wm_status  st = read_sealed(self, self->state_path, state_magic, &file, &n, err);
+
+    if (st != WM_OK)
+        return st;
+    if (n >= SEAL_SIZE + sizeof head) {
+        memcpy(&head, file + SEAL_SIZE, sizeof head);
+        if (wm_size_mul(head.n_state, sizeof(float), &want) && wm_size_add(want, SEAL_SIZE + sizeof head, &want) &&
+            want == n) {
+            self->state = file;
+            self->state_head = head;
+            return WM_OK;
+        }
+    }
+    free(file);
+    return wm_fail(err, WM_E_DAMAGED, "%s is damaged", self->state_path);
+}
+
+wm_status wm_pending_open(const wm_files *files, const char *folder, wm_pending **ret, wm_error *note, wm_error *err)
+{
+    wm_pending *self = calloc(1, sizeof *self);
+    wm_error    damage = { WM_OK, "" };
+    wm_status   st;
+
+    if (self == NULL || (self->held_path = wm_path_join(folder, "pending")) == NULL ||
+        (self->state_path = wm_path_join(folder, "strategy-state")) == NULL) {
+        wm_pending_free(self);
+        return wm_fail(err, WM_E_NOMEM, "no memory for the store of the pending update");
+    }
+    self->files = files;
+    st = read_held(self, &damage);
+    if (st == WM_OK || st == WM_E_MISSING || st == WM_E_DAMAGED) {
+        if (st == WM_E_DAMAGED)
+            files->remove(files, self->held_path, NULL);
+        st = read_state(self, st == WM_E_DAMAGED ? NULL : &damage);
+        if (st == WM_E_DAMAGED)
+            files->remove(files, self->state_path, NULL);
+    }
+    if (st != WM_OK && st != WM_E_MISSING && st != WM_E_DAMAGED) {
+        if (err != NULL)
+            *err = damage;
+        wm_pending_free(self);
+        return st;
+    }
+    if (note != NULL)
+        *note = damage.status == WM_E_DAMAGED ? damage : (wm_error){ WM_OK, "" };
+    *ret = self;
+    return WM_OK;
+}
+
+void wm_pending_free(wm_pending *pending)
+{
+    if (pending == NULL)
+        return;
+    free(pending->held_path);
+    free(pending->state_path);
+    free(pending->held);
+    free(pending->state);
+    free(pending);
+}
+
+bool wm_pending_held(const wm_pending *pending, wm_held *ret)
+{
+    if (pending->held == NULL)
+        return false;
+    *ret = (wm_held){
+        .phase = (wm_phase)pending->head.phase,
+        .round = pending->head.round,
+        .model = pending->head.model,
+        .digest = pending->digest,
+        .loss = pending->head.loss,
+        .bytes = update_bytes(pending),
+        .n_bytes = pending->head.n_update,
+    };
+    memcpy(ret->run, pending->head.run, sizeof ret->run);
+    return true;
+}
+
+wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update, double loss, const float *state,
+                          size_t n_state, wm_error *err)
+{
+    pending_head head = { .phase = (uint32_t)phase,
+                          .round = update->key.round,
+                          .model = update->key.model,
+                          .loss = loss,
+                          .n_state = n_state,
+                          .n_update = update->n_bytes };
+    size_t       n, state_bytes;
+    uint8_t     *file = NULL;
+    wm_status    st;
+
+    memcpy(head.run, update->key.run, sizeof head.run);
+    if (wm_size_mul(n_state, sizeof(float), &state_bytes) && wm_size_add(state_offset(), state_bytes, &n) &&
+        wm_size_add(n, update->n_bytes, &n))
+        file = malloc(n);
+    if (file == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory to keep an update of %zu bytes", update->n_bytes);
+    memset(file, 0, state_offset());
+    memcpy(file + SEAL_SIZE, &head, sizeof head);
+    if (n_state > 0)
+        memcpy(file + state_offset(), state, state_bytes);
+    memcpy(file + state_offset() + state_bytes, update->bytes, update->n_bytes);
+    wm_crash_point("client-keep-before");
+    st = write_sealed(pending, pending->held_path, pending_magic, file, n, err);
+    if (st != WM_OK) {
+        free(file);
+        return st;
+    }
+    wm_crash_point("client-keep-after");
+    free(pending->held);
+    pending->held = file;
+    pending->head = head;
+    pending->digest = wm_sha256_of(update->bytes, update->n_bytes);
+    wm_update_release(update);
+    return WM_OK;
+}
+
+/* The state that goes with a committed update becomes what the strategy keeps. */
+static wm_status keep_state(wm_pending *self, wm_error *err)
+{
+    state_head head = { .n_state = self->head.n_state };
+    size_t     bytes = self->head.n_state * sizeof(float), n = SEAL_SIZE + sizeof head + bytes;
+    uint8_t   *file = malloc(n);
+    wm_status  st;
+
+    if (file == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the strategy's state");
+    memcpy(head.run, self->head.run, sizeof head.run);
+    memcpy(file + SEAL_SIZE, &head, sizeof head);
+    memcpy(file + SEAL_SIZE + sizeof head, self->held + state_offset(), bytes);
+    st = write_sealed(self, self->state_path, state_magic, file, n, err);
+    if (st != WM_OK) {
+        free(file);
+        return st;
+    }
+    free(self->state);
+    self->state = file;
+    self->state_head = head;
+    return WM_OK;
+}
+
+wm_status wm_pending_let_go(wm_pending *pending, bool committed, wm_error *err)
+{
+    wm_status st = WM_OK;
+
+    if (pending->held == NULL)
+        return WM_OK;
+    if (committed && pending->head.n_state > 0)
+        st = keep_state(pending, err);
+    wm_crash_point("client-let-go-before");
+    if (st == WM_OK)
+        st = pending->files->remove(pending->files, pending->held_path, err);
+    if (st != WM_OK)
+        return st;
+    wm_crash_point("client-let-go-after");
+    free(pending->held);
+    pending->held = NULL;
+    return WM_OK;
+}
+
+void wm_pending_state(const wm_pending *pending, const uint8_t run[WM_RUN_ID_SIZE], float *state, size_t n)
+{
+    bool ours = pending->state != NULL && pending->state_head.n_state == n &&
+                memcmp(pending->state_head.run, run, WM_RUN_ID_SIZE) == 0;
+
+    if (n == 0)
+        return;
+    if (ours)
+        memcpy(state, pending->state + SEAL_SIZE + sizeof(state_head), n * sizeof *state);
+    else
+        memset(state, 0, n * sizeof *state);
+}
+

@@ -1,0 +1,51 @@
+/* client/pending.h
+ *
+ * The gateway's own small store: the one finished update that the server has not yet said is in a committed model, and
+ * what the strategy keeps between rounds. An update is always in one of two durable places: a committed model, or
+ * here.
+ *
+ * Sparing with an SD card: one file, `pending`, written once when training ends and removed when the server lets it
+ * go; `strategy-state` only for strategies that keep something. Both written whole, synced and renamed, with a SHA-256
+ * over all of it: what does not hold is dropped by name, since training again gives the same bits.
+ * Owned by one thread. */
+#ifndef WM_CLIENT_PENDING_H
+#define WM_CLIENT_PENDING_H
+
+#include "common/files.h"
+#include "common/task.h"
+#include "common/update.h"
+
+typedef struct wm_pending wm_pending;
+
+/* What is held. The bytes belong to the store, until it is let go or replaced. */
+typedef struct wm_held {
+    wm_phase       phase;
+    uint32_t       round;
+    uint8_t        run[WM_RUN_ID_SIZE];
+    wm_digest      model;
+    wm_digest      digest; /* of the bytes: the update's name */
+    double         loss;
+    const uint8_t *bytes;
+    size_t         n_bytes;
+} wm_held;
+
+/* Reads what a former life left in `folder`. *note (may be NULL) gets a sentence if something there did not hold and
+ * was dropped, else "". */
+wm_status wm_pending_open(const wm_files *files, const char *folder, wm_pending **ret, wm_error *note, wm_error *err);
+void      wm_pending_free(wm_pending *pending);
+
+/* false if nothing is held. */
+bool wm_pending_held(const wm_pending *pending, wm_held *ret);
+
+/* Durable when it returns. `state`, of n_state floats, is what the strategy keeps if this update is committed. Takes
+ * the update's bytes over on success. */
+wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update, double loss, const float *state,
+                          size_t n_state, wm_error *err);
+
+/* The server has it in a committed model (`committed`), or does not want it any more. */
+wm_status wm_pending_let_go(wm_pending *pending, bool committed, wm_error *err);
+
+/* state[n] <- what the strategy kept for that run; zeros if there is nothing of this run and length. */
+void wm_pending_state(const wm_pending *pending, const uint8_t run[WM_RUN_ID_SIZE], float *state, size_t n);
+
+#endif

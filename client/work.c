@@ -1,0 +1,152 @@
+/* client/work.c */
+#include "client/work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static wm_update_key key_of(const wm_work_order *order, wm_task_kind kind)
+{
+    wm_update_key key = { .kind = kind, .round = order->task->round, .model = order->task->model };
+
+    memcpy(key.run, order->run, sizeof key.run);
+    return key;
+}
+
+static wm_status statistics(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err)
+{
+    wm_update_key  key = key_of(order, WM_TASK_STATISTICS);
+    const wm_job  *job = wm_trainer_job(trainer);
+    wm_update_spec spec = { 0 };
+    wm_status      st;
+
+    wm_statistics_spec(job, &spec);
+    st = wm_update_new(&spec, &key, &ret->update, err);
+    if (st != WM_OK)
+        return st;
+    st = wm_examples_statistics(order->examples, &ret->update, err);
+    if (st != WM_OK) {
+        wm_update_release(&ret->update);
+        return st;
+    }
+    wm_update_seal(&ret->update, &spec);
+    ret->has_update = true;
+    return WM_OK;
+}
+
+static wm_status train(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err)
+{
+    wm_train_task task = {
+        .key = key_of(order, WM_TASK_TRAIN),
+        .client = order->client,
+        .examples = order->examples,
+        .start = order->params,
+        .state = order->state,
+        .stop = order->stop,
+    };
+    wm_status st = wm_train(trainer, &task, &ret->update, &ret->loss, err);
+
+    ret->has_update = st == WM_OK;
+    return st;
+}
+
+wm_part wm_work_part(const wm_job *job)
+{
+    const wm_job_split *split = &job->data.split;
+
+    switch (split->kind) {
+    case WM_SPLIT_TIME:
+    case WM_SPLIT_RANDOM:
+        return split->validate > 0 ? WM_VALIDATE : WM_TEST;
+    case WM_SPLIT_FILES:
+        return split->validate_files != NULL ? WM_VALIDATE : WM_TEST;
+    case WM_SPLIT_OWNERS:
+        break;
+    }
+    return WM_TEST;
+}
+
+static wm_status contend(wm_trainer *trainer, const wm_work_order *order, wm_contender contender, wm_part part,
+                         const float *params, wm_work_result *ret, wm_error *err)
+{
+    wm_status st = wm_evaluate(trainer, order->examples, part, params, order->stop, &ret->results[contender], err);
+
+    if (st == WM_OK)
+        ret->present |= 1u << contender;
+    return st;
+}
+
+/* A contender that first trains on this client's own data, from `start`. Without an example to train on it is left
+ * out, and the others count. */
+static wm_status contend_trained(wm_trainer *trainer, const wm_work_order *order, wm_contender contender,
+                                 uint32_t first_round, size_t epochs, float *params, wm_work_result *ret,
+                                 wm_error *err)
+{
+    const char *label = contender == WM_TUNED ? "tuned" : "alone";
+    wm_status   st;
+
+    if (wm_examples_count(order->examples, WM_TRAIN) == 0)
+        return WM_OK;
+    st = wm_train_in_place(trainer, order->examples, order->client, label, first_round, epochs, params, order->stop,
+                           err);
+    if (st == WM_E_NONFINITE)
+        return WM_OK; /* this baseline exploded; that is its result, and no reason to withhold the others */
+    return st == WM_OK ? contend(trainer, order, contender, WM_TEST, params, ret, err) : st;
+}
+
+static wm_status final(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err)
+{
+    const wm_job *job = wm_trainer_job(trainer);
+    unsigned      baselines = order->task->baselines;
+    size_t        n = wm_trainer_n_params(trainer);
+    float        *params = NULL;
+    wm_status     st = contend(trainer, order, WM_FEDERATED, WM_TEST, order->params, ret, err);
+
+    if (st == WM_OK && (baselines & WM_BASELINE_NAIVE) != 0)
+        st = contend(trainer, order, WM_NAIVE, WM_TEST, NULL, ret, err);
+    if (st == WM_OK && order->pooled != NULL)
+        st = contend(trainer, order, WM_POOLED, WM_TEST, order->pooled, ret, err);
+    if (st != WM_OK || (baselines & (WM_BASELINE_ALONE | WM_BASELINE_TUNED)) == 0)
+        return st;
+    params = malloc(n * sizeof *params);
+    if (params == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the baselines");
+    if ((baselines & WM_BASELINE_TUNED) != 0) {
+        memcpy(params, order->params, n * sizeof *params);
+        st = contend_trained(trainer, order, WM_TUNED, (uint32_t)job->rounds, 1, params, ret, err);
+    }
+    if (st == WM_OK && (baselines & WM_BASELINE_ALONE) != 0) {
+        wm_model_init(wm_trainer_model(trainer), job->seed, params);
+        st = contend_trained(trainer, order, WM_ALONE, 1, order->task->passes, params, ret, err);
+    }
+    free(params);
+    return st;
+}
+
+wm_status wm_work(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err)
+{
+    wm_work_result result = { 0 };
+    wm_status      st = WM_OK;
+
+    switch (order->task->phase) {
+    case WM_PHASE_STATISTICS:
+        st = statistics(trainer, order, &result, err);
+        break;
+    case WM_PHASE_TRAIN:
+        st = train(trainer, order, &result, err);
+        break;
+    case WM_PHASE_EVALUATE:
+        st = contend(trainer, order, WM_FEDERATED, wm_work_part(wm_trainer_job(trainer)), order->params, &result,
+                     err);
+        break;
+    case WM_PHASE_FINAL:
+        st = final(trainer, order, &result, err);
+        break;
+    case WM_PHASE_NONE:
+    case WM_PHASE_CLOSED:
+        st = wm_fail(err, WM_E_INVALID, "there is no work in the phase \"%s\"", wm_phase_name(order->task->phase));
+        break;
+    }
+    if (st == WM_OK)
+        *ret = result;
+    return st;
+}
