@@ -1,0 +1,31 @@
+/* server/tool/contest.h
+ *
+ * A saved model beside its baselines, on every client's test part, where all the data is at hand: what a run's last
+ * evaluation does, without the run. Clients are shared out to worker threads. */
+#ifndef WM_SERVER_TOOL_CONTEST_H
+#define WM_SERVER_TOOL_CONTEST_H
+
+#include "client/owners.h"
+#include "common/task.h"
+#include "models/evaluation.h"
+#include "models/model.h"
+
+typedef struct wm_contest_settings {
+    const wm_job     *job;
+    const wm_model   *model;
+    const float      *params;  /* [n_params]: the federated model */
+    const wm_scaling *scaling; /* NULL if the job needs none */
+    wm_owners        *owners;
+    uint32_t          passes;  /* epochs of `alone` and `pooled` */
+    size_t            workers;
+} wm_contest_settings;
+
+typedef struct wm_contest_result {
+    unsigned      present; /* bit c for evaluations[c] */
+    wm_evaluation evaluations[WM_CONTENDERS];
+} wm_contest_result;
+
+/* results[owners]: one per client, in their order. */
+wm_status wm_contest(const wm_contest_settings *settings, wm_contest_result *results, wm_error *err);
+
+#endif
