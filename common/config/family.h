@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* What an option is, in the file and in the struct. Lists are {items, count}. Everything that is pointed to lives as
- * long as what was parsed. */
+ * long as what was parsed. Numbers are decimal: 050 is fifty. */
 typedef enum wm_kind {
     WM_BOOL,      /* bool */
     WM_WHOLE,     /* int64_t, within [least, most] */
@@ -30,6 +30,11 @@ typedef enum wm_kind {
     WM_WHOLES,    /* wm_wholes; a lone number is a list of one */
     WM_DURATIONS, /* wm_durations; a lone one is a list of one */
     WM_BYTES,     /* int64_t bytes: 64KiB, 1MiB, 500MB, 4096 */
+    WM_FLAGS,     /* unsigned: bit i is set if `words`[i] is in the list; a lone word is a list of one */
+    WM_SECTION,   /* a mapping with options of its own: the struct of `section` stands at offset */
+    WM_MEMBER,    /* wm_choice: a member of `family` */
+    WM_MEMBERS,   /* wm_choices; a lone member is a list of one */
+    WM_NODE,      /* const struct wm_node *, NULL if absent: read by the code that owns the table; `says` what it is */
 } wm_kind;
 
 typedef struct wm_words {
@@ -52,19 +57,29 @@ typedef struct wm_durations {
     size_t         count;
 } wm_durations;
 
+struct wm_node;
+struct wm_member;
+
 typedef struct wm_option {
     const char        *name;
     wm_kind            kind;
     size_t             offset;   /* of the field in the member's options struct */
-    double             least;    /* inclusive; least == most == 0 means any */
+    double             least;    /* inclusive; least == most == 0 means any; most < least: no upper end */
     double             most;
     const char        *standard; /* the default as it would stand in the file; NULL: must be given, unless `optional` */
     bool               optional; /* may be absent without a default: the field stays zero */
     bool               main;     /* takes the value in {name: value} */
-    const char *const *words;    /* WM_CHOICE: ends with NULL */
+    const char *const *words;    /* WM_CHOICE, WM_FLAGS: ends with NULL */
     const char        *doc;      /* one sentence for the reference */
+
+    const struct wm_member *section; /* WM_SECTION; absent: its own defaults; `optional`: nothing in it must be given */
+    size_t      family; /* WM_MEMBER(S): offset of a `const wm_family *` in the record of families that is handed to
+                           the reader; where that is NULL the key is not looked at and the field stays zero */
+    const char *number; /* WM_MEMBER: the member that a plain number stands for: rate: 0.1 is {constant: 0.1} */
+    const char *says;   /* WM_NODE: "a mapping from names to columns" */
 } wm_option;
 
+/* A member of a family; and any other table of options: a section of a file, or a file as a whole. */
 typedef struct wm_member {
     const char      *name; /* as written in files */
     const char      *doc;  /* one sentence for the reference */
@@ -72,7 +87,8 @@ typedef struct wm_member {
     size_t           n_options;
     size_t           options_size; /* bytes of the struct that they fill */
 
-    /* What a table cannot say: options that must go together. Adds faults; NULL if there is nothing to add. */
+    /* What a table cannot say: options that must go together. Adds faults; NULL if there is nothing to add. Called
+     * only when every option by itself was right. */
     void (*check)(const void *options, wm_faults *faults, wm_place place, const char *path);
 } wm_member;
 
@@ -91,6 +107,11 @@ typedef struct wm_choice {
     wm_place         place;
     const char      *path; /* "model.layers[2]": for faults found later, such as shapes that do not fit */
 } wm_choice;
+
+typedef struct wm_choices {
+    const wm_choice *items;
+    size_t           count;
+} wm_choices;
 
 const wm_member *wm_family_find(const wm_family *family, const char *name); /* NULL if unknown */
 
