@@ -11,9 +11,9 @@ enum { WM_CONFIG_BYTES_MAX = 256 << 10 };
 
 /* record[table->options_size], zeroed by the caller, is filled; what it points to lives in *memory, the
  * caller's to give to wm_arena_free. text[n]: YAML. `families` as in wm_reader. Every fault is added to
- * *faults, which has the file's name; WM_E_INVALID if there is one, WM_E_NOMEM; *memory is then untouched and
+ * *faults, as one of `file`; WM_E_INVALID if there is one, WM_E_NOMEM; *memory is then untouched and
  * the record of no use. */
-wm_status wm_config_read(const char *text, size_t n, const wm_member *table, const void *families,
+wm_status wm_config_read(const char *file, const char *text, size_t n, const wm_member *table, const void *families,
                          wm_faults *faults, void *record, wm_arena **memory, wm_error *err);
 
 #endif

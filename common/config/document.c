@@ -11,15 +11,15 @@
 #include <yaml.h>
 
 typedef struct builder {
-    wm_arena *arena;
-    wm_faults *faults;
-    wm_node *open[WM_DOCUMENT_DEPTH_MAX]; /* the lists and mappings that have not ended */
-    size_t depth;
-    wm_node *root;
-    size_t nodes;
-    size_t documents;
+    wm_arena   *arena;
+    wm_faults  *faults;
+    wm_yaml    *open[WM_DOCUMENT_DEPTH_MAX]; /* the lists and mappings that have not ended */
+    size_t      depth;
+    wm_yaml    *root;
+    size_t      nodes;
+    size_t      documents;
     const char *key; /* read in the innermost mapping, its value still to come */
-    wm_place key_place;
+    wm_place    key_place;
 } builder;
 
 static wm_place place_of(yaml_mark_t mark)
@@ -31,10 +31,10 @@ static wm_place place_of(yaml_mark_t mark)
 static void add_path(const builder *b, wm_text *path)
 {
     for (size_t i = 0; i < b->depth; i++) {
-        const wm_node *node = b->open[i];
-        const char *key = i + 1 < b->depth ? b->open[i + 1]->key : b->key;
+        const wm_yaml *node = b->open[i];
+        const char    *key = i + 1 < b->depth ? b->open[i + 1]->key : b->key;
 
-        if (node->kind == WM_NODE_LIST)
+        if (node->kind == WM_YAML_LIST)
             wm_text_printf(path, "[%zu]", i + 1 < b->depth ? node->count - 1 : node->count);
         else if (key != NULL)
             wm_text_printf(path, "%s%s", path->size > 0 ? "." : "", key);
@@ -72,9 +72,9 @@ static wm_status count_node(builder *b, wm_place place)
 /* The word of a key; it waits for its value. */
 static wm_status take_key(builder *b, const yaml_event_t *event, wm_error *err)
 {
-    const char *text = (const char *)event->data.scalar.value;
-    const wm_node *before = wm_node_get(b->open[b->depth - 1], text);
-    wm_status st = count_node(b, place_of(event->start_mark));
+    const char    *text = (const char *)event->data.scalar.value;
+    const wm_yaml *before = wm_yaml_get(b->open[b->depth - 1], text);
+    wm_status      st = count_node(b, place_of(event->start_mark));
 
     if (st != WM_OK)
         return st;
@@ -87,7 +87,7 @@ static wm_status take_key(builder *b, const yaml_event_t *event, wm_error *err)
     return WM_OK;
 }
 
-static void append(wm_node *parent, wm_node *node)
+static void append(wm_yaml *parent, wm_yaml *node)
 {
     if (parent->last != NULL)
         parent->last->next = node;
@@ -98,9 +98,9 @@ static void append(wm_node *parent, wm_node *node)
 }
 
 /* Hangs a node into the innermost open list or mapping; the first of all is the root. */
-static wm_status hang(builder *b, wm_node *node)
+static wm_status hang(builder *b, wm_yaml *node)
 {
-    wm_node *parent = b->depth > 0 ? b->open[b->depth - 1] : NULL;
+    wm_yaml  *parent = b->depth > 0 ? b->open[b->depth - 1] : NULL;
     wm_status st = count_node(b, node->place);
 
     if (st != WM_OK)
@@ -116,9 +116,9 @@ static wm_status hang(builder *b, wm_node *node)
     return WM_OK;
 }
 
-static wm_node *new_node(builder *b, wm_node_kind kind, const yaml_event_t *event)
+static wm_yaml *new_node(builder *b, wm_yaml_kind kind, const yaml_event_t *event)
 {
-    wm_node *node = wm_arena_alloc(b->arena, sizeof *node);
+    wm_yaml *node = wm_arena_alloc(b->arena, sizeof *node);
 
     if (node != NULL) {
         node->kind = kind;
@@ -131,29 +131,28 @@ static wm_node *new_node(builder *b, wm_node_kind kind, const yaml_event_t *even
 static wm_status take_scalar(builder *b, const yaml_event_t *event, wm_error *err)
 {
     const char *text = (const char *)event->data.scalar.value;
-    size_t n = event->data.scalar.length;
-    wm_node *node;
+    size_t      n = event->data.scalar.length;
+    wm_yaml    *node;
 
     if (strlen(text) != n)
         return fault(b, place_of(event->start_mark), "a zero character stands in the text");
-    if (b->depth > 0 && b->open[b->depth - 1]->kind == WM_NODE_MAP && b->key == NULL)
+    if (b->depth > 0 && b->open[b->depth - 1]->kind == WM_YAML_MAP && b->key == NULL)
         return take_key(b, event, err);
-    node = new_node(b, WM_NODE_SCALAR, event);
+    node = new_node(b, WM_YAML_SCALAR, event);
     if (node == NULL || (n > 0 && (node->text = wm_arena_text(b->arena, text, n)) == NULL))
         return no_memory(err);
     node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     return hang(b, node);
 }
 
-static wm_status take_start(builder *b, wm_node_kind kind, bool flow, const yaml_event_t *event,
-                            wm_error *err)
+static wm_status take_start(builder *b, wm_yaml_kind kind, bool flow, const yaml_event_t *event, wm_error *err)
 {
-    wm_place place = place_of(event->start_mark);
-    wm_node *node;
+    wm_place  place = place_of(event->start_mark);
+    wm_yaml  *node;
     wm_status st;
 
-    if (b->depth > 0 && b->open[b->depth - 1]->kind == WM_NODE_MAP && b->key == NULL)
-        return fault(b, place, "a key must be a word, not %s", kind == WM_NODE_MAP ? "a mapping" : "a list");
+    if (b->depth > 0 && b->open[b->depth - 1]->kind == WM_YAML_MAP && b->key == NULL)
+        return fault(b, place, "a key must be a word, not %s", kind == WM_YAML_MAP ? "a mapping" : "a list");
     if (b->depth == WM_DOCUMENT_DEPTH_MAX)
         return fault(b, place, "more than %d levels inside each other", WM_DOCUMENT_DEPTH_MAX);
     node = new_node(b, kind, event);
@@ -166,15 +165,13 @@ static wm_status take_start(builder *b, wm_node_kind kind, bool flow, const yaml
     return st;
 }
 
-static void refuse_extras(builder *b, const yaml_event_t *event, const yaml_char_t *anchor,
-                          const yaml_char_t *tag)
+static void refuse_extras(builder *b, const yaml_event_t *event, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
     if (anchor != NULL)
         fault(b, place_of(event->start_mark), "the anchor \"&%s\" is not used here; write the value out",
               (const char *)anchor);
     if (tag != NULL)
-        fault(b, place_of(event->start_mark), "the tag \"%s\" is not used here; leave it out",
-              (const char *)tag);
+        fault(b, place_of(event->start_mark), "the tag \"%s\" is not used here; leave it out", (const char *)tag);
 }
 
 static wm_status take_document(builder *b, const yaml_event_t *event)
@@ -193,20 +190,18 @@ static wm_status take(builder *b, const yaml_event_t *event, wm_error *err)
     case YAML_DOCUMENT_START_EVENT:
         return take_document(b, event);
     case YAML_ALIAS_EVENT:
-        return fault(b, place_of(event->start_mark),
-                     "the alias \"*%s\" is not used here; write the value out",
+        return fault(b, place_of(event->start_mark), "the alias \"*%s\" is not used here; write the value out",
                      (const char *)event->data.alias.anchor);
     case YAML_SCALAR_EVENT:
         refuse_extras(b, event, event->data.scalar.anchor, event->data.scalar.tag);
         return take_scalar(b, event, err);
     case YAML_SEQUENCE_START_EVENT:
         refuse_extras(b, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
-        return take_start(b, WM_NODE_LIST, event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE,
-                          event, err);
+        return take_start(b, WM_YAML_LIST, event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE, event,
+                          err);
     case YAML_MAPPING_START_EVENT:
         refuse_extras(b, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
-        return take_start(b, WM_NODE_MAP, event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE, event,
-                          err);
+        return take_start(b, WM_YAML_MAP, event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE, event, err);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
         b->depth--;
@@ -241,9 +236,8 @@ static wm_status syntax_fault(const yaml_parser_t *parser, const char *text, siz
         wm_faults_add(faults, place_of_offset(text, n, parser->problem_offset), "", "not a text in UTF-8: %s",
                       problem);
     else if (parser->context != NULL)
-        wm_faults_add(faults, place_of(parser->problem_mark), "",
-                      "not YAML: %s, %s (which began on line %zu)", problem, parser->context,
-                      parser->context_mark.line + 1);
+        wm_faults_add(faults, place_of(parser->problem_mark), "", "not YAML: %s, %s (which began on line %zu)",
+                      problem, parser->context, parser->context_mark.line + 1);
     else
         wm_faults_add(faults, place_of(parser->problem_mark), "", "not YAML: %s", problem);
     return WM_E_INVALID;
@@ -253,7 +247,7 @@ static wm_status read_events(yaml_parser_t *parser, builder *b, const char *text
 {
     for (bool done = false; !done;) {
         yaml_event_t event;
-        wm_status st;
+        wm_status    st;
 
         if (!yaml_parser_parse(parser, &event))
             return syntax_fault(parser, text, n, b->faults, err);
@@ -267,24 +261,24 @@ static wm_status read_events(yaml_parser_t *parser, builder *b, const char *text
 }
 
 /* A comment alone, or nothing at all, is an empty mapping: its required keys are then what is missing. */
-static wm_status finish(builder *b, wm_node **ret, wm_error *err)
+static wm_status finish(builder *b, wm_yaml **ret, wm_error *err)
 {
-    wm_node *root = b->root;
+    wm_yaml *root = b->root;
 
     if (root == NULL && (root = wm_arena_alloc(b->arena, sizeof *root)) == NULL)
         return no_memory(err);
     if (b->root == NULL)
-        *root = (wm_node){ .kind = WM_NODE_MAP, .text = "", .place = { 1, 1 } };
+        *root = (wm_yaml){ .kind = WM_YAML_MAP, .text = "", .place = { 1, 1 } };
     *ret = root;
     return WM_OK;
 }
 
 wm_status wm_document_read(const char *text, size_t n, size_t bytes_max, wm_arena *arena, wm_faults *faults,
-                           wm_node **ret, wm_error *err)
+                           wm_yaml **ret, wm_error *err)
 {
-    builder b = { .arena = arena, .faults = faults };
+    builder       b = { .arena = arena, .faults = faults };
     yaml_parser_t parser;
-    wm_status st;
+    wm_status     st;
 
     if (n > bytes_max) {
         wm_faults_add(faults, (wm_place){ 0, 0 }, "", "has %zu bytes; %zu are the most", n, bytes_max);
@@ -306,28 +300,28 @@ wm_status wm_document_read(const char *text, size_t n, size_t bytes_max, wm_aren
     return finish(&b, ret, err);
 }
 
-wm_node *wm_node_get(const wm_node *map, const char *key)
+wm_yaml *wm_yaml_get(const wm_yaml *map, const char *key)
 {
-    assert(map->kind == WM_NODE_MAP);
-    for (wm_node *node = map->first; node != NULL; node = node->next)
+    assert(map->kind == WM_YAML_MAP);
+    for (wm_yaml *node = map->first; node != NULL; node = node->next)
         if (strcmp(node->key, key) == 0)
             return node;
     return NULL;
 }
 
-static wm_node *pick(const wm_node *map, const char *const *keys, size_t n, bool listed, wm_arena *arena)
+static wm_yaml *pick(const wm_yaml *map, const char *const *keys, size_t n, bool listed, wm_arena *arena)
 {
-    wm_node *ret = wm_arena_alloc(arena, sizeof *ret);
+    wm_yaml *ret = wm_arena_alloc(arena, sizeof *ret);
 
-    assert(map->kind == WM_NODE_MAP);
+    assert(map->kind == WM_YAML_MAP);
     if (ret == NULL)
         return NULL;
     *ret = *map;
     ret->first = ret->last = ret->next = NULL;
     ret->count = 0;
-    for (const wm_node *child = map->first; child != NULL; child = child->next) {
-        wm_node *copy;
-        bool found = false;
+    for (const wm_yaml *child = map->first; child != NULL; child = child->next) {
+        wm_yaml *copy;
+        bool     found = false;
 
         for (size_t i = 0; i < n; i++)
             found |= strcmp(child->key, keys[i]) == 0;
@@ -342,34 +336,34 @@ static wm_node *pick(const wm_node *map, const char *const *keys, size_t n, bool
     return ret;
 }
 
-wm_node *wm_node_only(const wm_node *map, const char *const *keys, size_t n, wm_arena *arena)
+wm_yaml *wm_yaml_only(const wm_yaml *map, const char *const *keys, size_t n, wm_arena *arena)
 {
     return pick(map, keys, n, true, arena);
 }
 
-wm_node *wm_node_without(const wm_node *map, const char *const *keys, size_t n, wm_arena *arena)
+wm_yaml *wm_yaml_without(const wm_yaml *map, const char *const *keys, size_t n, wm_arena *arena)
 {
     return pick(map, keys, n, false, arena);
 }
 
-bool wm_node_is_empty(const wm_node *node)
+bool wm_yaml_is_empty(const wm_yaml *node)
 {
-    return node->kind == WM_NODE_SCALAR && !node->quoted &&
+    return node->kind == WM_YAML_SCALAR && !node->quoted &&
            (node->text[0] == '\0' || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0);
 }
 
-const char *wm_node_quote(const wm_node *node, char text[WM_NODE_QUOTE])
+const char *wm_yaml_quote(const wm_yaml *node, char text[WM_YAML_QUOTE])
 {
     enum { SHOWN = 40 };
     size_t n = strlen(node->text);
 
-    if (node->kind != WM_NODE_SCALAR)
-        return node->kind == WM_NODE_LIST ? "a list" : "a mapping";
-    if (wm_node_is_empty(node))
+    if (node->kind != WM_YAML_SCALAR)
+        return node->kind == WM_YAML_LIST ? "a list" : "a mapping";
+    if (wm_yaml_is_empty(node))
         return "nothing";
     if (n > SHOWN)
         for (n = SHOWN; n > 0 && ((unsigned char)node->text[n] & 0xc0) == 0x80;)
             n--;
-    snprintf(text, WM_NODE_QUOTE, "\"%.*s%s\"", (int)n, node->text, node->text[n] != '\0' ? "..." : "");
+    snprintf(text, WM_YAML_QUOTE, "\"%.*s%s\"", (int)n, node->text, node->text[n] != '\0' ? "..." : "");
     return text;
 }

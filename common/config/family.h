@@ -34,7 +34,7 @@ typedef enum wm_kind {
     WM_SECTION,   /* a mapping with options of its own: the struct of `section` stands at offset */
     WM_MEMBER,    /* wm_choice: a member of `family` */
     WM_MEMBERS,   /* wm_choices; a lone member is a list of one */
-    WM_NODE,      /* const struct wm_node *, NULL if absent: read by the code that owns the table; `says` what it is */
+    WM_YAML,      /* const struct wm_yaml *, NULL if absent: for the code that owns the table; `says` what it is */
 } wm_kind;
 
 typedef struct wm_words {
@@ -57,26 +57,28 @@ typedef struct wm_durations {
     size_t         count;
 } wm_durations;
 
-struct wm_node;
+struct wm_yaml;
 struct wm_member;
 
 typedef struct wm_option {
-    const char        *name;
-    wm_kind            kind;
-    size_t             offset;   /* of the field in the member's options struct */
-    double             least;    /* inclusive; least == most == 0 means any; most < least: no upper end */
-    double             most;
-    const char        *standard; /* the default as it would stand in the file; NULL: must be given, unless `optional` */
-    bool               optional; /* may be absent without a default: the field stays zero */
-    bool               main;     /* takes the value in {name: value} */
-    const char *const *words;    /* WM_CHOICE, WM_FLAGS: ends with NULL */
-    const char        *doc;      /* one sentence for the reference */
+    const char *name;
+    wm_kind     kind;
+    size_t      offset; /* of the field in the member's options struct */
+    double      least;  /* inclusive; least == most == 0 means any; most < least: no upper end */
+    double      most;
+    const char *standard; /* the default as it would stand in the file; NULL: must be given, unless `optional` */
+    bool        optional; /* may be absent without a default: the field stays zero */
+    bool        main;     /* takes the value in {name: value} */
+    const char *const *words; /* WM_CHOICE, WM_FLAGS: ends with NULL */
+    const char        *doc;   /* one sentence for the reference */
 
-    const struct wm_member *section; /* WM_SECTION; absent: its own defaults; `optional`: nothing in it must be given */
-    size_t      family; /* WM_MEMBER(S): offset of a `const wm_family *` in the record of families that is handed to
-                           the reader; where that is NULL the key is not looked at and the field stays zero */
+    /* WM_SECTION: its table. Absent, it takes its own defaults; `optional`: then nothing in it must be given. */
+    const struct wm_member *section;
+    /* WM_MEMBER(S): offset of a `const wm_family *` in the record of families that is handed to the reader; where
+     * that is NULL the key is not looked at and the field stays zero. */
+    size_t      family;
     const char *number; /* WM_MEMBER: the member that a plain number stands for: rate: 0.1 is {constant: 0.1} */
-    const char *says;   /* WM_NODE: "a mapping from names to columns" */
+    const char *says;   /* WM_YAML: "a mapping from names to columns" */
 } wm_option;
 
 /* A member of a family; and any other table of options: a section of a file, or a file as a whole. */
@@ -95,9 +97,9 @@ typedef struct wm_member {
 /* A registry. Families whose members have operations put `wm_member member` first in their ops struct, so that a
  * pointer to the member is a pointer to the ops. */
 typedef struct wm_family {
-    const char              *name; /* "layer", "strategy": for messages and the reference */
-    const wm_member *const  *members;
-    size_t                   n_members;
+    const char             *name; /* "layer", "strategy": for messages and the reference */
+    const wm_member *const *members;
+    size_t                  n_members;
 } wm_family;
 
 /* One choice out of a family, as a file made it. member NULL: nothing was chosen and there is no default. */

@@ -89,7 +89,7 @@ void wm_faults_report(const wm_faults *faults, wm_text *ret)
 wm_status wm_faults_result(const wm_faults *faults, wm_error *err)
 {
     const char *lines = wm_text_chars(&faults->lines);
-    int n = (int)strcspn(lines, "\n"); /* at most LINE_MAX_BYTES and a mark */
+    int         n = (int)strcspn(lines, "\n"); /* at most LINE_MAX_BYTES and a mark */
 
     if (faults->count == 0)
         return WM_OK;

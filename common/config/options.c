@@ -10,7 +10,7 @@
 void *wm_reader_alloc(wm_reader *reader, size_t n, size_t size)
 {
     size_t bytes;
-    void *ret = NULL;
+    void  *ret = NULL;
 
     if (!__builtin_mul_overflow(n, size, &bytes))
         ret = wm_arena_alloc(reader->arena, bytes);
@@ -22,7 +22,7 @@ void *wm_reader_alloc(wm_reader *reader, size_t n, size_t size)
 const char *wm_path_key(wm_reader *reader, const char *path, const char *key)
 {
     size_t size = strlen(path) + strlen(key) + 2;
-    char *ret = wm_reader_alloc(reader, size, 1);
+    char  *ret = wm_reader_alloc(reader, size, 1);
 
     if (ret == NULL)
         return "";
@@ -33,7 +33,7 @@ const char *wm_path_key(wm_reader *reader, const char *path, const char *key)
 const char *wm_path_item(wm_reader *reader, const char *path, size_t i)
 {
     size_t size = strlen(path) + 24;
-    char *ret = wm_reader_alloc(reader, size, 1);
+    char  *ret = wm_reader_alloc(reader, size, 1);
 
     if (ret == NULL)
         return "";
@@ -54,8 +54,8 @@ void wm_suggest(wm_text *text, const char *word, const char *const *names, size_
 }
 
 /* The words of a suggestion, after what is wrong. */
-static void fault_unknown(wm_reader *reader, wm_place place, const char *path, const char *what,
-                          const char *word, const char *const *names, size_t n)
+static void fault_unknown(wm_reader *reader, wm_place place, const char *path, const char *what, const char *word,
+                          const char *const *names, size_t n)
 {
     wm_text words = WM_TEXT_INIT;
 
@@ -70,23 +70,23 @@ static void fault_unknown(wm_reader *reader, wm_place place, const char *path, c
 static void fault_unknown_member(wm_reader *reader, const wm_family *family, const char *word, wm_place place,
                                  const char *path)
 {
-    wm_node named = { .kind = WM_NODE_SCALAR, .text = word, .quoted = true };
-    char quote[WM_NODE_QUOTE], what[200];
+    wm_yaml      named = { .kind = WM_YAML_SCALAR, .text = word, .quoted = true };
+    char         quote[WM_YAML_QUOTE], what[200];
     const char **names = wm_reader_alloc(reader, family->n_members + 1, sizeof *names);
 
     if (names == NULL)
         return;
     for (size_t i = 0; i < family->n_members; i++)
         names[i] = family->members[i]->name;
-    snprintf(what, sizeof what, "%s is not a known %s", wm_node_quote(&named, quote), family->name);
+    snprintf(what, sizeof what, "%s is not a known %s", wm_yaml_quote(&named, quote), family->name);
     fault_unknown(reader, place, path, what, word, names, family->n_members);
 }
 
-static void read_member(wm_reader *reader, const wm_member *member, const wm_node *options, wm_place place,
+static void read_member(wm_reader *reader, const wm_member *member, const wm_yaml *options, wm_place place,
                         const char *path, wm_choice *ret)
 {
     wm_choice choice = { .member = member, .place = place, .path = path };
-    void *record = NULL;
+    void     *record = NULL;
 
     if (member->options_size > 0 && (record = wm_reader_alloc(reader, 1, member->options_size)) == NULL)
         return;
@@ -95,13 +95,13 @@ static void read_member(wm_reader *reader, const wm_member *member, const wm_nod
     *ret = choice;
 }
 
-void wm_choice_read_number(wm_reader *reader, const wm_family *family, const char *number,
-                           const wm_node *node, const char *path, wm_choice *ret)
+void wm_choice_read_number(wm_reader *reader, const wm_family *family, const char *number, const wm_yaml *node,
+                           const char *path, wm_choice *ret)
 {
     const wm_member *member;
-    double unused;
+    double           unused;
 
-    if (node->kind == WM_NODE_SCALAR && !wm_node_is_empty(node)) {
+    if (node->kind == WM_YAML_SCALAR && !wm_yaml_is_empty(node)) {
         if (number != NULL && !node->quoted && wm_real_parse(node->text, &unused) &&
             (member = wm_family_find(family, number)) != NULL)
             read_member(reader, member, node, node->place, path, ret);
@@ -109,36 +109,36 @@ void wm_choice_read_number(wm_reader *reader, const wm_family *family, const cha
             read_member(reader, member, NULL, node->place, path, ret);
         else
             fault_unknown_member(reader, family, node->text, node->place, path);
-    } else if (node->kind == WM_NODE_MAP && node->count == 1) {
+    } else if (node->kind == WM_YAML_MAP && node->count == 1) {
         if ((member = wm_family_find(family, node->first->key)) != NULL)
             read_member(reader, member, node->first, node->first->key_place, path, ret);
         else
             fault_unknown_member(reader, family, node->first->key, node->first->key_place, path);
-    } else if (node->kind == WM_NODE_MAP) {
+    } else if (node->kind == WM_YAML_MAP) {
         wm_faults_add(reader->faults, node->place, path,
                       "a %s is written name or {name: {options}}; this mapping has %zu keys", family->name,
                       node->count);
     } else {
-        char quote[WM_NODE_QUOTE];
+        char quote[WM_YAML_QUOTE];
 
         wm_faults_add(reader->faults, node->place, path, "%s stands here, where a %s belongs",
-                      wm_node_quote(node, quote), family->name);
+                      wm_yaml_quote(node, quote), family->name);
     }
 }
 
-void wm_choice_read(wm_reader *reader, const wm_family *family, const wm_node *node, const char *path,
+void wm_choice_read(wm_reader *reader, const wm_family *family, const wm_yaml *node, const char *path,
                     wm_choice *ret)
 {
     wm_choice_read_number(reader, family, NULL, node, path, ret);
 }
 
-static void read_choices(wm_reader *reader, const wm_family *family, const wm_node *node, const char *path,
+static void read_choices(wm_reader *reader, const wm_family *family, const wm_yaml *node, const char *path,
                          wm_choices *ret)
 {
-    bool list = node->kind == WM_NODE_LIST;
-    size_t n = list ? node->count : 1, i = 0;
-    const wm_node *item = list ? node->first : node;
-    wm_choice *items;
+    bool           list = node->kind == WM_YAML_LIST;
+    size_t         n = list ? node->count : 1, i = 0;
+    const wm_yaml *item = list ? node->first : node;
+    wm_choice     *items;
 
     if (n == 0 || (items = wm_reader_alloc(reader, n, sizeof *items)) == NULL)
         return;
@@ -165,8 +165,7 @@ static const wm_option *main_option(const wm_member *table)
     return NULL;
 }
 
-static void refuse_unknown_keys(wm_reader *reader, const wm_member *table, const wm_node *map,
-                                const char *path)
+static void refuse_unknown_keys(wm_reader *reader, const wm_member *table, const wm_yaml *map, const char *path)
 {
     const char **names = wm_reader_alloc(reader, table->n_options + 1, sizeof *names);
 
@@ -174,14 +173,14 @@ static void refuse_unknown_keys(wm_reader *reader, const wm_member *table, const
         return;
     for (size_t i = 0; i < table->n_options; i++)
         names[i] = table->options[i].name;
-    for (const wm_node *child = map->first; child != NULL; child = child->next)
+    for (const wm_yaml *child = map->first; child != NULL; child = child->next)
         if (find_option(table, child->key) == NULL)
             fault_unknown(reader, child->key_place, wm_path_key(reader, path, child->key),
                           table->n_options > 0 ? "unknown key" : "unknown key; there are no options here",
                           child->key, names, table->n_options);
 }
 
-static void read_table(wm_reader *reader, const wm_member *table, const wm_node *node, wm_place place,
+static void read_table(wm_reader *reader, const wm_member *table, const wm_yaml *node, wm_place place,
                        const char *path, bool demanding, void *ret);
 
 static const wm_family *family_of(const wm_reader *reader, const wm_option *option)
@@ -191,7 +190,7 @@ static const wm_family *family_of(const wm_reader *reader, const wm_option *opti
 }
 
 /* field <- the option's value; node NULL: a section that is not there. */
-static void read_option(wm_reader *reader, const wm_option *option, const wm_node *node, wm_place place,
+static void read_option(wm_reader *reader, const wm_option *option, const wm_yaml *node, wm_place place,
                         const char *path, void *field)
 {
     switch (option->kind) {
@@ -204,8 +203,8 @@ static void read_option(wm_reader *reader, const wm_option *option, const wm_nod
     case WM_MEMBERS:
         read_choices(reader, family_of(reader, option), node, path, field);
         break;
-    case WM_NODE:
-        *(const wm_node **)field = node;
+    case WM_YAML:
+        *(const wm_yaml **)field = node;
         break;
     default:
         wm_value_read(reader, option, node, path, field);
@@ -213,10 +212,10 @@ static void read_option(wm_reader *reader, const wm_option *option, const wm_nod
 }
 
 /* A default as it would stand in the file, as a node; NULL if the arena is full. */
-static const wm_node *standard_node(wm_reader *reader, const wm_option *option)
+static const wm_yaml *standard_node(wm_reader *reader, const wm_option *option)
 {
     const char *text = option->standard;
-    wm_node *node;
+    wm_yaml    *node;
 
     if (text[0] == '[' || text[0] == '{') {
         wm_faults faults;
@@ -233,19 +232,19 @@ static const wm_node *standard_node(wm_reader *reader, const wm_option *option)
     }
     node = wm_reader_alloc(reader, 1, sizeof *node);
     if (node != NULL)
-        *node = (wm_node){ .kind = WM_NODE_SCALAR, .text = text, .quoted = text[0] == '\0' };
+        *node = (wm_yaml){ .kind = WM_YAML_SCALAR, .text = text, .quoted = text[0] == '\0' };
     return node;
 }
 
-static bool is_empty_list(const wm_node *node)
+static bool is_empty_list(const wm_yaml *node)
 {
-    return node->kind == WM_NODE_LIST && node->count == 0;
+    return node->kind == WM_YAML_LIST && node->count == 0;
 }
 
-static void read_field(wm_reader *reader, const wm_option *option, const wm_node *given, wm_place place,
+static void read_field(wm_reader *reader, const wm_option *option, const wm_yaml *given, wm_place place,
                        const char *path, bool demanding, void *field)
 {
-    const wm_node *node = given;
+    const wm_yaml *node = given;
 
     if ((option->kind == WM_MEMBER || option->kind == WM_MEMBERS) && family_of(reader, option) == NULL)
         return;
@@ -265,40 +264,39 @@ static void read_field(wm_reader *reader, const wm_option *option, const wm_node
 }
 
 /* demanding: what must be given is missed; else its field stays zero. */
-static void read_table(wm_reader *reader, const wm_member *table, const wm_node *node, wm_place place,
+static void read_table(wm_reader *reader, const wm_member *table, const wm_yaml *node, wm_place place,
                        const char *path, bool demanding, void *ret)
 {
     const wm_option *shorthand = main_option(table);
-    bool empty = node == NULL || wm_node_is_empty(node);
-    bool map = !empty && node->kind == WM_NODE_MAP;
-    size_t faults_before = reader->faults->count;
-    char quote[WM_NODE_QUOTE];
+    bool             empty = node == NULL || wm_yaml_is_empty(node);
+    bool             map = !empty && node->kind == WM_YAML_MAP;
+    size_t           faults_before = reader->faults->count;
+    char             quote[WM_YAML_QUOTE];
 
     if (node != NULL)
         place = node->place;
     if (!empty && !map && shorthand == NULL) {
         wm_faults_add(reader->faults, place, path, "%s stands here, where a mapping of options belongs",
-                      wm_node_quote(node, quote));
+                      wm_yaml_quote(node, quote));
         return;
     }
     if (map)
         refuse_unknown_keys(reader, table, node, path);
     for (size_t i = 0; i < table->n_options && !reader->full; i++) {
         const wm_option *option = &table->options[i];
-        void *field = (char *)ret + option->offset;
+        void            *field = (char *)ret + option->offset;
 
         if (!empty && !map && option == shorthand)
             read_option(reader, option, node, place, path, field);
         else
-            read_field(reader, option, map ? wm_node_get(node, option->name) : NULL, place, path, demanding,
-                       field);
+            read_field(reader, option, map ? wm_yaml_get(node, option->name) : NULL, place, path, demanding, field);
     }
     if (table->check != NULL && demanding && !reader->full && reader->faults->count == faults_before)
         table->check(ret, reader->faults, place, path);
 }
 
-void wm_table_read(wm_reader *reader, const wm_member *table, const wm_node *node, wm_place place,
-                   const char *path, void *ret)
+void wm_table_read(wm_reader *reader, const wm_member *table, const wm_yaml *node, wm_place place, const char *path,
+                   void *ret)
 {
     read_table(reader, table, node, place, path, true, ret);
 }

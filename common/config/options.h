@@ -14,29 +14,28 @@
 #include "common/config/family.h"
 
 typedef struct wm_reader {
-    wm_arena *arena; /* what is pointed to lives here */
-    wm_faults *faults;
+    wm_arena   *arena; /* what is pointed to lives here */
+    wm_faults  *faults;
     const void *families; /* the record that wm_option.family counts into; NULL if no table needs one */
-    bool full;            /* the arena had no more room: what was read is of no use */
+    bool        full;     /* the arena had no more room: what was read is of no use */
 } wm_reader;
 
 /* ret[table->options_size] <- the options. `node`: a mapping, or a value for the table's main option; NULL or
  * empty: the defaults. `place`: for what must be given when there is no node. */
-void wm_table_read(wm_reader *reader, const wm_member *table, const wm_node *node, wm_place place,
-                   const char *path, void *ret);
+void wm_table_read(wm_reader *reader, const wm_member *table, const wm_yaml *node, wm_place place, const char *path,
+                   void *ret);
 
 /* One member: name | {name: value} | {name: {options}}. *ret stays as it was after a fault. */
-void wm_choice_read(wm_reader *reader, const wm_family *family, const wm_node *node, const char *path,
+void wm_choice_read(wm_reader *reader, const wm_family *family, const wm_yaml *node, const char *path,
                     wm_choice *ret);
 
 /* As wm_choice_read, and a plain number is {number: it}; NULL: no member stands for numbers. */
-void wm_choice_read_number(wm_reader *reader, const wm_family *family, const char *number,
-                           const wm_node *node, const char *path, wm_choice *ret);
+void wm_choice_read_number(wm_reader *reader, const wm_family *family, const char *number, const wm_yaml *node,
+                           const char *path, wm_choice *ret);
 
 /* A value outside a table, such as one entry of a list: option->kind is one of the scalars or lists of
  * scalars. */
-void wm_value_read(wm_reader *reader, const wm_option *option, const wm_node *node, const char *path,
-                   void *field);
+void wm_value_read(wm_reader *reader, const wm_option *option, const wm_yaml *node, const char *path, void *field);
 
 /* "data.columns" and "TEMP" -> "data.columns.TEMP"; "" and "job" -> "job". "" if the arena is full. */
 const char *wm_path_key(wm_reader *reader, const char *path, const char *key);

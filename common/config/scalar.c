@@ -38,16 +38,15 @@ static const char *belongs(wm_kind kind)
     }
 }
 
-static void fault_kind(wm_reader *reader, const wm_node *node, wm_kind kind, const char *path)
+static void fault_kind(wm_reader *reader, const wm_yaml *node, wm_kind kind, const char *path)
 {
-    char quote[WM_NODE_QUOTE];
+    char quote[WM_YAML_QUOTE];
 
-    if (node->kind == WM_NODE_SCALAR && !wm_node_is_empty(node))
-        wm_faults_add(reader->faults, node->place, path, "%s is not %s", wm_node_quote(node, quote),
-                      belongs(kind));
+    if (node->kind == WM_YAML_SCALAR && !wm_yaml_is_empty(node))
+        wm_faults_add(reader->faults, node->place, path, "%s is not %s", wm_yaml_quote(node, quote), belongs(kind));
     else
         wm_faults_add(reader->faults, node->place, path, "%s stands here, where %s belongs",
-                      wm_node_quote(node, quote), belongs(kind));
+                      wm_yaml_quote(node, quote), belongs(kind));
 }
 
 static const char *bound_words(wm_kind kind, double bound, char text[32])
@@ -68,34 +67,33 @@ static bool in_range(const wm_option *option, double value)
     return value >= option->least && (option->most < option->least || value <= option->most);
 }
 
-static void fault_range(wm_reader *reader, const wm_option *option, wm_kind kind, const wm_node *node,
+static void fault_range(wm_reader *reader, const wm_option *option, wm_kind kind, const wm_yaml *node,
                         const char *path)
 {
-    char quote[WM_NODE_QUOTE], least[32], most[32];
+    char quote[WM_YAML_QUOTE], least[32], most[32];
 
     if (option->most < option->least || isinf(option->most))
         wm_faults_add(reader->faults, node->place, path, "%s is out of range: it must be %s or more",
-                      wm_node_quote(node, quote), bound_words(kind, option->least, least));
+                      wm_yaml_quote(node, quote), bound_words(kind, option->least, least));
     else
         wm_faults_add(reader->faults, node->place, path, "%s is out of range: it must be from %s to %s",
-                      wm_node_quote(node, quote), bound_words(kind, option->least, least),
+                      wm_yaml_quote(node, quote), bound_words(kind, option->least, least),
                       bound_words(kind, option->most, most));
 }
 
 /* Slips that have a better answer than "is not a number": quotes, a decimal comma, a duration without a unit.
  */
-static bool fault_slip(wm_reader *reader, const wm_node *node, wm_kind kind, const char *path)
+static bool fault_slip(wm_reader *reader, const wm_yaml *node, wm_kind kind, const char *path)
 {
     double number;
-    char text[40];
+    char   text[40];
 
     if (strlen(node->text) >= sizeof text || (kind == WM_CHOICE || kind == WM_WORD || kind == WM_BOOL))
         return false;
     if (wm_real_parse(node->text, &number)) {
         if (node->quoted && (kind == WM_WHOLE || kind == WM_REAL)) {
             wm_faults_add(reader->faults, node->place, path,
-                          "\"%s\" is a word because of its quotes; write %s without them", node->text,
-                          node->text);
+                          "\"%s\" is a word because of its quotes; write %s without them", node->text, node->text);
             return true;
         }
         if (kind == WM_DURATION && number >= 0) {
@@ -109,8 +107,7 @@ static bool fault_slip(wm_reader *reader, const wm_node *node, wm_kind kind, con
     if (kind == WM_REAL && strchr(text, ',') != NULL) {
         *strchr(text, ',') = '.';
         if (wm_real_parse(text, &number)) {
-            wm_faults_add(reader->faults, node->place, path, "\"%s\" has a comma; write %s", node->text,
-                          text);
+            wm_faults_add(reader->faults, node->place, path, "\"%s\" has a comma; write %s", node->text, text);
             return true;
         }
     }
@@ -118,10 +115,10 @@ static bool fault_slip(wm_reader *reader, const wm_node *node, wm_kind kind, con
 }
 
 /* The characters as a number of the kind; false if they are none. *value is for the range. */
-static bool parse_number(wm_kind kind, const wm_node *node, void *field, double *value)
+static bool parse_number(wm_kind kind, const wm_yaml *node, void *field, double *value)
 {
     int64_t whole = 0;
-    bool good;
+    bool    good;
 
     if (kind == WM_REAL) {
         double real = 0;
@@ -134,8 +131,7 @@ static bool parse_number(wm_kind kind, const wm_node *node, void *field, double 
     if (kind == WM_WHOLE)
         good = !node->quoted && wm_whole_parse(node->text, &whole);
     else
-        good =
-            kind == WM_DURATION ? wm_duration_parse(node->text, &whole) : wm_bytes_parse(node->text, &whole);
+        good = kind == WM_DURATION ? wm_duration_parse(node->text, &whole) : wm_bytes_parse(node->text, &whole);
     if (good) {
         *(int64_t *)field = whole;
         *value = (double)whole;
@@ -143,17 +139,17 @@ static bool parse_number(wm_kind kind, const wm_node *node, void *field, double 
     return good;
 }
 
-static void read_number(wm_reader *reader, const wm_option *option, wm_kind kind, const wm_node *node,
+static void read_number(wm_reader *reader, const wm_option *option, wm_kind kind, const wm_yaml *node,
                         const char *path, void *field)
 {
     union {
         int64_t whole;
-        double real;
+        double  real;
     } parsed;
     double value = 0;
 
-    if (wm_node_is_empty(node) || !parse_number(kind, node, &parsed, &value)) {
-        if (wm_node_is_empty(node) || !fault_slip(reader, node, kind, path))
+    if (wm_yaml_is_empty(node) || !parse_number(kind, node, &parsed, &value)) {
+        if (wm_yaml_is_empty(node) || !fault_slip(reader, node, kind, path))
             fault_kind(reader, node, kind, path);
     } else if (!in_range(option, value)) {
         fault_range(reader, option, kind, node, path);
@@ -172,12 +168,12 @@ static size_t count_words(const char *const *words)
 }
 
 /* *ret <- the index of the word; false after a fault. */
-static bool read_listed_word(wm_reader *reader, const wm_option *option, const wm_node *node,
-                             const char *path, size_t *ret)
+static bool read_listed_word(wm_reader *reader, const wm_option *option, const wm_yaml *node, const char *path,
+                             size_t *ret)
 {
-    size_t n = count_words(option->words);
+    size_t  n = count_words(option->words);
     wm_text words = WM_TEXT_INIT;
-    char quote[WM_NODE_QUOTE];
+    char    quote[WM_YAML_QUOTE];
 
     for (size_t i = 0; i < n; i++)
         if (strcmp(option->words[i], node->text) == 0) {
@@ -186,19 +182,19 @@ static bool read_listed_word(wm_reader *reader, const wm_option *option, const w
         }
     for (size_t i = 0; i < n; i++)
         wm_text_printf(&words, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", option->words[i]);
-    wm_faults_add(reader->faults, node->place, path, "%s is not %s", wm_node_quote(node, quote),
+    wm_faults_add(reader->faults, node->place, path, "%s is not %s", wm_yaml_quote(node, quote),
                   wm_text_chars(&words));
     wm_text_release(&words);
     return false;
 }
 
 /* One scalar of `kind`, which is the option's or that of its list's items. */
-static void read_scalar(wm_reader *reader, const wm_option *option, wm_kind kind, const wm_node *node,
+static void read_scalar(wm_reader *reader, const wm_option *option, wm_kind kind, const wm_yaml *node,
                         const char *path, void *field)
 {
     size_t index;
 
-    if (node->kind != WM_NODE_SCALAR || wm_node_is_empty(node)) {
+    if (node->kind != WM_YAML_SCALAR || wm_yaml_is_empty(node)) {
         fault_kind(reader, node, kind, path);
         return;
     }
@@ -246,7 +242,7 @@ static wm_kind item_kind(wm_kind kind)
 /* {items, count} of any of the list records: they have one layout. */
 typedef struct any_list {
     const void *items;
-    size_t count;
+    size_t      count;
 } any_list;
 
 _Static_assert(sizeof(any_list) == sizeof(wm_words) && sizeof(any_list) == sizeof(wm_reals) &&
@@ -258,14 +254,14 @@ enum { ITEM_SIZE = 8 };
 _Static_assert(sizeof(double) == ITEM_SIZE && sizeof(int64_t) == ITEM_SIZE && sizeof(char *) <= ITEM_SIZE,
                "numbers of a list take eight bytes");
 
-static void read_list(wm_reader *reader, const wm_option *option, const wm_node *node, const char *path,
+static void read_list(wm_reader *reader, const wm_option *option, const wm_yaml *node, const char *path,
                       void *field)
 {
-    bool list = node->kind == WM_NODE_LIST;
-    size_t n = list ? node->count : 1, size = option->kind == WM_WORDS ? sizeof(char *) : ITEM_SIZE;
-    const wm_node *item = list ? node->first : node;
-    char *items;
-    any_list whole;
+    bool           list = node->kind == WM_YAML_LIST;
+    size_t         n = list ? node->count : 1, size = option->kind == WM_WORDS ? sizeof(char *) : ITEM_SIZE;
+    const wm_yaml *item = list ? node->first : node;
+    char          *items;
+    any_list       whole;
 
     if (n == 0)
         return;
@@ -274,8 +270,7 @@ static void read_list(wm_reader *reader, const wm_option *option, const wm_node 
     else if ((items = wm_reader_alloc(reader, n, size)) == NULL)
         return;
     for (size_t i = 0; i < n; i++, item = item->next)
-        read_scalar(reader, option, item_kind(option->kind), item,
-                    list ? wm_path_item(reader, path, i) : path,
+        read_scalar(reader, option, item_kind(option->kind), item, list ? wm_path_item(reader, path, i) : path,
                     option->kind == WM_FLAGS ? items : items + i * size);
     if (option->kind == WM_FLAGS)
         return;
@@ -283,8 +278,7 @@ static void read_list(wm_reader *reader, const wm_option *option, const wm_node 
     memcpy(field, &whole, sizeof whole);
 }
 
-void wm_value_read(wm_reader *reader, const wm_option *option, const wm_node *node, const char *path,
-                   void *field)
+void wm_value_read(wm_reader *reader, const wm_option *option, const wm_yaml *node, const char *path, void *field)
 {
     switch (option->kind) {
     case WM_WORDS:

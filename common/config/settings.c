@@ -9,13 +9,13 @@ enum { KEY_MAX = 1000 };
 
 /* One setting on its way down. */
 typedef struct walk {
-    wm_arena *arena;
-    wm_faults *faults;
+    wm_arena   *arena;
+    wm_faults  *faults;
     const char *key;  /* the whole path, for messages */
     const char *rest; /* of the path, still to go */
-    wm_place place;
-    size_t depth;
-    wm_error *err;
+    wm_place    place;
+    size_t      depth;
+    wm_error   *err;
 } walk;
 
 static wm_status no_memory(const walk *w)
@@ -43,34 +43,34 @@ __attribute__((format(printf, 2, 3))) static wm_status fault(const walk *w, cons
 }
 
 /* What was set carries the place of its setting. The depth is bounded by the reader. */
-static void place_all(wm_node *node, wm_place place)
+static void place_all(wm_yaml *node, wm_place place)
 {
     node->place = place;
-    for (wm_node *child = node->first; child != NULL; child = child->next) {
+    for (wm_yaml *child = node->first; child != NULL; child = child->next) {
         child->key_place = place;
         place_all(child, place);
     }
 }
 
-static size_t depth_of(const wm_node *node)
+static size_t depth_of(const wm_yaml *node)
 {
     size_t deepest = 0;
 
-    for (const wm_node *child = node->first; child != NULL; child = child->next) {
+    for (const wm_yaml *child = node->first; child != NULL; child = child->next) {
         size_t depth = depth_of(child);
 
         deepest = depth > deepest ? depth : deepest;
     }
-    return deepest + (node->kind != WM_NODE_SCALAR);
+    return deepest + (node->kind != WM_YAML_SCALAR);
 }
 
 /* The name that `rest` begins with: the longest of the mapping's keys, for these may have dots, or up to . or
  * [ */
-static size_t name_length(const wm_node *map, const char *rest)
+static size_t name_length(const wm_yaml *map, const char *rest)
 {
     size_t longest = 0;
 
-    for (const wm_node *child = map->first; child != NULL; child = child->next) {
+    for (const wm_yaml *child = map->first; child != NULL; child = child->next) {
         size_t n = strlen(child->key);
 
         if (n > longest && strncmp(rest, child->key, n) == 0 && strchr(".[", rest[n]) != NULL)
@@ -79,17 +79,17 @@ static size_t name_length(const wm_node *map, const char *rest)
     return longest > 0 ? longest : strcspn(rest, ".[");
 }
 
-static void become_map(wm_node *node)
+static void become_map(wm_yaml *node)
 {
-    node->kind = WM_NODE_MAP;
+    node->kind = WM_YAML_MAP;
     node->quoted = false;
     node->flow = true;
     node->text = "";
 }
 
-static wm_status add_child(const walk *w, wm_node *map, const char *key, size_t n_key, wm_node **ret)
+static wm_status add_child(const walk *w, wm_yaml *map, const char *key, size_t n_key, wm_yaml **ret)
 {
-    wm_node *child = wm_arena_alloc(w->arena, sizeof *child);
+    wm_yaml *child = wm_arena_alloc(w->arena, sizeof *child);
 
     if (child == NULL || (child->key = wm_arena_text(w->arena, key, n_key)) == NULL)
         return no_memory(w);
@@ -106,21 +106,21 @@ static wm_status add_child(const walk *w, wm_node *map, const char *key, size_t 
 }
 
 /* A scalar on the way: nothing becomes a mapping, and so does a member's name of which an option is set. */
-static wm_status open_scalar(const walk *w, wm_node *node)
+static wm_status open_scalar(const walk *w, wm_yaml *node)
 {
-    char quote[WM_NODE_QUOTE];
+    char        quote[WM_YAML_QUOTE];
     const char *name = node->text;
-    size_t n = strlen(name);
-    wm_node *child;
-    wm_status st;
+    size_t      n = strlen(name);
+    wm_yaml    *child;
+    wm_status   st;
 
-    if (wm_node_is_empty(node)) {
+    if (wm_yaml_is_empty(node)) {
         become_map(node);
         return WM_OK;
     }
     if (strncmp(w->rest, name, n) != 0 || w->rest[n] != '.')
-        return fault(w, "\"%.*s\" is %s, which has no keys; set it to {...} as a whole", passed(w) - 1,
-                     w->key, wm_node_quote(node, quote));
+        return fault(w, "\"%.*s\" is %s, which has no keys; set it to {...} as a whole", passed(w) - 1, w->key,
+                     wm_yaml_quote(node, quote));
     become_map(node);
     st = add_child(w, node, name, n, &child);
     if (st == WM_OK)
@@ -129,19 +129,19 @@ static wm_status open_scalar(const walk *w, wm_node *node)
 }
 
 /* rest: "rate", "columns.TEMP.range" */
-static wm_status step_into_map(walk *w, wm_node *node, wm_node **ret)
+static wm_status step_into_map(walk *w, wm_yaml *node, wm_yaml **ret)
 {
-    wm_status st = node->kind == WM_NODE_SCALAR ? open_scalar(w, node) : WM_OK;
-    size_t n;
+    wm_status st = node->kind == WM_YAML_SCALAR ? open_scalar(w, node) : WM_OK;
+    size_t    n;
 
     if (st != WM_OK)
         return st;
-    if (node->kind == WM_NODE_LIST)
+    if (node->kind == WM_YAML_LIST)
         return fault(w, "\"%.*s\" is a list; say which of its entries, as in [0]", passed(w) - 1, w->key);
     n = name_length(node, w->rest);
     if (n == 0)
         return fault(w, "a name is missing in the path");
-    for (wm_node *child = node->first; child != NULL; child = child->next)
+    for (wm_yaml *child = node->first; child != NULL; child = child->next)
         if (strlen(child->key) == n && strncmp(child->key, w->rest, n) == 0) {
             w->rest += n;
             *ret = child;
@@ -153,20 +153,19 @@ static wm_status step_into_map(walk *w, wm_node *node, wm_node **ret)
 }
 
 /* rest: "[2]..." */
-static wm_status step_into_list(walk *w, wm_node *node, wm_node **ret)
+static wm_status step_into_list(walk *w, wm_yaml *node, wm_yaml **ret)
 {
-    char *end;
-    size_t digits = strspn(w->rest + 1, "0123456789");
+    char         *end;
+    size_t        digits = strspn(w->rest + 1, "0123456789");
     unsigned long i = strtoul(w->rest + 1, &end, 10);
-    wm_node *child = node->first;
+    wm_yaml      *child = node->first;
 
     if (digits == 0 || digits > 6 || *end != ']')
         return fault(w, "a place in a list is written [0], [1], ...");
-    if (node->kind != WM_NODE_LIST)
+    if (node->kind != WM_YAML_LIST)
         return fault(w, "\"%.*s\" is not a list", passed(w), w->key);
     if (i >= node->count)
-        return fault(w, "there is no [%lu] in \"%.*s\", which has %zu entries", i, passed(w), w->key,
-                     node->count);
+        return fault(w, "there is no [%lu] in \"%.*s\", which has %zu entries", i, passed(w), w->key, node->count);
     for (; i > 0; i--)
         child = child->next;
     w->rest = end + 1;
@@ -175,9 +174,9 @@ static wm_status step_into_list(walk *w, wm_node *node, wm_node **ret)
 }
 
 /* The node that the key names, made if it was not there. */
-static wm_status find(walk *w, wm_node *root, wm_node **ret)
+static wm_status find(walk *w, wm_yaml *root, wm_yaml **ret)
 {
-    wm_node *node = root;
+    wm_yaml  *node = root;
     wm_status st = step_into_map(w, root, &node);
 
     for (w->depth = 1; st == WM_OK && w->rest[0] != '\0'; w->depth++) {
@@ -197,17 +196,17 @@ static wm_status find(walk *w, wm_node *root, wm_node **ret)
 }
 
 /* The value as a tree of its own. Its faults have places in the value; they are told as the setting's. */
-static wm_status read_value(const walk *w, const char *value, wm_node **ret)
+static wm_status read_value(const walk *w, const char *value, wm_yaml **ret)
 {
     wm_faults faults;
-    wm_node *node = NULL;
+    wm_yaml  *node = NULL;
     wm_status st;
 
     if (value[0] == '\0') { /* key= means: nothing */
         node = wm_arena_alloc(w->arena, sizeof *node);
         if (node == NULL)
             return no_memory(w);
-        *node = (wm_node){ .text = "" };
+        *node = (wm_yaml){ .text = "" };
         *ret = node;
         return WM_OK;
     }
@@ -224,9 +223,9 @@ static wm_status read_value(const walk *w, const char *value, wm_node **ret)
     return st;
 }
 
-static wm_status apply(walk *w, const wm_setting *setting, wm_node *root)
+static wm_status apply(walk *w, const wm_setting *setting, wm_yaml *root)
 {
-    wm_node *value = NULL, *node = NULL;
+    wm_yaml  *value = NULL, *node = NULL;
     wm_status st;
 
     if (strlen(setting->key) > KEY_MAX)
@@ -250,10 +249,10 @@ static wm_status apply(walk *w, const wm_setting *setting, wm_node *root)
     return WM_OK;
 }
 
-wm_status wm_settings_apply(const wm_setting *settings, size_t n, wm_arena *arena, wm_node *root,
-                            wm_faults *faults, wm_error *err)
+wm_status wm_settings_apply(const wm_setting *settings, size_t n, wm_arena *arena, wm_yaml *root, wm_faults *faults,
+                            wm_error *err)
 {
-    if (root->kind != WM_NODE_MAP)
+    if (root->kind != WM_YAML_MAP)
         return WM_OK; /* the reader of the file says so, once */
     for (size_t i = 0; i < n; i++) {
         walk w = { .arena = arena,

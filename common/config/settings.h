@@ -18,7 +18,7 @@ typedef struct wm_setting {
 
 /* Applies the settings in their order; values are placed at {0, i + 1} (see wm_place). What is wrong is added
  * to *faults, and the other settings are applied all the same. WM_E_NOMEM. */
-wm_status wm_settings_apply(const wm_setting *settings, size_t n, wm_arena *arena, wm_node *root,
-                            wm_faults *faults, wm_error *err);
+wm_status wm_settings_apply(const wm_setting *settings, size_t n, wm_arena *arena, wm_yaml *root, wm_faults *faults,
+                            wm_error *err);
 
 #endif

@@ -11,9 +11,9 @@ static const char DIGITS[] = "0123456789";
 
 bool wm_whole_parse(const char *text, int64_t *ret)
 {
-    bool negative = text[0] == '-';
+    bool        negative = text[0] == '-';
     const char *digits = text + (text[0] == '-' || text[0] == '+');
-    int64_t value = 0;
+    int64_t     value = 0;
 
     if (digits[0] == '\0' || digits[strspn(digits, DIGITS)] != '\0')
         return false;
@@ -33,7 +33,7 @@ bool wm_whole_parse(const char *text, int64_t *ret)
 static size_t number_length(const char *text)
 {
     const char *at = text + (text[0] == '-' || text[0] == '+');
-    size_t whole = strspn(at, DIGITS), after = 0;
+    size_t      whole = strspn(at, DIGITS), after = 0;
 
     at += whole;
     if (*at == '.') {
@@ -44,7 +44,7 @@ static size_t number_length(const char *text)
         return 0;
     if (*at == 'e' || *at == 'E') {
         const char *power = at + 1 + (at[1] == '-' || at[1] == '+');
-        size_t n = strspn(power, DIGITS);
+        size_t      n = strspn(power, DIGITS);
 
         if (n > 0)
             at = power + n;
@@ -68,7 +68,7 @@ bool wm_real_parse(const char *text, double *ret)
 
 typedef struct unit {
     const char *name;
-    int64_t times;
+    int64_t     times;
 } unit;
 
 static const unit durations[] = {
@@ -94,7 +94,7 @@ static const unit sizes[] = {
 static bool parse_with_unit(const char *text, const unit *units, size_t n, int64_t *ret)
 {
     size_t length = number_length(text);
-    char number[32];
+    char   number[32];
     double value, product;
 
     if (length == 0 || length >= sizeof number)
@@ -154,7 +154,7 @@ static bool same(char a, char b)
  * letters; both at most NEAREST_MAX long. */
 static size_t distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {
-    size_t rows[3][NEAREST_MAX + 1];
+    size_t  rows[3][NEAREST_MAX + 1];
     size_t *before = rows[0], *last = rows[1], *row = rows[2];
 
     for (size_t j = 0; j <= n_b; j++)
@@ -177,7 +177,7 @@ static size_t distance(const char *a, size_t n_a, const char *b, size_t n_b)
 
 const char *wm_nearest(const char *word, const char *const *names, size_t n)
 {
-    size_t n_word = strlen(word), best = SIZE_MAX;
+    size_t      n_word = strlen(word), best = SIZE_MAX;
     const char *nearest = NULL;
 
     if (n_word == 0 || n_word > NEAREST_MAX)

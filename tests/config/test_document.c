@@ -7,7 +7,7 @@
 enum { BYTES_MAX = 1 << 20 };
 
 static wm_status read_tree(const char *text, size_t n, size_t bytes_max, wm_arena *arena, wm_faults *faults,
-                           wm_node **root)
+                           wm_yaml **root)
 {
     wm_error err;
 
@@ -18,7 +18,7 @@ static wm_status read_tree(const char *text, size_t n, size_t bytes_max, wm_aren
 static wm_arena *new_arena(void)
 {
     wm_arena *arena = NULL;
-    wm_error err;
+    wm_error  err;
 
     assert_ok(wm_arena_new_growing(0, &arena, &err), &err);
     return arena;
@@ -67,7 +67,7 @@ static void test_bad_documents(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         wm_arena *arena = new_arena();
-        wm_node *root = NULL;
+        wm_yaml  *root = NULL;
         wm_faults faults;
 
         read_tree(bad[i].text, strlen(bad[i].text), BYTES_MAX, arena, &faults, &root);
@@ -81,7 +81,7 @@ static void test_bad_documents(void **state)
 
 static const struct {
     const char *says, *text;
-    size_t n;
+    size_t      n;
     const char *want; /* the front of the first fault */
 } bytes[] = {
     { "the two bytes that hang another parser", "%\xf8", 2, "a.yaml:1:2: not a text in UTF-8: " },
@@ -101,7 +101,7 @@ static void test_bytes_that_are_not_text(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
         wm_arena *arena = new_arena();
-        wm_node *root = NULL;
+        wm_yaml  *root = NULL;
         wm_faults faults;
         wm_status st = read_tree(bytes[i].text, bytes[i].n, BYTES_MAX, arena, &faults, &root);
 
@@ -119,8 +119,8 @@ static void test_bytes_that_are_not_text(void **state)
 static void assert_refused(const char *front, const char *middle, size_t n, const char *want)
 {
     wm_arena *arena = new_arena();
-    wm_node *root = NULL;
-    wm_text text = WM_TEXT_INIT;
+    wm_yaml  *root = NULL;
+    wm_text   text = WM_TEXT_INIT;
     wm_faults faults;
 
     wm_text_add(&text, front);
@@ -152,9 +152,9 @@ static void test_limits(void **state)
 static void test_a_full_arena_is_no_fault_of_the_file(void **state)
 {
     wm_arena *arena = NULL;
-    wm_node *root = NULL;
+    wm_yaml  *root = NULL;
     wm_faults faults;
-    wm_error err;
+    wm_error  err;
 
     (void)state;
     assert_ok(wm_arena_new(256, &arena, &err), &err);
@@ -167,25 +167,25 @@ static void test_a_full_arena_is_no_fault_of_the_file(void **state)
 static void test_places_and_characters_are_kept(void **state)
 {
     static const char text[] = "\xef\xbb\xbfjob: air\nlayers: [relu, {dense: 050}]\nname: \"50\"\nnone:\n";
-    wm_arena *arena = new_arena();
-    wm_node *root = NULL, *node;
-    wm_faults faults;
+    wm_arena         *arena = new_arena();
+    wm_yaml          *root = NULL, *node;
+    wm_faults         faults;
 
     (void)state;
     assert_int_equal(read_tree(text, sizeof text - 1, BYTES_MAX, arena, &faults, &root), WM_OK);
     assert_int_equal(root->count, 4);
-    node = wm_node_get(root, "layers");
-    assert_int_equal(node->kind, WM_NODE_LIST);
+    node = wm_yaml_get(root, "layers");
+    assert_int_equal(node->kind, WM_YAML_LIST);
     assert_true(node->flow);
-    assert_int_equal(node->first->next->kind, WM_NODE_MAP);
-    node = wm_node_get(node->first->next, "dense");
+    assert_int_equal(node->first->next->kind, WM_YAML_MAP);
+    node = wm_yaml_get(node->first->next, "dense");
     assert_string_equal(node->text, "050");
     assert_int_equal(node->place.line, 2);
     assert_int_equal(node->place.column, 24);
     assert_int_equal(node->key_place.column, 17);
-    assert_true(wm_node_get(root, "name")->quoted);
-    assert_true(wm_node_is_empty(wm_node_get(root, "none")));
-    assert_null(wm_node_get(root, "layer"));
+    assert_true(wm_yaml_get(root, "name")->quoted);
+    assert_true(wm_yaml_is_empty(wm_yaml_get(root, "none")));
+    assert_null(wm_yaml_get(root, "layer"));
     wm_faults_release(&faults);
     wm_arena_free(arena);
 }
@@ -193,15 +193,15 @@ static void test_places_and_characters_are_kept(void **state)
 static void test_nothing_at_all_is_an_empty_mapping(void **state)
 {
     static const char *const texts[] = { "", "# only a comment\n", "---\n...\n" };
-    wm_arena *arena = new_arena();
+    wm_arena                *arena = new_arena();
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        wm_node *root = NULL;
+        wm_yaml  *root = NULL;
         wm_faults faults;
 
         assert_int_equal(read_tree(texts[i], strlen(texts[i]), BYTES_MAX, arena, &faults, &root), WM_OK);
-        assert_int_equal(root->kind, WM_NODE_MAP);
+        assert_int_equal(root->kind, WM_YAML_MAP);
         assert_int_equal(root->count, 0);
         wm_faults_release(&faults);
     }
@@ -211,8 +211,8 @@ static void test_nothing_at_all_is_an_empty_mapping(void **state)
 static void test_only_the_first_faults_are_kept(void **state)
 {
     wm_faults faults;
-    wm_text report = WM_TEXT_INIT;
-    wm_error err;
+    wm_text   report = WM_TEXT_INIT;
+    wm_error  err;
 
     (void)state;
     wm_faults_init(&faults, "a.yaml");
@@ -232,8 +232,8 @@ static void test_only_the_first_faults_are_kept(void **state)
 static void test_a_long_fault_is_cut_between_characters(void **state)
 {
     wm_faults faults;
-    wm_error err;
-    char words[4000];
+    wm_error  err;
+    char      words[4000];
 
     (void)state;
     for (size_t i = 0; i + 2 < sizeof words; i += 2)
@@ -272,8 +272,7 @@ static const struct {
     { "what is on the way is made", "cohort.select", "{uniform: 0.1}", "cohort: {select: {uniform: 0.1}}\n" },
     { "a section that stands empty is filled", "evaluate.every", "5", "evaluate: {every: 5}\n" },
     { "an entry of a list is reached by its place", "model.layers[1].dense", "32", "{dense: 32}" },
-    { "an entry of a list is replaced as a whole", "model.layers[2]", "tanh",
-      "[flatten, {dense: 64}, tanh]" },
+    { "an entry of a list is replaced as a whole", "model.layers[2]", "tanh", "[flatten, {dense: 64}, tanh]" },
     { "a key with a dot is found", "data.columns.PM2.5.range", "[0, 500]", "PM2.5: {range: [0, 500]}" },
     { "an option of a member that stood alone", "training.optimiser.sgd.momentum", "0.9",
       "optimiser: {sgd: {momentum: 0.9}}" },
@@ -286,11 +285,11 @@ static void test_settings(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         wm_setting setting = { sets[i].key, sets[i].value };
-        wm_arena *arena = new_arena();
-        wm_node *root = NULL;
-        wm_text text = WM_TEXT_INIT, again = WM_TEXT_INIT;
-        wm_faults faults;
-        wm_error err;
+        wm_arena  *arena = new_arena();
+        wm_yaml   *root = NULL;
+        wm_text    text = WM_TEXT_INIT, again = WM_TEXT_INIT;
+        wm_faults  faults;
+        wm_error   err;
 
         assert_int_equal(read_tree(job, sizeof job - 1, BYTES_MAX, arena, &faults, &root), WM_OK);
         assert_ok(wm_settings_apply(&setting, 1, arena, root, &faults, &err), &err);
@@ -301,8 +300,7 @@ static void test_settings(void **state)
         assert_case(sets[i].says, strstr(text.chars, sets[i].want) != NULL);
 
         /* what was written reads back as the same tree */
-        assert_int_equal(wm_document_read(text.chars, text.size, BYTES_MAX, arena, &faults, &root, &err),
-                         WM_OK);
+        assert_int_equal(wm_document_read(text.chars, text.size, BYTES_MAX, arena, &faults, &root, &err), WM_OK);
         assert_ok(wm_document_write(root, &again, &err), &err);
         assert_string_equal(text.chars, again.chars);
         wm_text_release(&text);
@@ -338,10 +336,10 @@ static void test_settings_that_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof bad_sets / sizeof *bad_sets; i++) {
         wm_setting setting = { bad_sets[i].key, bad_sets[i].value };
-        wm_arena *arena = new_arena();
-        wm_node *root = NULL;
-        wm_faults faults;
-        wm_error err;
+        wm_arena  *arena = new_arena();
+        wm_yaml   *root = NULL;
+        wm_faults  faults;
+        wm_error   err;
 
         assert_int_equal(read_tree(job, sizeof job - 1, BYTES_MAX, arena, &faults, &root), WM_OK);
         assert_ok(wm_settings_apply(&setting, 1, arena, root, &faults, &err), &err);

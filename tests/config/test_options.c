@@ -8,7 +8,7 @@
 
 typedef struct dense {
     int64_t units;
-    bool bias;
+    bool    bias;
 } dense;
 
 static const wm_option dense_options[] = {
@@ -19,11 +19,7 @@ static const wm_option dense_options[] = {
       .most = 1000,
       .main = true,
       .doc = "outputs" },
-    { .name = "bias",
-      .kind = WM_BOOL,
-      .offset = offsetof(dense, bias),
-      .standard = "true",
-      .doc = "adds one" },
+    { .name = "bias", .kind = WM_BOOL, .offset = offsetof(dense, bias), .standard = "true", .doc = "adds one" },
 };
 static const wm_member dense_member = {
     .name = "dense", .options = dense_options, .n_options = 2, .options_size = sizeof(dense), .doc = "linear"
@@ -43,13 +39,13 @@ static const wm_option constant_options[] = {
       .main = true,
       .doc = "the rate" },
 };
-static const wm_member constant_member = { .name = "constant",
-                                           .options = constant_options,
-                                           .n_options = 1,
-                                           .options_size = sizeof(constant),
-                                           .doc = "stays" };
+static const wm_member        constant_member = { .name = "constant",
+                                                  .options = constant_options,
+                                                  .n_options = 1,
+                                                  .options_size = sizeof(constant),
+                                                  .doc = "stays" };
 static const wm_member *const members[] = { &dense_member, &relu_member, &constant_member };
-static const wm_family layers = { .name = "layer", .members = members, .n_members = 3 };
+static const wm_family        layers = { .name = "layer", .members = members, .n_members = 3 };
 
 typedef struct families {
     const wm_family *layers, *others; /* others: not handed in */
@@ -59,7 +55,7 @@ typedef struct families {
 
 typedef struct limits {
     int64_t memory;
-    double share;
+    double  share;
     int64_t every;
 } limits;
 
@@ -114,99 +110,91 @@ static const wm_member login_section = {
 };
 
 typedef struct record {
-    const char *name, *zone;
-    int64_t count;
-    int mode;
-    unsigned flags;
-    wm_words columns;
-    wm_reals shares;
-    wm_wholes sizes;
-    wm_durations ahead;
-    limits limits;
-    login login;
-    wm_choice first, second, other;
-    wm_choices layers;
-    const struct wm_node *rest;
+    const char           *name, *zone;
+    int64_t               count;
+    int                   mode;
+    unsigned              flags;
+    wm_words              columns;
+    wm_reals              shares;
+    wm_wholes             sizes;
+    wm_durations          ahead;
+    limits                limits;
+    login                 login;
+    wm_choice             first, second, other;
+    wm_choices            layers;
+    const struct wm_yaml *rest;
 } record;
 
 static const char *const modes[] = { "slow", "quick", "quickest", NULL };
 static const char *const flags[] = { "naive", "alone", "pooled", NULL };
-static const wm_option options[] = {
-    { .name = "name", .kind = WM_WORD, .offset = offsetof(record, name), .doc = "what it is called" },
-    { .name = "zone", .kind = WM_WORD, .offset = offsetof(record, zone), .optional = true, .doc = "zone" },
-    { .name = "count",
-      .kind = WM_WHOLE,
-      .offset = offsetof(record, count),
-      .standard = "3",
-      .least = 1,
-      .most = 0,
-      .doc = "how many" },
-    { .name = "mode",
-      .kind = WM_CHOICE,
-      .offset = offsetof(record, mode),
-      .standard = "quick",
-      .words = modes,
-      .doc = "mode" },
-    { .name = "flags",
-      .kind = WM_FLAGS,
-      .offset = offsetof(record, flags),
-      .standard = "[]",
-      .words = flags,
-      .doc = "flags" },
-    { .name = "columns",
-      .kind = WM_WORDS,
-      .offset = offsetof(record, columns),
-      .standard = "[a, b]",
-      .doc = "c" },
-    { .name = "shares",
-      .kind = WM_REALS,
-      .offset = offsetof(record, shares),
-      .standard = "[0.7, 0.3]",
-      .least = 0,
-      .most = 1,
-      .doc = "s" },
-    { .name = "sizes", .kind = WM_WHOLES, .offset = offsetof(record, sizes), .optional = true, .doc = "s" },
-    { .name = "ahead",
-      .kind = WM_DURATIONS,
-      .offset = offsetof(record, ahead),
-      .optional = true,
-      .doc = "s" },
-    { .name = "limits",
-      .kind = WM_SECTION,
-      .offset = offsetof(record, limits),
-      .section = &limits_section,
-      .doc = "l" },
-    { .name = "login",
-      .kind = WM_SECTION,
-      .offset = offsetof(record, login),
-      .section = &login_section,
-      .optional = true,
-      .doc = "l" },
-    { .name = "first",
-      .kind = WM_MEMBER,
-      .offset = offsetof(record, first),
-      .family = offsetof(families, layers),
-      .standard = "relu",
-      .number = "constant",
-      .doc = "f" },
-    { .name = "second",
-      .kind = WM_MEMBER,
-      .offset = offsetof(record, second),
-      .family = offsetof(families, layers),
-      .optional = true,
-      .doc = "f" },
-    { .name = "other",
-      .kind = WM_MEMBER,
-      .offset = offsetof(record, other),
-      .family = offsetof(families, others),
-      .doc = "not looked at" },
-    { .name = "layers",
-      .kind = WM_MEMBERS,
-      .offset = offsetof(record, layers),
-      .family = offsetof(families, layers),
-      .optional = true,
-      .doc = "f" },
-    { .name = "rest", .kind = WM_NODE, .offset = offsetof(record, rest), .optional = true, .doc = "r" },
+static const wm_option   options[] = {
+      { .name = "name", .kind = WM_WORD, .offset = offsetof(record, name), .doc = "what it is called" },
+      { .name = "zone", .kind = WM_WORD, .offset = offsetof(record, zone), .optional = true, .doc = "zone" },
+      { .name = "count",
+        .kind = WM_WHOLE,
+        .offset = offsetof(record, count),
+        .standard = "3",
+        .least = 1,
+        .most = 0,
+        .doc = "how many" },
+      { .name = "mode",
+        .kind = WM_CHOICE,
+        .offset = offsetof(record, mode),
+        .standard = "quick",
+        .words = modes,
+        .doc = "mode" },
+      { .name = "flags",
+        .kind = WM_FLAGS,
+        .offset = offsetof(record, flags),
+        .standard = "[]",
+        .words = flags,
+        .doc = "flags" },
+      { .name = "columns", .kind = WM_WORDS, .offset = offsetof(record, columns), .standard = "[a, b]", .doc = "c" },
+      { .name = "shares",
+        .kind = WM_REALS,
+        .offset = offsetof(record, shares),
+        .standard = "[0.7, 0.3]",
+        .least = 0,
+        .most = 1,
+        .doc = "s" },
+      { .name = "sizes", .kind = WM_WHOLES, .offset = offsetof(record, sizes), .optional = true, .doc = "s" },
+      { .name = "ahead", .kind = WM_DURATIONS, .offset = offsetof(record, ahead), .optional = true, .doc = "s" },
+      { .name = "limits",
+        .kind = WM_SECTION,
+        .offset = offsetof(record, limits),
+        .section = &limits_section,
+        .doc = "l" },
+      { .name = "login",
+        .kind = WM_SECTION,
+        .offset = offsetof(record, login),
+        .section = &login_section,
+        .optional = true,
+        .doc = "l" },
+      { .name = "first",
+        .kind = WM_MEMBER,
+        .offset = offsetof(record, first),
+        .family = offsetof(families, layers),
+        .standard = "relu",
+        .number = "constant",
+        .doc = "f" },
+      { .name = "second",
+        .kind = WM_MEMBER,
+        .offset = offsetof(record, second),
+        .family = offsetof(families, layers),
+        .optional = true,
+        .doc = "f" },
+      { .name = "other",
+        .kind = WM_MEMBER,
+        .offset = offsetof(record, other),
+        .family = offsetof(families, others),
+        .doc = "not looked at" },
+      { .name = "layers",
+        .kind = WM_MEMBERS,
+        .offset = offsetof(record, layers),
+        .family = offsetof(families, layers),
+        .optional = true,
+        .doc = "f" },
+      { .name = "rest", .kind = WM_YAML, .offset = offsetof(record, rest), .optional = true, .doc = "r" },
 };
 static const wm_member file_table = { .name = "file",
                                       .options = options,
@@ -217,18 +205,18 @@ static const wm_member file_table = { .name = "file",
 static wm_status read_file(const char *text, record *ret, wm_faults *faults, wm_arena **memory)
 {
     static const families handed_in = { .layers = &layers };
-    wm_error err;
+    wm_error              err;
 
     *ret = (record){ 0 };
-    wm_faults_init(faults, "a.yaml");
-    return wm_config_read(text, strlen(text), &file_table, &handed_in, faults, ret, memory, &err);
+    wm_faults_init(faults, "");
+    return wm_config_read("a.yaml", text, strlen(text), &file_table, &handed_in, faults, ret, memory, &err);
 }
 
 static void test_defaults(void **state)
 {
     wm_arena *memory = NULL;
     wm_faults faults;
-    record r;
+    record    r;
 
     (void)state;
     assert_int_equal(read_file("name: x\n", &r, &faults, &memory), WM_OK);
@@ -262,9 +250,9 @@ static void test_values(void **state)
         "columns: one\nshares: 1\nsizes: [1, -2]\nahead: [1h, 1.5h]\n"
         "limits: 4KiB\nlogin: {name: me}\nfirst: 0.1\nsecond: {dense: {units: 7, bias: false}}\n"
         "layers: [relu, {dense: 5}]\nrest: {a: 1}\nother: {whatever: it is}\n";
-    wm_arena *memory = NULL;
-    wm_faults faults;
-    record r;
+    wm_arena    *memory = NULL;
+    wm_faults    faults;
+    record       r;
     const dense *d;
 
     (void)state;
@@ -315,8 +303,7 @@ static const struct {
     { "name: x\ncount: 1_000\n", "a.yaml:2:8: count: \"1_000\" is not a whole number\n" },
     { "name: x\ncount: 9223372036854775808\n",
       "a.yaml:2:8: count: \"9223372036854775808\" is not a whole number\n" },
-    { "name: x\ncount: '7'\n",
-      "a.yaml:2:8: count: \"7\" is a word because of its quotes; write 7 without them\n" },
+    { "name: x\ncount: '7'\n", "a.yaml:2:8: count: \"7\" is a word because of its quotes; write 7 without them\n" },
     { "name: x\ncount: 0\n", "a.yaml:2:8: count: \"0\" is out of range: it must be 1 or more\n" },
     { "name: x\ncount: [1]\n", "a.yaml:2:8: count: a list stands here, where a whole number belongs\n" },
     { "name: x\ncount:\n", "a.yaml:2:7: count: nothing stands here, where a whole number belongs\n" },
@@ -332,8 +319,7 @@ static const struct {
     { "name: x\nlimits: {memory: 5 MB}\n",
       "a.yaml:2:18: limits.memory: \"5 MB\" is not a size such as 64KiB or 500MB\n" },
     { "name: x\nlimits: much\n", "a.yaml:2:9: limits: \"much\" is not a size such as 64KiB or 500MB\n" },
-    { "name: x\nlimits: {every: 90}\n",
-      "a.yaml:2:17: limits.every: \"90\" has no unit; write 90s, 90m or 90h\n" },
+    { "name: x\nlimits: {every: 90}\n", "a.yaml:2:17: limits.every: \"90\" has no unit; write 90s, 90m or 90h\n" },
     { "name: x\nlimits: {every: soon}\n",
       "a.yaml:2:17: limits.every: \"soon\" is not a duration such as 90s, 15m or 24h\n" },
     { "name: x\nlimits: {every: 2d}\n",
@@ -345,8 +331,7 @@ static const struct {
       "a.yaml:2:24: first.dense.units: \"fifty\" is not a whole number\n" },
     { "name: x\nfirst: {dense: fifty}\n", "a.yaml:2:16: first.dense: \"fifty\" is not a whole number\n" },
     { "name: x\nfirst: dense\n", "a.yaml:2:8: first.dense.units: must be given: outputs\n" },
-    { "name: x\nfirst: dens\n",
-      "a.yaml:2:8: first: \"dens\" is not a known layer; did you mean \"dense\"?\n" },
+    { "name: x\nfirst: dens\n", "a.yaml:2:8: first: \"dens\" is not a known layer; did you mean \"dense\"?\n" },
     { "name: x\nfirst: {conv: 3}\n",
       "a.yaml:2:9: first: \"conv\" is not a known layer; known here: dense, relu, constant\n" },
     { "name: x\nfirst: {relu: 3}\n",
@@ -356,8 +341,7 @@ static const struct {
     { "name: x\nfirst: {relu: , dense: 3}\n",
       "a.yaml:2:8: first: a layer is written name or {name: {options}}; this mapping has 2 keys\n" },
     { "name: x\nfirst: [relu]\n", "a.yaml:2:8: first: a list stands here, where a layer belongs\n" },
-    { "name: x\nfirst: 11\n",
-      "a.yaml:2:8: first.constant: \"11\" is out of range: it must be from 0 to 10\n" },
+    { "name: x\nfirst: 11\n", "a.yaml:2:8: first.constant: \"11\" is out of range: it must be from 0 to 10\n" },
     { "name: x\nsecond: 1\n",
       "a.yaml:2:9: second: \"1\" is not a known layer; known here: dense, relu, constant\n" },
     { "name: x\nlayers: []\nmode: 1\n", "a.yaml:3:7: mode: \"1\" is not slow, quick or quickest\n" },
@@ -373,7 +357,7 @@ static void test_faults(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         wm_arena *memory = NULL;
         wm_faults faults;
-        record r;
+        record    r;
 
         assert_case(bad[i].text, read_file(bad[i].text, &r, &faults, &memory) == WM_E_INVALID);
         if (strcmp(wm_text_chars(&faults.lines), bad[i].want) != 0)
@@ -386,21 +370,19 @@ static void test_faults(void **state)
 
 static const struct {
     const char *text;
-    bool good;
-    int64_t want;
+    bool        good;
+    int64_t     want;
 } durations[] = {
-    { "0", true, 0 },           { "250ms", true, 250 },       { "90s", true, 90000 },
-    { "15m", true, 900000 },    { "1.5h", true, 5400000 },    { "7d", true, 604800000 },
-    { "2w", true, 1209600000 }, { "10", false, 0 },           { "0.5ms", false, 0 },
-    { "-1s", false, 0 },        { "1h30m", false, 0 },        { "s", false, 0 },
-    { "1 s", false, 0 },        { "99999999999w", false, 0 }, { "", false, 0 },
-    { "1e3s", true, 1000000 },
+    { "0", true, 0 },          { "250ms", true, 250 },       { "90s", true, 90000 },     { "15m", true, 900000 },
+    { "1.5h", true, 5400000 }, { "7d", true, 604800000 },    { "2w", true, 1209600000 }, { "10", false, 0 },
+    { "0.5ms", false, 0 },     { "-1s", false, 0 },          { "1h30m", false, 0 },      { "s", false, 0 },
+    { "1 s", false, 0 },       { "99999999999w", false, 0 }, { "", false, 0 },           { "1e3s", true, 1000000 },
 };
 
 static const struct {
     const char *text;
-    bool good;
-    int64_t want;
+    bool        good;
+    int64_t     want;
 } sizes[] = {
     { "4096", true, 4096 },       { "64KiB", true, 65536 },    { "1.5MiB", true, 1572864 },
     { "500MB", true, 500000000 }, { "1TiB", true, 1ll << 40 }, { "7B", true, 7 },
@@ -459,9 +441,8 @@ static void test_the_nearest_word(void **state)
     static const struct {
         const char *word, *want;
     } cases[] = {
-        { "bacth", "batch" },  { "Rate", "rate" },  { "RATE", "rate" },
-        { "epoch", "epochs" }, { "clipp", "clip" }, { "momentum", NULL },
-        { "", NULL },          { "x", NULL },       { "rates", "rate" },
+        { "bacth", "batch" }, { "Rate", "rate" }, { "RATE", "rate" }, { "epoch", "epochs" }, { "clipp", "clip" },
+        { "momentum", NULL }, { "", NULL },       { "x", NULL },      { "rates", "rate" },
     };
 
     (void)state;
