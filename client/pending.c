@@ -275,16 +275,22 @@ wm_status wm_pending_let_go(wm_pending *pending, bool committed, wm_error *err)
     return WM_OK;
 }
 
-void wm_pending_state(const wm_pending *pending, const uint8_t run[WM_RUN_ID_SIZE], float *state, size_t n)
+wm_status wm_pending_state(const wm_pending *pending, const uint8_t run[WM_RUN_ID_SIZE], float **ret, size_t *n,
+                           wm_error *err)
 {
-    bool ours = pending->state != NULL && pending->state_head.n_state == n &&
-                memcmp(pending->state_head.run, run, WM_RUN_ID_SIZE) == 0;
+    size_t count = pending->state != NULL ? pending->state_head.n_state : 0;
+    float *copy;
 
-    if (n == 0)
-        return;
-    if (ours)
-        memcpy(state, pending->state + SEAL_SIZE + sizeof(state_head), n * sizeof *state);
-    else
-        memset(state, 0, n * sizeof *state);
+    if (count == 0 || memcmp(pending->state_head.run, run, WM_RUN_ID_SIZE) != 0) {
+        *ret = NULL;
+        *n = 0;
+        return WM_OK;
+    }
+    copy = malloc(count * sizeof *copy);
+    if (copy == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the strategy's state");
+    memcpy(copy, pending->state + SEAL_SIZE + sizeof(state_head), count * sizeof *copy);
+    *ret = copy;
+    *n = count;
+    return WM_OK;
 }
-

@@ -45,7 +45,8 @@ wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update
 /* The server has it in a committed model (`committed`), or does not want it any more. */
 wm_status wm_pending_let_go(wm_pending *pending, bool committed, wm_error *err);
 
-/* state[n] <- what the strategy kept for that run; zeros if there is nothing of this run and length. */
-void wm_pending_state(const wm_pending *pending, const uint8_t run[WM_RUN_ID_SIZE], float *state, size_t n);
+/* *ret: a copy of what the strategy kept for that run, the caller's to free(); NULL and 0 if there is nothing. */
+wm_status wm_pending_state(const wm_pending *pending, const uint8_t run[WM_RUN_ID_SIZE], float **ret, size_t *n,
+                           wm_error *err);
 
 #endif

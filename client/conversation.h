@@ -1,0 +1,39 @@
+/* client/conversation.h
+ *
+ * What a gateway says to its aggregator, and does upon the answers: checks in, asks for work, fetches what the work
+ * needs, hands it to the desk, keeps a finished update on disk until a committed model contains it, and hands it in as
+ * often as it takes. One turn is one exchange; everything durable is in `pending`, so a turn may fail anywhere and the
+ * next one goes on. */
+#ifndef WM_CLIENT_CONVERSATION_H
+#define WM_CLIENT_CONVERSATION_H
+
+#include "client/desk.h"
+#include "client/link.h"
+#include "client/pending.h"
+#include "client/server_time.h"
+
+typedef struct wm_conversation wm_conversation;
+
+typedef struct wm_conversation_settings {
+    wm_link        *link;
+    wm_desk        *desk;
+    wm_pending     *pending;
+    wm_server_time *time;
+    wm_clock        clock;
+    wm_log         *log;
+    int64_t         poll_ms; /* how long the server may hold a question that has no answer yet; at most 25,000 */
+    int64_t         beat_ms; /* while the desk is busy, the server hears from us at least this often */
+    /* The certificate is past its half-life, says the server. */
+    void (*renew)(void *context);
+    void *context;
+} wm_conversation_settings;
+
+/* All that `settings` points to is borrowed. */
+wm_status wm_conversation_new(const wm_conversation_settings *settings, wm_conversation **ret, wm_error *err);
+void      wm_conversation_free(wm_conversation *conversation);
+
+/* One turn. *wait_ms: how long to wait before the next one, 0 for not at all. A failure is one of the link (or of the
+ * disk): the caller backs off and tries again; *wait_ms is then what the server asked for, -1 if it named no time. */
+wm_status wm_conversation_turn(wm_conversation *conversation, int64_t *wait_ms, wm_error *err);
+
+#endif
