@@ -1,0 +1,50 @@
+/* models/layers/flatten.c
+ *
+ * All values of an example as one vector, in the order in which they lie in memory: nothing moves, unless somebody
+ * else needs the input too. */
+#include "models/layer.h"
+
+#include <string.h>
+
+static void flatten_fit(const void *options, wm_fit *fit)
+{
+    size_t n;
+
+    (void)options;
+    if (!wm_shape_count(&fit->inputs[0], &n) || n > UINT32_MAX) {
+        char text[WM_SHAPE_TEXT];
+
+        wm_fit_refuse(fit, "%s is too much for one vector", wm_shape_text(&fit->inputs[0], text));
+        return;
+    }
+    fit->output = (wm_shape){ .rank = 1, .dim = { (uint32_t)n } };
+}
+
+static void copy(const wm_layer_run *run, const float *from, float *to)
+{
+    if (to != NULL && to != from)
+        memcpy(to, from, run->B * run->output_shape.dim[0] * sizeof *to);
+}
+
+static void flatten_forward(const void *options, const wm_layer_run *run)
+{
+    (void)options;
+    copy(run, run->inputs[0], run->output);
+}
+
+static void flatten_backward(const void *options, const wm_layer_run *run)
+{
+    (void)options;
+    copy(run, run->output_grad, run->input_grads[0]);
+}
+
+const wm_layer_ops wm_layer_flatten = {
+    .member = { .name = "flatten", .doc = "Lays the values of an example out as one vector." },
+    .inputs_least = 1,
+    .inputs_most = 1,
+    .fit = flatten_fit,
+    .forward = flatten_forward,
+    .backward = flatten_backward,
+    .in_place = true,
+    .keeps_values = true,
+};

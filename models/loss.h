@@ -1,0 +1,27 @@
+/* models/loss.h
+ *
+ * The family of losses: what a head's prediction costs, and its gradient. Values are as the model sees them (scaled).
+ *
+ * Adding one: a file in models/losses/, one line in losses.c. tests/models/test_losses.c then holds it to numeric
+ * gradients. */
+#ifndef WM_MODELS_LOSS_H
+#define WM_MODELS_LOSS_H
+
+#include "common/config/family.h"
+
+typedef struct wm_loss_ops {
+    wm_member member;      /* first: see family.h */
+    bool      for_classes; /* of a class target, with logits; otherwise of values */
+
+    /* Values that the head must give for a target of `width` values or classes (three quantiles of each value need
+     * three times as many). NULL: as many. */
+    size_t (*head_width)(const void *options, size_t width);
+
+    /* The sum of the losses of n examples; each example's is the mean over its values. predicted[n][head width];
+     * truth[n][width], or classes[n] that are below the width. grad (NULL: not wanted) [n][head width] <- the
+     * gradient of that sum, times `scale`. NaN in, NaN out. */
+    double (*sum)(const void *options, const float *predicted, const float *truth, const int32_t *classes, size_t n,
+                  size_t width, float *grad, double scale);
+} wm_loss_ops;
+
+#endif

@@ -1,0 +1,15 @@
+/* models/optimisers.c: the registry of optimisers. */
+#include "models/model.h"
+#include "models/optimiser.h"
+
+extern const wm_optimiser_ops wm_optimiser_sgd;
+
+static const wm_member *const members[] = {
+    &wm_optimiser_sgd.member,
+};
+
+const wm_family wm_optimisers = {
+    .name = "optimiser",
+    .members = members,
+    .n_members = sizeof members / sizeof *members,
+};

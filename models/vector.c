@@ -1,0 +1,37 @@
+/* models/vector.c */
+#include "models/vector.h"
+
+#include "models/kernel.h"
+
+WM_KERNEL void wm_vector_add(float *to, const float *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] += from[i];
+}
+
+WM_KERNEL void wm_vector_scale(float *x, float factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
+/* Sixteen sums side by side, so that the order of the additions is fixed here and not by the width of a machine. */
+WM_KERNEL double wm_vector_squares(const float *x, size_t n)
+{
+    double lanes[16] = { 0 }, sum = 0;
+    size_t i = 0;
+
+    for (; i + 16 <= n; i += 16)
+        for (size_t j = 0; j < 16; j++)
+            lanes[j] += (double)x[i + j] * (double)x[i + j];
+    for (; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    for (size_t j = 0; j < 16; j++)
+        sum += lanes[j];
+    return sum;
+}
+
+bool wm_vector_finite(const float *x, size_t n)
+{
+    return isfinite(wm_vector_squares(x, n)); /* no sum of squares of floats leaves the range of double */
+}
