@@ -7,7 +7,7 @@
 
 struct wm_blobs {
     const wm_files *files;
-    char *folder;
+    char           *folder;
 
     /* Held while files come and go, so that a put that finds its blob there does not return before the put
      * beside it has synced the name, and a sweep does not take what a put is writing. Reading needs no lock.
@@ -56,7 +56,7 @@ static char *path_of(const wm_blobs *blobs, const wm_digest *name)
 wm_status wm_blobs_put(wm_blobs *blobs, const void *bytes, size_t n, wm_digest *name, wm_error *err)
 {
     wm_digest digest = wm_sha256_of(bytes, n);
-    char *path = path_of(blobs, &digest);
+    char     *path = path_of(blobs, &digest);
     wm_status st = WM_OK;
 
     if (path == NULL)
@@ -74,7 +74,7 @@ wm_status wm_blobs_put(wm_blobs *blobs, const void *bytes, size_t n, wm_digest *
 bool wm_blobs_has(wm_blobs *blobs, const wm_digest *name)
 {
     char *path = path_of(blobs, name);
-    bool has = path != NULL && blobs->files->exists(blobs->files, path);
+    bool  has = path != NULL && blobs->files->exists(blobs->files, path);
 
     free(path);
     return has;
@@ -83,9 +83,9 @@ bool wm_blobs_has(wm_blobs *blobs, const wm_digest *name)
 wm_status wm_blobs_get(wm_blobs *blobs, const wm_digest *name, size_t limit, uint8_t **ret, size_t *n,
                        wm_error *err)
 {
-    char *path = path_of(blobs, name);
-    uint8_t *bytes = NULL;
-    size_t size = 0;
+    char     *path = path_of(blobs, name);
+    uint8_t  *bytes = NULL;
+    size_t    size = 0;
     wm_digest is;
     wm_status st;
 
@@ -96,10 +96,9 @@ wm_status wm_blobs_get(wm_blobs *blobs, const wm_digest *name, size_t limit, uin
         goto out;
     is = wm_sha256_of(bytes, size);
     if (!wm_digest_equal(&is, name)) {
-        st = wm_fail(
-            err, WM_E_DAMAGED,
-            "%s is damaged: its %zu bytes are not those that its name promises; put it back from a backup",
-            path, size);
+        st = wm_fail(err, WM_E_DAMAGED,
+                     "%s is damaged: its %zu bytes are not those that its name promises; put it back from a backup",
+                     path, size);
         goto out;
     }
     *ret = bytes;
@@ -113,7 +112,7 @@ out:
 
 wm_status wm_blobs_remove(wm_blobs *blobs, const wm_digest *name, wm_error *err)
 {
-    char *path = path_of(blobs, name);
+    char     *path = path_of(blobs, name);
     wm_status st;
 
     if (path == NULL)
@@ -128,7 +127,7 @@ wm_status wm_blobs_remove(wm_blobs *blobs, const wm_digest *name, wm_error *err)
 /* What a power cut left of a replace(): a digest, and ".new-" behind it. */
 static bool is_leftover(const char *name)
 {
-    char text[WM_DIGEST_TEXT];
+    char      text[WM_DIGEST_TEXT];
     wm_digest digest;
 
     if (strlen(name) < WM_DIGEST_TEXT || strncmp(name + WM_DIGEST_TEXT - 1, ".new-", 5) != 0)
@@ -141,16 +140,16 @@ static bool is_leftover(const char *name)
 wm_status wm_blobs_sweep(wm_blobs *blobs, bool (*keep)(void *context, const wm_digest *name), void *context,
                          wm_error *err)
 {
-    char **names = NULL;
-    size_t n = 0;
+    char    **names = NULL;
+    size_t    n = 0;
     wm_status st;
 
     pthread_mutex_lock(&blobs->lock);
     st = wm_folder_names(blobs->folder, &names, &n, err);
     for (size_t i = 0; st == WM_OK && i < n; i++) {
         wm_digest digest;
-        bool is_blob = wm_digest_parse(names[i], &digest);
-        char *path;
+        bool      is_blob = wm_digest_parse(names[i], &digest);
+        char     *path;
 
         if (is_blob ? keep(context, &digest) : !is_leftover(names[i]))
             continue;

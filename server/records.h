@@ -81,6 +81,8 @@ typedef struct wm_run_record {
     const char  *job_name;
     const char  *job_text; /* the YAML as run, with its seed */
     uint64_t     seed;
+    uint32_t     rounds; /* of the job; 0: not said */
+    int64_t      keep;   /* of the job: checkpoints kept, the newest ones; 0: all */
     int64_t      started_wall_ms;
     char       **population; /* sorted names; [n_population] */
     size_t       n_population;

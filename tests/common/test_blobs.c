@@ -9,14 +9,14 @@
 #include <unistd.h>
 
 typedef struct fixture {
-    char folder[4096];
+    char      folder[4096];
     wm_blobs *blobs;
 } fixture;
 
 static int open_blobs(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
-    char *path;
+    char    *path;
     wm_error err;
 
     assert_non_null(f);
@@ -49,11 +49,11 @@ static char *path_of(fixture *f, const wm_digest *name)
 /* The name is FIPS 180-4's digest of "abc". */
 static void what_was_put_is_named_by_its_sha256_and_comes_back(void **state)
 {
-    fixture *f = *state;
-    wm_error err;
+    fixture  *f = *state;
+    wm_error  err;
     wm_digest name, want;
-    uint8_t *bytes;
-    size_t n;
+    uint8_t  *bytes;
+    size_t    n;
 
     assert_ok(wm_blobs_put(f->blobs, "abc", 3, &name, &err), &err);
     assert_true(wm_digest_parse("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", &want));
@@ -72,11 +72,11 @@ static void what_was_put_is_named_by_its_sha256_and_comes_back(void **state)
 
 static void too_large_and_missing_are_said_so(void **state)
 {
-    fixture *f = *state;
-    wm_error err;
+    fixture  *f = *state;
+    wm_error  err;
     wm_digest name;
-    uint8_t *bytes = NULL;
-    size_t n = 77;
+    uint8_t  *bytes = NULL;
+    size_t    n = 77;
 
     assert_ok(wm_blobs_put(f->blobs, "abcd", 4, &name, &err), &err);
     assert_int_equal(wm_blobs_get(f->blobs, &name, 3, &bytes, &n, &err), WM_E_RANGE);
@@ -90,13 +90,13 @@ static void too_large_and_missing_are_said_so(void **state)
 
 static void every_flipped_byte_and_every_truncation_is_damage_named_by_its_file(void **state)
 {
-    fixture *f = *state;
-    wm_error err;
-    wm_digest name;
-    char good[40], bad[40], *path;
+    fixture    *f = *state;
+    wm_error    err;
+    wm_digest   name;
+    char        good[40], bad[40], *path;
     const char *base;
-    uint8_t *bytes = NULL;
-    size_t n;
+    uint8_t    *bytes = NULL;
+    size_t      n;
 
     memset(good, 'x', sizeof good);
     assert_ok(wm_blobs_put(f->blobs, good, sizeof good, &name, &err), &err);
@@ -123,10 +123,10 @@ static bool is_it(void *context, const wm_digest *name)
 static void a_sweep_leaves_what_is_kept_and_what_is_not_ours(void **state)
 {
     const wm_files *files = wm_files_system();
-    fixture *f = *state;
-    wm_error err;
-    wm_digest kept, dropped;
-    char *leftover, *foreign, *path;
+    fixture        *f = *state;
+    wm_error        err;
+    wm_digest       kept, dropped;
+    char           *leftover, *foreign, *path;
 
     assert_ok(wm_blobs_put(f->blobs, "kept", 4, &kept, &err), &err);
     assert_ok(wm_blobs_put(f->blobs, "dropped", 7, &dropped, &err), &err);
@@ -148,11 +148,11 @@ static void a_sweep_leaves_what_is_kept_and_what_is_not_ours(void **state)
 static void a_death_before_the_rename_leaves_no_blob(void **state)
 {
 #ifdef WM_CRASH_POINTS
-    fixture *f = *state;
-    wm_error err;
+    fixture  *f = *state;
+    wm_error  err;
     wm_digest name = wm_sha256_of("soon", 4);
-    int how;
-    pid_t child = fork();
+    int       how;
+    pid_t     child = fork();
 
     if (child == 0) {
         setenv("WARDMOTE_CRASH", "file-written", 1);
@@ -178,8 +178,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(too_large_and_missing_are_said_so, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(every_flipped_byte_and_every_truncation_is_damage_named_by_its_file,
                                         open_blobs, close_blobs),
-        cmocka_unit_test_setup_teardown(a_sweep_leaves_what_is_kept_and_what_is_not_ours, open_blobs,
-                                        close_blobs),
+        cmocka_unit_test_setup_teardown(a_sweep_leaves_what_is_kept_and_what_is_not_ours, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(a_death_before_the_rename_leaves_no_blob, open_blobs, close_blobs),
     };
 

@@ -1,0 +1,79 @@
+/* server/records.c */
+#include "server/records.h"
+
+#include "server/ledger.h"
+
+#include <string.h>
+
+#define NAME_OF(names, value) ((size_t)(value) < sizeof names / sizeof *names ? names[value] : "unknown")
+
+const char *wm_outcome_name(wm_outcome outcome)
+{
+    static const char *const names[] = {
+        [WM_OUTCOME_NONE] = "running",    [WM_OUTCOME_DONE] = "done",     [WM_OUTCOME_EARLY] = "stopped early",
+        [WM_OUTCOME_STOPPED] = "stopped", [WM_OUTCOME_FAILED] = "failed",
+    };
+
+    return NAME_OF(names, outcome);
+}
+
+const char *wm_verdict_name(wm_verdict verdict)
+{
+    static const char *const names[] = {
+        [WM_VERDICT_NONE] = "missed",       [WM_VERDICT_ACCEPTED] = "accepted", [WM_VERDICT_REFUSED] = "refused",
+        [WM_VERDICT_DECLINED] = "declined", [WM_VERDICT_LATE] = "late",
+    };
+
+    return NAME_OF(names, verdict);
+}
+
+const char *wm_contender_name(wm_contender contender)
+{
+    static const char *const names[] = {
+        [WM_FEDERATED] = "federated", [WM_TUNED] = "federated + 1 epoch",
+        [WM_ALONE] = "alone",         [WM_POOLED] = "pooled",
+        [WM_NAIVE] = "naive",
+    };
+
+    return NAME_OF(names, contender);
+}
+
+const char *wm_phase_name(wm_phase phase)
+{
+    static const char *const names[] = {
+        [WM_PHASE_NONE] = "starting",       [WM_PHASE_STATISTICS] = "statistics", [WM_PHASE_TRAIN] = "training",
+        [WM_PHASE_EVALUATE] = "evaluation", [WM_PHASE_FINAL] = "last evaluation", [WM_PHASE_CLOSED] = "closed",
+    };
+
+    return NAME_OF(names, phase);
+}
+
+const char *wm_run_id_text(const uint8_t id[WM_RUN_ID_SIZE], char text[WM_RUN_TEXT])
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (int i = 0; i < WM_RUN_ID_SIZE; i++) {
+        text[2 * i] = hex[id[i] >> 4];
+        text[2 * i + 1] = hex[id[i] & 15];
+    }
+    text[WM_RUN_TEXT - 1] = '\0';
+    return text;
+}
+
+bool wm_run_id_parse(const char *text, uint8_t id[WM_RUN_ID_SIZE])
+{
+    static const char hex[] = "0123456789abcdef";
+    uint8_t           parsed[WM_RUN_ID_SIZE] = { 0 };
+
+    if (strlen(text) != WM_RUN_TEXT - 1)
+        return false;
+    for (int i = 0; i < WM_RUN_TEXT - 1; i++) {
+        const char *digit = strchr(hex, text[i] >= 'A' && text[i] <= 'F' ? text[i] - 'A' + 'a' : text[i]);
+
+        if (digit == NULL)
+            return false;
+        parsed[i / 2] = (uint8_t)(parsed[i / 2] << 4 | (digit - hex));
+    }
+    memcpy(id, parsed, sizeof parsed);
+    return true;
+}
