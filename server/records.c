@@ -27,27 +27,6 @@ const char *wm_verdict_name(wm_verdict verdict)
     return NAME_OF(names, verdict);
 }
 
-const char *wm_contender_name(wm_contender contender)
-{
-    static const char *const names[] = {
-        [WM_FEDERATED] = "federated", [WM_TUNED] = "federated + 1 epoch",
-        [WM_ALONE] = "alone",         [WM_POOLED] = "pooled",
-        [WM_NAIVE] = "naive",
-    };
-
-    return NAME_OF(names, contender);
-}
-
-const char *wm_phase_name(wm_phase phase)
-{
-    static const char *const names[] = {
-        [WM_PHASE_NONE] = "starting",       [WM_PHASE_STATISTICS] = "statistics", [WM_PHASE_TRAIN] = "training",
-        [WM_PHASE_EVALUATE] = "evaluation", [WM_PHASE_FINAL] = "last evaluation", [WM_PHASE_CLOSED] = "closed",
-    };
-
-    return NAME_OF(names, phase);
-}
-
 const char *wm_run_id_text(const uint8_t id[WM_RUN_ID_SIZE], char text[WM_RUN_TEXT])
 {
     static const char hex[] = "0123456789abcdef";
