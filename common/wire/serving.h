@@ -1,0 +1,184 @@
+/* common/wire/serving.h
+ *
+ * The inside of a listener, shared by its three sources: listener.c (accepting, sweeping, stopping),
+ * connection.c (one connection's reading and writing) and intake.c (requests on their way to the workers,
+ * memory in use). Private to them.
+ *
+ * Why this cannot wedge. nng's SP transports own the aio of a message that goes out in parts. Closing the
+ * pipe stops that aio; if the stop falls between two parts, the next part is refused without a callback and
+ * whoever waits for the message waits for ever. Here nng gives us byte streams only, the aios are ours and so
+ * are the rules:
+ *
+ *   1. Never nng_aio_stop, nng_aio_free or nng_aio_cancel an aio in use. nng_stream_close ends it: it
+ * completes everything queued, with an error, on one of nng's threads.
+ *   2. Submit only under the connection's lock and only while !closing; set closing under that lock, then
+ * close the stream. So nothing is submitted to a closed stream, where it would lie for ever.
+ *   3. TCP may have died between two submissions, and nng does not tell the second one. So after each
+ * submission look whether TCP still has a peer, and close the stream if not.
+ *   4. No aio timeouts: nng's TLS cannot cancel while it has nothing in flight below, and nng's clock is the
+ * wall clock. Deadlines are kept here, on CLOCK_MONOTONIC, and swept; the remedy is again nng_stream_close.
+ *   5. A connection is freed when its last user lets go (the open state, a read, a write, a request outside,
+ * the list of those that wait for memory, a callback at work): nng_aio_reap, since a callback may not free
+ * its own aio.
+ *   6. A read stays posted while a request is being worked on, for the head of the next one: it tells when
+ * the peer goes.
+ *
+ * Locks, in this order: the listener's, a connection's, the intake's. nng's callbacks never run inside its
+ * calls, so locks may be held there. No lock is held while a callback of the settings runs, but `match`. */
+#ifndef WM_COMMON_WIRE_SERVING_H
+#define WM_COMMON_WIRE_SERVING_H
+
+#include "common/wire/engine.h"
+#include "common/wire/frame.h"
+#include "common/wire/listener.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef struct wm_connection wm_connection;
+
+typedef enum wm_read_state {
+    WM_READ_HELLO,
+    WM_READ_HEAD, /* of the next message, also while a request is being worked on (rule 6) */
+    WM_READ_MESSAGE,
+    WM_READ_PAUSED,  /* the head of the next message is here, but the answer to the last is not out */
+    WM_READ_WAITING, /* for memory: in the intake's list */
+} wm_read_state;
+
+enum { WM_REMOTE_TEXT = 64 };
+
+struct wm_connection {
+    wm_listener *listener;
+    wm_connection *next, *previous;           /* of all; guarded by the listener's lock */
+    wm_connection *same_next, *same_previous; /* of those in the same bucket; guarded likewise */
+    bool named;                               /* on such a list */
+    uint64_t number;                          /* counts up: the lowest is the oldest */
+    char remote[WM_REMOTE_TEXT];
+    wm_peer peer; /* written once, before the first request */
+    atomic_int users;
+    _Atomic uint64_t bytes_in, bytes_out;
+
+    pthread_mutex_t lock; /* guards what follows */
+    nng_stream *stream;
+    nng_aio *rx, *tx;
+    bool closing;
+    bool verified;    /* peer is set, and the connection is served */
+    bool answering;   /* a request is outside, or its answer on the way */
+    bool last_answer; /* close when that is out */
+    wm_read_state state;
+    uint8_t head[WM_FRAME_HEAD_MAX]; /* hello or head */
+    uint8_t hello[WM_FRAME_HELLO];   /* ours */
+    uint8_t *in;                     /* message being read: route and body; owned */
+    size_t in_room, in_have, in_want;
+    size_t held;    /* bytes reserved with the intake for that message */
+    uint8_t *frame; /* being written; owned; NULL for our hello */
+    size_t frame_size;
+    const uint8_t *out; /* what is left to write */
+    size_t out_left;
+    int64_t deadline;         /* of what we wait for from the peer; 0: none */
+    bool lost;                /* the other end or the network ended it, not we */
+    char offence[WM_TLS_WHY]; /* why we closed it, if that is the peer's fault */
+
+    wm_connection *waiting_next; /* guarded by the intake's lock */
+};
+
+struct wm_request {
+    wm_connection *connection;
+    wm_request *next; /* in the intake's queue */
+    uint8_t *bytes;   /* route and body; owned */
+    size_t size, route;
+    uint8_t *frame; /* answer: head, route, body; owned */
+    size_t frame_size;
+};
+
+/* Requests that are complete, first come first served; connections that wait for memory; and the bell of the
+ * sweeper, who lets them in. The queue is as long as there are connections at most: each has one request at a
+ * time. */
+typedef struct wm_intake {
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t work;  /* for the workers: a request, room for an answer, or the end */
+    pthread_cond_t bell;  /* for the sweeper, on the monotonic clock */
+    wm_request *first, **last;
+    wm_connection *waiting, **waiting_last;
+    size_t held_in, held_out, held_max;
+    bool rung, gone, ending;
+} wm_intake;
+
+enum { WM_NAME_BUCKETS = 256 };
+
+struct wm_listener {
+    wm_listener_settings set;
+    wm_frame_kind kind;
+    int port;
+    nng_stream_listener *socket;
+    nng_aio *accept;
+    pthread_t sweeper;
+    pthread_t *workers;
+    int n_workers; /* started */
+    wm_intake intake;
+    _Atomic uint64_t accepted, refused, requests, bytes_in, bytes_out;
+
+    pthread_mutex_t lock; /* guards what follows */
+    wm_connection *connections;
+    wm_connection *named[WM_NAME_BUCKETS]; /* by the peer's name */
+    size_t n_connections;
+    uint64_t next_number;
+    bool stopping, accepting;
+
+    pthread_mutex_t log_lock; /* guards what follows */
+    int64_t log_second;
+    int log_lines; /* told in that second */
+};
+
+int64_t wm_now_ms(void); /* CLOCK_MONOTONIC: nng_clock follows the wall clock on Debian */
+
+/* ---- connection.c ---- */
+
+/* Takes the stream, and closes it if there is no memory for a connection: NULL then. The result has one user
+ * besides the open state: the caller. Listener's lock held. */
+wm_connection *wm_connection_new(wm_listener *listener, nng_stream *stream);
+void wm_connection_begin(wm_connection *c); /* waits for the hello; connection's lock held */
+void wm_connection_close(wm_connection *c); /* lock held; drops the open state's use, never the last one */
+
+/* Close, and let the log say why: the peer's fault. */
+__attribute__((format(printf, 2, 3))) void wm_connection_offend(wm_connection *c, const char *fmt, ...);
+
+void wm_connection_release(wm_connection *c); /* a user lets go; no lock held */
+void wm_connection_admit(wm_connection *c,
+                         bool has_memory); /* from the list of those that wait; no lock held */
+
+/* ---- listener.c ---- */
+
+/* The connection is that peer's: it is served from now on; if it has too many, the oldest is closed. No lock
+ * held. */
+void wm_listener_name(wm_connection *c, const wm_peer *peer);
+
+/* No user is left: off all lists; then, once everything that it held is free, one less. No lock held. */
+void wm_listener_unlink(wm_connection *c);
+void wm_listener_one_less(wm_listener *listener);
+
+void wm_listener_turned_away(wm_connection *c, const char *name, const char *why); /* no lock held */
+
+/* ---- intake.c ---- */
+
+wm_status wm_intake_init(wm_intake *intake, size_t held_max, wm_error *err);
+void wm_intake_release(wm_intake *intake);
+void *wm_intake_work(void *listener); /* a worker's life */
+void wm_intake_end(wm_intake *intake);
+
+void wm_intake_push(wm_intake *intake, wm_request *request);
+bool wm_intake_reserve(wm_intake *intake, wm_connection *c,
+                       size_t n); /* false: it is on the list of those that wait */
+void wm_intake_unreserve(wm_intake *intake, size_t n);
+void wm_intake_answer(wm_intake *intake, size_t n); /* so many bytes of an answer are in memory */
+void wm_intake_answered(wm_intake *intake, size_t n);
+void wm_intake_held(wm_intake *intake, size_t *in, size_t *out);
+
+/* The next of those that wait, if there is memory for it (reserved then) or everything is to end. */
+wm_connection *wm_intake_next_waiting(wm_intake *intake, bool end, bool *has_memory);
+
+void wm_intake_ring(wm_intake *intake, bool gone);
+bool wm_intake_sleep(wm_intake *intake,
+                     int64_t until_ms); /* until the bell; true: a kept request has lost its peer */
+
+#endif
