@@ -1,13 +1,15 @@
 /* client/conversation.c */
 #include "client/conversation.h"
 
-#include <math.h>
+#include "common/crash.h"
+#include "common/wire/envelope.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     ANSWER_MS = 15 * 1000,          /* beyond the time that the server may hold the question */
-    JOB_BYTES_MAX = WM_JOB_TEXT_MAX,
     SCALING_BYTES_MAX = 1 << 20,
 };
 
@@ -16,7 +18,10 @@ static const uint64_t MODEL_BYTES_MAX = (uint64_t)4 << 30;
 
 struct wm_conversation {
     wm_conversation_settings set;
-    uint64_t                 checked_in; /* the link's connection that we have checked in on */
+    bool                     checked_in;  /* since the last failure */
+    wm_download             *download;    /* one that was cut, to be gone on with; NULL for none */
+    wm_digest                downloading; /* its name */
+    int64_t                  bulk_ms;
     bool                     has_scaling;
     wm_digest                scaling_name;
     uint8_t                 *scaling;
@@ -33,6 +38,7 @@ wm_status wm_conversation_new(const wm_conversation_settings *settings, wm_conve
     if (self == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the conversation");
     self->set = *settings;
+    self->bulk_ms = -1;
     *ret = self;
     return WM_OK;
 }
@@ -43,13 +49,9 @@ void wm_conversation_free(wm_conversation *conversation)
         return;
     if (conversation->has_report)
         wm_outcome_of_work_release(&conversation->report);
+    wm_download_free(conversation->download);
     free(conversation->scaling);
     free(conversation);
-}
-
-static ProtobufCBinaryData binary(const uint8_t *bytes, size_t n)
-{
-    return (ProtobufCBinaryData){ .len = n, .data = (uint8_t *)(uintptr_t)bytes };
 }
 
 /* A key that borrows run and model. */
@@ -57,33 +59,37 @@ static Wm__Key key_of(const uint8_t *run, wm_phase phase, uint32_t round, const 
 {
     Wm__Key key = WM__KEY__INIT;
 
-    key.run = binary(run, WM_RUN_ID_SIZE);
+    key.run = wm_bytes_field(run, WM_RUN_ID_SIZE);
     key.phase = (uint32_t)phase;
     key.round = round;
-    key.model = binary(model->bytes, WM_DIGEST_SIZE);
+    key.model = wm_bytes_field(model->bytes, WM_DIGEST_SIZE);
     return key;
 }
 
-static wm_status ask(wm_conversation *self, Wm__Envelope *request, Wm__Envelope__BodyCase want, int64_t hold_ms,
-                     Wm__Envelope **answer, int64_t *come_back_ms, wm_error *err)
+static wm_status ask(wm_conversation *self, const Wm__Envelope *request, Wm__Envelope__BodyCase want, int64_t hold_ms,
+                     Wm__Envelope **answer, int64_t *wait_ms, wm_error *err)
 {
-    wm_status st;
+    uint64_t  come_back_ms = 0;
+    wm_status st = self->set.control->ask(self->set.control, request, (int)hold_ms + ANSWER_MS, answer, &come_back_ms,
+                                          err);
 
-    request->version = 1;
-    st = self->set.link->ask(self->set.link, request, hold_ms + ANSWER_MS, answer, come_back_ms, err);
-    if (st == WM_OK && (*answer)->body_case != want) {
-        wm_link_free_answer(*answer);
+    if (st != WM_OK) {
+        *wait_ms = (int64_t)come_back_ms;
+        return st;
+    }
+    if ((*answer)->body_case != want) {
+        wm_envelope_free(*answer);
         return wm_fail(err, WM_E_MALFORMED, "the server's answer is of a kind that was not asked for (%d)",
                        (int)(*answer)->body_case);
     }
-    return st;
+    return WM_OK;
 }
 
 /* ---- checking in ---- */
 
 static wm_status check_in(wm_conversation *self, int64_t *wait_ms, wm_error *err)
 {
-    Wm__Envelope        request = WM__ENVELOPE__INIT, *answer;
+    Wm__Envelope        request = wm_envelope(), *answer;
     Wm__CheckIn         check_in = WM__CHECK_IN__INIT;
     wm_examples_summary summary;
     wm_status           st;
@@ -99,29 +105,21 @@ static wm_status check_in(wm_conversation *self, int64_t *wait_ms, wm_error *err
     wm_server_time_heard(self->set.time, (int64_t)answer->welcome->server_time_ms);
     wm_log_line(self->set.log, WM_LOG_INFO, "server", "connected",
                 WM_TEXT_FIELD("program", answer->welcome->program));
-    wm_link_free_answer(answer);
-    self->checked_in = self->set.link->connection(self->set.link);
+    wm_envelope_free(answer);
+    self->checked_in = true;
     return WM_OK;
 }
 
 /* ---- work that comes ---- */
-
-static bool digest_field(const ProtobufCBinaryData *field, wm_digest *ret)
-{
-    if (field->len != WM_DIGEST_SIZE)
-        return false;
-    memcpy(ret->bytes, field->data, WM_DIGEST_SIZE);
-    return true;
-}
 
 /* Reads an offer; WM_E_MALFORMED names what does not hold. */
 static wm_status read_offer(const Wm__Work *work, wm_task *task, uint8_t run[WM_RUN_ID_SIZE], wm_digest *job,
                             wm_error *err)
 {
     const Wm__Key *key = work->key;
+    wm_status      st;
 
-    if (key == NULL || key->run.len != WM_RUN_ID_SIZE || key->phase < WM_PHASE_STATISTICS ||
-        key->phase > WM_PHASE_FINAL)
+    if (key == NULL || key->phase < WM_PHASE_STATISTICS || key->phase > WM_PHASE_FINAL)
         return wm_fail(err, WM_E_MALFORMED, "the server's offer does not say what it is for");
     *task = (wm_task){ .phase = (wm_phase)key->phase,
                        .round = key->round,
@@ -129,27 +127,55 @@ static wm_status read_offer(const Wm__Work *work, wm_task *task, uint8_t run[WM_
                        .left_ms = (int64_t)work->left_ms,
                        .baselines = work->baselines,
                        .passes = work->passes };
-    memcpy(run, key->run.data, WM_RUN_ID_SIZE);
-    if (!digest_field(&work->job, job) || work->job_bytes == 0 || work->job_bytes > JOB_BYTES_MAX)
-        return wm_fail(err, WM_E_MALFORMED, "the server's offer names no job, or one that is too long");
-    if (task->phase == WM_PHASE_STATISTICS)
-        return WM_OK;
-    if (!digest_field(&key->model, &task->model) || work->model_bytes == 0 || work->model_bytes % sizeof(float) != 0 ||
-        work->model_bytes > MODEL_BYTES_MAX)
+    if ((st = wm_field_run(&key->run, "the offer's run", run, err)) != WM_OK ||
+        (st = wm_field_digest(&work->job, "the offer's job", job, err)) != WM_OK ||
+        (st = wm_field_digest_or_none(&key->model, "the offer's model", &task->model, err)) != WM_OK ||
+        (st = wm_field_digest_or_none(&work->scaling, "the offer's scaling", &task->scaling, err)) != WM_OK)
+        return st;
+    if (task->phase != WM_PHASE_STATISTICS &&
+        (wm_digest_is_zero(&task->model) || work->model_bytes % sizeof(float) != 0))
         return wm_fail(err, WM_E_MALFORMED, "the server's offer names no model, or one of an odd size");
-    if (work->scaling.len > 0 && (!digest_field(&work->scaling, &task->scaling) || work->scaling_bytes == 0 ||
-                                  work->scaling_bytes > SCALING_BYTES_MAX))
-        return wm_fail(err, WM_E_MALFORMED, "the server's offer names a scaling of an odd size");
     return WM_OK;
 }
 
-static wm_status fetch_scaling(wm_conversation *self, const wm_task *task, uint64_t n, wm_order *order, wm_error *err)
+/* The blob of that name, n bytes; *ret is the caller's to free(). A fetch that was cut goes on where it was. */
+static wm_status fetch(wm_conversation *self, const wm_digest *name, uint64_t n, uint64_t limit, uint8_t **ret,
+                       int64_t *wait_ms, wm_error *err)
+{
+    uint64_t  come_back_ms = 0;
+    size_t    size;
+    wm_status st;
+
+    if (self->download != NULL && !wm_digest_equal(&self->downloading, name)) {
+        wm_download_free(self->download);
+        self->download = NULL;
+    }
+    if (self->download == NULL) {
+        st = wm_download_new(name, n, limit, &self->download, err);
+        if (st != WM_OK)
+            return st;
+        self->downloading = *name;
+    }
+    st = wm_download_run(self->download, self->set.bulk, &self->set.clock, &come_back_ms, err);
+    self->bulk_ms = wm_mono_ms(&self->set.clock);
+    if (st != WM_OK) {
+        *wait_ms = (int64_t)come_back_ms;
+        return st;
+    }
+    *ret = wm_download_take(self->download, &size);
+    wm_download_free(self->download);
+    self->download = NULL;
+    return WM_OK;
+}
+
+static wm_status fetch_scaling(wm_conversation *self, const wm_task *task, uint64_t n, wm_order *order,
+                               int64_t *wait_ms, wm_error *err)
 {
     if (wm_digest_is_zero(&task->scaling))
         return WM_OK;
     if (!self->has_scaling || !wm_digest_equal(&self->scaling_name, &task->scaling)) {
         uint8_t  *bytes;
-        wm_status st = self->set.link->fetch(self->set.link, &task->scaling, n, &bytes, err);
+        wm_status st = fetch(self, &task->scaling, n, SCALING_BYTES_MAX, &bytes, wait_ms, err);
 
         if (st != WM_OK)
             return st;
@@ -168,26 +194,25 @@ static wm_status fetch_scaling(wm_conversation *self, const wm_task *task, uint6
 }
 
 /* Fetches what the task needs and is not here yet, and puts it on the desk. */
-static wm_status take_on(wm_conversation *self, const Wm__Work *work, wm_error *err)
+static wm_status take_on(wm_conversation *self, const Wm__Work *work, int64_t *wait_ms, wm_error *err)
 {
-    wm_link  *link = self->set.link;
     wm_order  order = { 0 };
     uint8_t  *bytes;
     wm_status st = read_offer(work, &order.task, order.run, &order.job, err);
 
     if (st == WM_OK && !wm_desk_has_job(self->set.desk, &order.job, order.run)) {
-        st = link->fetch(link, &order.job, work->job_bytes, &bytes, err);
+        st = fetch(self, &order.job, work->job_bytes, WM_JOB_TEXT_MAX, &bytes, wait_ms, err);
         if (st == WM_OK) {
             order.text = (char *)bytes;
             order.n_text = (size_t)work->job_bytes;
         }
     }
     if (st == WM_OK && order.task.phase != WM_PHASE_STATISTICS) {
-        st = link->fetch(link, &order.task.model, work->model_bytes, &bytes, err);
+        st = fetch(self, &order.task.model, work->model_bytes, MODEL_BYTES_MAX, &bytes, wait_ms, err);
         if (st == WM_OK) {
             order.params = (float *)(void *)bytes; /* from malloc: aligned for anything */
             order.n_params = (size_t)work->model_bytes / sizeof(float);
-            st = fetch_scaling(self, &order.task, work->scaling_bytes, &order, err);
+            st = fetch_scaling(self, &order.task, work->scaling_bytes, &order, wait_ms, err);
         }
     }
     if (st == WM_OK)
@@ -235,7 +260,7 @@ static wm_status clear_desk(wm_conversation *self, int64_t wait_ms, wm_error *er
 
 static wm_status send_decline(wm_conversation *self, int64_t *wait_ms, wm_error *err)
 {
-    Wm__Envelope request = WM__ENVELOPE__INIT, *answer;
+    Wm__Envelope request = wm_envelope(), *answer;
     Wm__Decline  decline = WM__DECLINE__INIT;
     Wm__Key      key = key_of(self->report.run, self->report.task.phase, self->report.task.round,
                               &self->report.task.model);
@@ -247,14 +272,14 @@ static wm_status send_decline(wm_conversation *self, int64_t *wait_ms, wm_error 
     request.decline = &decline;
     st = ask(self, &request, WM__ENVELOPE__BODY_RECEIPT, 0, &answer, wait_ms, err);
     if (st == WM_OK)
-        wm_link_free_answer(answer);
+        wm_envelope_free(answer);
     return st;
 }
 
 static wm_status send_evaluation(wm_conversation *self, int64_t *wait_ms, wm_error *err)
 {
     const wm_work_result *result = &self->report.result;
-    Wm__Envelope          request = WM__ENVELOPE__INIT, *answer;
+    Wm__Envelope          request = wm_envelope(), *answer;
     Wm__Report            report = WM__REPORT__INIT;
     Wm__Result            results[WM_CONTENDERS], *list[WM_CONTENDERS];
     Wm__Key               key = key_of(self->report.run, self->report.task.phase, self->report.task.round,
@@ -285,7 +310,7 @@ static wm_status send_evaluation(wm_conversation *self, int64_t *wait_ms, wm_err
     if (answer->receipt->state == WM__RECEIPT__STATE__REFUSED)
         wm_log_line(self->set.log, WM_LOG_WARNING, "round", "the server refused the evaluation",
                     WM_INT_FIELD("round", self->report.task.round), WM_TEXT_FIELD("why", answer->receipt->reason));
-    wm_link_free_answer(answer);
+    wm_envelope_free(answer);
     return WM_OK;
 }
 
@@ -311,7 +336,7 @@ static wm_status let_go(wm_conversation *self, const wm_held *held, bool committ
     return wm_pending_let_go(self->set.pending, committed, err);
 }
 
-static wm_status act_on_receipt(wm_conversation *self, const wm_held *held, const Wm__Receipt *receipt,
+static wm_status act_on_receipt(wm_conversation *self, const wm_held *held, const wm_receipt *receipt,
                                 int64_t *wait_ms, wm_error *err)
 {
     switch (receipt->state) {
@@ -319,7 +344,8 @@ static wm_status act_on_receipt(wm_conversation *self, const wm_held *held, cons
         *wait_ms = (int64_t)receipt->come_back_ms;
         return WM_OK;
     case WM__RECEIPT__STATE__ACCEPTED:
-        wm_log_line(self->set.log, WM_LOG_INFO, "round", "update accepted", WM_INT_FIELD("round", held->round),
+        wm_log_line(self->set.log, WM_LOG_INFO, "round", "update accepted",
+                    WM_TEXT_FIELD("phase", wm_phase_name(held->phase)), WM_INT_FIELD("round", held->round),
                     WM_REAL_FIELD("loss", held->loss));
         return WM_OK; /* kept until a committed model contains it */
     case WM__RECEIPT__STATE__COMMITTED:
@@ -336,32 +362,47 @@ static wm_status act_on_receipt(wm_conversation *self, const wm_held *held, cons
     }
 }
 
+/* The first receipt as the record that the upload would end with. */
+static wm_receipt receipt_of(const Wm__Receipt *message)
+{
+    wm_receipt receipt = { .state = message->state,
+                           .come_back_ms = message->come_back_ms,
+                           .server_time_ms = message->server_time_ms };
+
+    snprintf(receipt.reason, sizeof receipt.reason, "%s", message->reason);
+    return receipt;
+}
+
 static wm_status submit(wm_conversation *self, const wm_held *held, int64_t *wait_ms, wm_error *err)
 {
-    Wm__Envelope request = WM__ENVELOPE__INIT, *answer, *last = NULL;
-    Wm__Submit   submit = WM__SUBMIT__INIT;
+    Wm__Envelope request = wm_envelope(), *answer;
+    Wm__Submit   message = WM__SUBMIT__INIT;
     Wm__Key      key = key_of(held->run, held->phase, held->round, &held->model);
+    wm_receipt   receipt;
     wm_status    st;
 
-    submit.key = &key;
-    submit.digest = binary(held->digest.bytes, WM_DIGEST_SIZE);
-    submit.size = held->n_bytes;
-    submit.loss = held->loss;
+    message.key = &key;
+    message.digest = wm_bytes_field(held->digest.bytes, WM_DIGEST_SIZE);
+    message.size = held->n_bytes;
+    message.loss = held->loss;
     request.body_case = WM__ENVELOPE__BODY_SUBMIT;
-    request.submit = &submit;
+    request.submit = &message;
     st = ask(self, &request, WM__ENVELOPE__BODY_RECEIPT, 0, &answer, wait_ms, err);
     if (st != WM_OK)
         return st;
-    wm_server_time_heard(self->set.time, (int64_t)answer->receipt->server_time_ms);
-    if (answer->receipt->state == WM__RECEIPT__STATE__SEND)
-        st = self->set.link->put(self->set.link, &held->digest, held->bytes, held->n_bytes, answer->receipt, &last,
-                                 err);
-    if (st == WM_OK)
-        st = act_on_receipt(self, held, last != NULL ? last->receipt : answer->receipt, wait_ms, err);
-    if (last != NULL)
-        wm_link_free_answer(last);
-    wm_link_free_answer(answer);
-    return st;
+    receipt = receipt_of(answer->receipt);
+    if (receipt.state == WM__RECEIPT__STATE__SEND) {
+        wm_crash_point("client-upload-before");
+        st = wm_upload_run(&held->digest, held->bytes, held->n_bytes, answer->receipt, self->set.bulk,
+                           &self->set.clock, &receipt, err);
+        self->bulk_ms = wm_mono_ms(&self->set.clock);
+        wm_crash_point("client-upload-after");
+    }
+    wm_envelope_free(answer);
+    if (st != WM_OK)
+        return st;
+    wm_server_time_heard(self->set.time, (int64_t)receipt.server_time_ms);
+    return act_on_receipt(self, held, &receipt, wait_ms, err);
 }
 
 /* ---- a turn ---- */
@@ -385,7 +426,7 @@ static wm_status ask_for_work(wm_conversation *self, int64_t hold_ms, Wm__Envelo
     if (wm_pending_held(self->set.pending, &held)) {
         held_key = key_of(held.run, held.phase, held.round, &held.model);
         question.held = &held_key;
-        question.held_digest = binary(held.digest.bytes, WM_DIGEST_SIZE);
+        question.held_digest = wm_bytes_field(held.digest.bytes, WM_DIGEST_SIZE);
     }
     request.body_case = WM__ENVELOPE__BODY_ASK;
     request.ask = &question;
@@ -435,44 +476,49 @@ static wm_status act_on_work(wm_conversation *self, const Wm__Work *work, int64_
         return submit(self, &held, wait_ms, err);
     busy = wm_desk_busy(self->set.desk, &task, run);
     if (work->kind == WM__WORK__KIND__TASK && !busy && !wm_pending_held(self->set.pending, &held))
-        return take_on(self, work, err);
+        return take_on(self, work, wait_ms, err);
     if (work->kind == WM__WORK__KIND__NOTHING && !busy)
         *wait_ms = (int64_t)work->come_back_ms;
     return WM_OK;
 }
 
-wm_status wm_conversation_turn(wm_conversation *conversation, int64_t *wait_ms, wm_error *err)
+int64_t wm_conversation_bulk_ms(const wm_conversation *conversation)
 {
-    wm_conversation *self = conversation;
-    Wm__Envelope    *answer;
-    wm_task          task;
-    uint8_t          run[WM_RUN_ID_SIZE];
-    bool             busy;
-    wm_status        st;
+    return conversation->bulk_ms;
+}
 
-    *wait_ms = 0;
+static wm_status turn(wm_conversation *self, int64_t poll_ms, int64_t *wait_ms, wm_error *err)
+{
+    Wm__Envelope *answer;
+    wm_task       task;
+    uint8_t       run[WM_RUN_ID_SIZE];
+    bool          busy;
     /* While there is work the server hears from us now and then, without holding the question: so that the result
      * goes out at the moment that it is there. */
-    st = clear_desk(self, self->set.beat_ms, err);
-    if (st != WM_OK)
-        return st;
-    *wait_ms = -1;
-    if (self->set.link->connection(self->set.link) != self->checked_in || self->checked_in == 0) {
+    wm_status st = clear_desk(self, self->set.beat_ms, err);
+
+    if (st == WM_OK && !self->checked_in)
         st = check_in(self, wait_ms, err);
-        if (st != WM_OK)
-            return st;
-    }
-    if (self->has_report) {
+    if (st == WM_OK && self->has_report)
         st = send_report(self, wait_ms, err);
-        if (st != WM_OK)
-            return st;
-    }
-    busy = wm_desk_busy(self->set.desk, &task, run);
-    st = ask_for_work(self, busy ? 0 : self->set.poll_ms, &answer, wait_ms, err);
     if (st != WM_OK)
         return st;
-    *wait_ms = 0;
+    busy = wm_desk_busy(self->set.desk, &task, run);
+    st = ask_for_work(self, busy ? 0 : poll_ms, &answer, wait_ms, err);
+    if (st != WM_OK)
+        return st;
     st = act_on_work(self, answer->work, wait_ms, err);
-    wm_link_free_answer(answer);
+    wm_envelope_free(answer);
+    return st;
+}
+
+wm_status wm_conversation_turn(wm_conversation *conversation, int64_t poll_ms, int64_t *wait_ms, wm_error *err)
+{
+    wm_status st;
+
+    *wait_ms = 0;
+    st = turn(conversation, poll_ms, wait_ms, err);
+    if (st != WM_OK)
+        conversation->checked_in = false;
     return st;
 }

@@ -8,20 +8,20 @@
 #define WM_CLIENT_CONVERSATION_H
 
 #include "client/desk.h"
-#include "client/link.h"
 #include "client/pending.h"
 #include "client/server_time.h"
+#include "common/wire/transfer.h"
 
 typedef struct wm_conversation wm_conversation;
 
 typedef struct wm_conversation_settings {
-    wm_link        *link;
+    wm_exchange    *control; /* carries the long poll */
+    wm_exchange    *bulk;    /* carries ranges of blobs */
     wm_desk        *desk;
     wm_pending     *pending;
     wm_server_time *time;
     wm_clock        clock;
     wm_log         *log;
-    int64_t         poll_ms; /* how long the server may hold a question that has no answer yet; at most 25,000 */
     int64_t         beat_ms; /* while the desk is busy, the server hears from us at least this often */
     /* The certificate is past its half-life, says the server. */
     void (*renew)(void *context);
@@ -32,8 +32,12 @@ typedef struct wm_conversation_settings {
 wm_status wm_conversation_new(const wm_conversation_settings *settings, wm_conversation **ret, wm_error *err);
 void      wm_conversation_free(wm_conversation *conversation);
 
-/* One turn. *wait_ms: how long to wait before the next one, 0 for not at all. A failure is one of the link (or of the
- * disk): the caller backs off and tries again; *wait_ms is then what the server asked for, -1 if it named no time. */
-wm_status wm_conversation_turn(wm_conversation *conversation, int64_t *wait_ms, wm_error *err);
+/* One turn; the server may hold a question that has no answer yet for poll_ms, at most 25,000. *wait_ms: how long to
+ * wait before the next turn, 0 for not at all. A failure is one of the link (or of the disk): the caller backs off and
+ * tries again; *wait_ms is then what the server asked for, 0 if it named no time. */
+wm_status wm_conversation_turn(wm_conversation *conversation, int64_t poll_ms, int64_t *wait_ms, wm_error *err);
+
+/* When the bulk exchange was last used, on the monotonic clock; -1 for never. For closing what rests. */
+int64_t wm_conversation_bulk_ms(const wm_conversation *conversation);
 
 #endif
