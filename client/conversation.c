@@ -1,31 +1,15 @@
 /* client/conversation.c */
 #include "client/conversation.h"
 
-#include "common/crash.h"
 #include "common/wire/envelope.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum {
-    ANSWER_MS = 15 * 1000,          /* beyond the time that the server may hold the question */
-    SCALING_BYTES_MAX = 1 << 20,
-};
-
-/* The largest model that is fetched; the policy's own limit is looked at once the job is known. */
-static const uint64_t MODEL_BYTES_MAX = (uint64_t)4 << 30;
 
 struct wm_conversation {
     wm_conversation_settings set;
-    bool                     checked_in;  /* since the last failure */
-    wm_download             *download;    /* one that was cut, to be gone on with; NULL for none */
-    wm_digest                downloading; /* its name */
-    int64_t                  bulk_ms;
-    bool                     has_scaling;
-    wm_digest                scaling_name;
-    uint8_t                 *scaling;
-    size_t                   n_scaling;
+    bool                     checked_in; /* since the last failure */
+    wm_fetcher               fetcher;
+    int64_t                  handed_in_ms; /* when the bulk line was last used for that; -1 for never */
     /* A result that is not durable: evaluations, refusals. Sent until the server has heard it. */
     bool               has_report;
     wm_outcome_of_work report;
@@ -38,7 +22,8 @@ wm_status wm_conversation_new(const wm_conversation_settings *settings, wm_conve
     if (self == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the conversation");
     self->set = *settings;
-    self->bulk_ms = -1;
+    self->handed_in_ms = -1;
+    wm_fetcher_init(&self->fetcher, settings->lines.bulk, settings->lines.clock);
     *ret = self;
     return WM_OK;
 }
@@ -49,40 +34,8 @@ void wm_conversation_free(wm_conversation *conversation)
         return;
     if (conversation->has_report)
         wm_outcome_of_work_release(&conversation->report);
-    wm_download_free(conversation->download);
-    free(conversation->scaling);
+    wm_fetcher_release(&conversation->fetcher);
     free(conversation);
-}
-
-/* A key that borrows run and model. */
-static Wm__Key key_of(const uint8_t *run, wm_phase phase, uint32_t round, const wm_digest *model)
-{
-    Wm__Key key = WM__KEY__INIT;
-
-    key.run = wm_bytes_field(run, WM_RUN_ID_SIZE);
-    key.phase = (uint32_t)phase;
-    key.round = round;
-    key.model = wm_bytes_field(model->bytes, WM_DIGEST_SIZE);
-    return key;
-}
-
-static wm_status ask(wm_conversation *self, const Wm__Envelope *request, Wm__Envelope__BodyCase want, int64_t hold_ms,
-                     Wm__Envelope **answer, int64_t *wait_ms, wm_error *err)
-{
-    uint64_t  come_back_ms = 0;
-    wm_status st = self->set.control->ask(self->set.control, request, (int)hold_ms + ANSWER_MS, answer, &come_back_ms,
-                                          err);
-
-    if (st != WM_OK) {
-        *wait_ms = (int64_t)come_back_ms;
-        return st;
-    }
-    if ((*answer)->body_case != want) {
-        wm_envelope_free(*answer);
-        return wm_fail(err, WM_E_MALFORMED, "the server's answer is of a kind that was not asked for (%d)",
-                       (int)(*answer)->body_case);
-    }
-    return WM_OK;
 }
 
 /* ---- checking in ---- */
@@ -99,7 +52,7 @@ static wm_status check_in(wm_conversation *self, int64_t *wait_ms, wm_error *err
         check_in.rows = summary.rows;
     request.body_case = WM__ENVELOPE__BODY_CHECK_IN;
     request.check_in = &check_in;
-    st = ask(self, &request, WM__ENVELOPE__BODY_WELCOME, 0, &answer, wait_ms, err);
+    st = wm_line_ask(&self->set.lines, &request, WM__ENVELOPE__BODY_WELCOME, 0, &answer, wait_ms, err);
     if (st != WM_OK)
         return st;
     wm_server_time_heard(self->set.time, (int64_t)answer->welcome->server_time_ms);
@@ -112,117 +65,27 @@ static wm_status check_in(wm_conversation *self, int64_t *wait_ms, wm_error *err
 
 /* ---- work that comes ---- */
 
-/* Reads an offer; WM_E_MALFORMED names what does not hold. */
-static wm_status read_offer(const Wm__Work *work, wm_task *task, uint8_t run[WM_RUN_ID_SIZE], wm_digest *job,
-                            wm_error *err)
-{
-    const Wm__Key *key = work->key;
-    wm_status      st;
-
-    if (key == NULL || key->phase < WM_PHASE_STATISTICS || key->phase > WM_PHASE_FINAL)
-        return wm_fail(err, WM_E_MALFORMED, "the server's offer does not say what it is for");
-    *task = (wm_task){ .phase = (wm_phase)key->phase,
-                       .round = key->round,
-                       .attempt = work->attempt,
-                       .left_ms = (int64_t)work->left_ms,
-                       .baselines = work->baselines,
-                       .passes = work->passes };
-    if ((st = wm_field_run(&key->run, "the offer's run", run, err)) != WM_OK ||
-        (st = wm_field_digest(&work->job, "the offer's job", job, err)) != WM_OK ||
-        (st = wm_field_digest_or_none(&key->model, "the offer's model", &task->model, err)) != WM_OK ||
-        (st = wm_field_digest_or_none(&work->scaling, "the offer's scaling", &task->scaling, err)) != WM_OK)
-        return st;
-    if (task->phase != WM_PHASE_STATISTICS &&
-        (wm_digest_is_zero(&task->model) || work->model_bytes % sizeof(float) != 0))
-        return wm_fail(err, WM_E_MALFORMED, "the server's offer names no model, or one of an odd size");
-    return WM_OK;
-}
-
-/* The blob of that name, n bytes; *ret is the caller's to free(). A fetch that was cut goes on where it was. */
-static wm_status fetch(wm_conversation *self, const wm_digest *name, uint64_t n, uint64_t limit, uint8_t **ret,
-                       int64_t *wait_ms, wm_error *err)
-{
-    uint64_t  come_back_ms = 0;
-    size_t    size;
-    wm_status st;
-
-    if (self->download != NULL && !wm_digest_equal(&self->downloading, name)) {
-        wm_download_free(self->download);
-        self->download = NULL;
-    }
-    if (self->download == NULL) {
-        st = wm_download_new(name, n, limit, &self->download, err);
-        if (st != WM_OK)
-            return st;
-        self->downloading = *name;
-    }
-    st = wm_download_run(self->download, self->set.bulk, &self->set.clock, &come_back_ms, err);
-    self->bulk_ms = wm_mono_ms(&self->set.clock);
-    if (st != WM_OK) {
-        *wait_ms = (int64_t)come_back_ms;
-        return st;
-    }
-    *ret = wm_download_take(self->download, &size);
-    wm_download_free(self->download);
-    self->download = NULL;
-    return WM_OK;
-}
-
-static wm_status fetch_scaling(wm_conversation *self, const wm_task *task, uint64_t n, wm_order *order,
-                               int64_t *wait_ms, wm_error *err)
-{
-    if (wm_digest_is_zero(&task->scaling))
-        return WM_OK;
-    if (!self->has_scaling || !wm_digest_equal(&self->scaling_name, &task->scaling)) {
-        uint8_t  *bytes;
-        wm_status st = fetch(self, &task->scaling, n, SCALING_BYTES_MAX, &bytes, wait_ms, err);
-
-        if (st != WM_OK)
-            return st;
-        free(self->scaling);
-        self->scaling = bytes;
-        self->n_scaling = (size_t)n;
-        self->scaling_name = task->scaling;
-        self->has_scaling = true;
-    }
-    order->scaling = malloc(self->n_scaling);
-    if (order->scaling == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for the scaling");
-    memcpy(order->scaling, self->scaling, self->n_scaling);
-    order->n_scaling = self->n_scaling;
-    return WM_OK;
-}
-
-/* Fetches what the task needs and is not here yet, and puts it on the desk. */
+/* Fetches what the task needs, and puts it on the desk. */
 static wm_status take_on(wm_conversation *self, const Wm__Work *work, int64_t *wait_ms, wm_error *err)
 {
-    wm_order  order = { 0 };
-    uint8_t  *bytes;
-    wm_status st = read_offer(work, &order.task, order.run, &order.job, err);
+    wm_order  order;
+    wm_task   task;
+    uint8_t   run[WM_RUN_ID_SIZE];
+    wm_digest job;
+    wm_status st = wm_offer_read(work, &task, run, &job, err);
 
-    if (st == WM_OK && !wm_desk_has_job(self->set.desk, &order.job, order.run)) {
-        st = fetch(self, &order.job, work->job_bytes, WM_JOB_TEXT_MAX, &bytes, wait_ms, err);
-        if (st == WM_OK) {
-            order.text = (char *)bytes;
-            order.n_text = (size_t)work->job_bytes;
-        }
-    }
-    if (st == WM_OK && order.task.phase != WM_PHASE_STATISTICS) {
-        st = fetch(self, &order.task.model, work->model_bytes, MODEL_BYTES_MAX, &bytes, wait_ms, err);
-        if (st == WM_OK) {
-            order.params = (float *)(void *)bytes; /* from malloc: aligned for anything */
-            order.n_params = (size_t)work->model_bytes / sizeof(float);
-            st = fetch_scaling(self, &order.task, work->scaling_bytes, &order, wait_ms, err);
-        }
-    }
     if (st == WM_OK)
-        st = wm_pending_state(self->set.pending, order.run, &order.state, &order.n_state, err);
+        st = wm_offer_collect(&self->fetcher, work, wm_desk_has_job(self->set.desk, &job, run), &order, wait_ms,
+                              err);
+    if (st != WM_OK)
+        return st;
+    st = wm_pending_state(self->set.pending, order.run, &order.state, &order.n_state, err);
     if (st != WM_OK) {
         wm_order_release(&order);
         return st;
     }
-    wm_log_line(self->set.log, WM_LOG_INFO, "round", "working", WM_TEXT_FIELD("phase", wm_phase_name(order.task.phase)),
-                WM_INT_FIELD("round", order.task.round));
+    wm_log_line(self->set.log, WM_LOG_INFO, "round", "working",
+                WM_TEXT_FIELD("phase", wm_phase_name(order.task.phase)), WM_INT_FIELD("round", order.task.round));
     wm_desk_give(self->set.desk, &order);
     return WM_OK;
 }
@@ -258,66 +121,9 @@ static wm_status clear_desk(wm_conversation *self, int64_t wait_ms, wm_error *er
     return WM_OK;
 }
 
-static wm_status send_decline(wm_conversation *self, int64_t *wait_ms, wm_error *err)
-{
-    Wm__Envelope request = wm_envelope(), *answer;
-    Wm__Decline  decline = WM__DECLINE__INIT;
-    Wm__Key      key = key_of(self->report.run, self->report.task.phase, self->report.task.round,
-                              &self->report.task.model);
-    wm_status    st;
-
-    decline.key = &key;
-    decline.reason = self->report.error.text;
-    request.body_case = WM__ENVELOPE__BODY_DECLINE;
-    request.decline = &decline;
-    st = ask(self, &request, WM__ENVELOPE__BODY_RECEIPT, 0, &answer, wait_ms, err);
-    if (st == WM_OK)
-        wm_envelope_free(answer);
-    return st;
-}
-
-static wm_status send_evaluation(wm_conversation *self, int64_t *wait_ms, wm_error *err)
-{
-    const wm_work_result *result = &self->report.result;
-    Wm__Envelope          request = wm_envelope(), *answer;
-    Wm__Report            report = WM__REPORT__INIT;
-    Wm__Result            results[WM_CONTENDERS], *list[WM_CONTENDERS];
-    Wm__Key               key = key_of(self->report.run, self->report.task.phase, self->report.task.round,
-                                       &self->report.task.model);
-    wm_status             st;
-
-    report.key = &key;
-    report.results = list;
-    for (unsigned c = 0; c < WM_CONTENDERS; c++) {
-        const wm_evaluation *e = &result->results[c];
-
-        if ((result->present & 1u << c) == 0)
-            continue;
-        wm__result__init(&results[c]);
-        results[c].contender = c;
-        results[c].examples = e->examples;
-        results[c].loss_sum = e->loss_sum;
-        results[c].count = e->count;
-        results[c].n_sums = WM_METRICS_MAX * WM_METRIC_SUMS_MAX;
-        results[c].sums = (double *)(uintptr_t)&e->sums[0][0];
-        list[report.n_results++] = &results[c];
-    }
-    request.body_case = WM__ENVELOPE__BODY_REPORT;
-    request.report = &report;
-    st = ask(self, &request, WM__ENVELOPE__BODY_RECEIPT, 0, &answer, wait_ms, err);
-    if (st != WM_OK)
-        return st;
-    if (answer->receipt->state == WM__RECEIPT__STATE__REFUSED)
-        wm_log_line(self->set.log, WM_LOG_WARNING, "round", "the server refused the evaluation",
-                    WM_INT_FIELD("round", self->report.task.round), WM_TEXT_FIELD("why", answer->receipt->reason));
-    wm_envelope_free(answer);
-    return WM_OK;
-}
-
 static wm_status send_report(wm_conversation *self, int64_t *wait_ms, wm_error *err)
 {
-    wm_status st = self->report.status == WM_OK ? send_evaluation(self, wait_ms, err)
-                                                : send_decline(self, wait_ms, err);
+    wm_status st = wm_hand_in_outcome(&self->set.lines, &self->report, self->set.log, wait_ms, err);
 
     if (st == WM_OK) {
         wm_outcome_of_work_release(&self->report);
@@ -362,43 +168,12 @@ static wm_status act_on_receipt(wm_conversation *self, const wm_held *held, cons
     }
 }
 
-/* The first receipt as the record that the upload would end with. */
-static wm_receipt receipt_of(const Wm__Receipt *message)
-{
-    wm_receipt receipt = { .state = message->state,
-                           .come_back_ms = message->come_back_ms,
-                           .server_time_ms = message->server_time_ms };
-
-    snprintf(receipt.reason, sizeof receipt.reason, "%s", message->reason);
-    return receipt;
-}
-
 static wm_status submit(wm_conversation *self, const wm_held *held, int64_t *wait_ms, wm_error *err)
 {
-    Wm__Envelope request = wm_envelope(), *answer;
-    Wm__Submit   message = WM__SUBMIT__INIT;
-    Wm__Key      key = key_of(held->run, held->phase, held->round, &held->model);
-    wm_receipt   receipt;
-    wm_status    st;
+    wm_receipt receipt;
+    wm_status  st = wm_hand_in(&self->set.lines, held, &receipt, wait_ms, err);
 
-    message.key = &key;
-    message.digest = wm_bytes_field(held->digest.bytes, WM_DIGEST_SIZE);
-    message.size = held->n_bytes;
-    message.loss = held->loss;
-    request.body_case = WM__ENVELOPE__BODY_SUBMIT;
-    request.submit = &message;
-    st = ask(self, &request, WM__ENVELOPE__BODY_RECEIPT, 0, &answer, wait_ms, err);
-    if (st != WM_OK)
-        return st;
-    receipt = receipt_of(answer->receipt);
-    if (receipt.state == WM__RECEIPT__STATE__SEND) {
-        wm_crash_point("client-upload-before");
-        st = wm_upload_run(&held->digest, held->bytes, held->n_bytes, answer->receipt, self->set.bulk,
-                           &self->set.clock, &receipt, err);
-        self->bulk_ms = wm_mono_ms(&self->set.clock);
-        wm_crash_point("client-upload-after");
-    }
-    wm_envelope_free(answer);
+    self->handed_in_ms = wm_mono_ms(&self->set.lines.clock);
     if (st != WM_OK)
         return st;
     wm_server_time_heard(self->set.time, (int64_t)receipt.server_time_ms);
@@ -420,17 +195,17 @@ static wm_status ask_for_work(wm_conversation *self, int64_t hold_ms, Wm__Envelo
 
     question.wait_ms = (uint64_t)hold_ms;
     if (wm_desk_busy(self->set.desk, &task, run)) {
-        busy_key = key_of(run, task.phase, task.round, &task.model);
+        busy_key = wm_key_message(run, task.phase, task.round, &task.model);
         question.busy_with = &busy_key;
     }
     if (wm_pending_held(self->set.pending, &held)) {
-        held_key = key_of(held.run, held.phase, held.round, &held.model);
+        held_key = wm_key_message(held.run, held.phase, held.round, &held.model);
         question.held = &held_key;
         question.held_digest = wm_bytes_field(held.digest.bytes, WM_DIGEST_SIZE);
     }
     request.body_case = WM__ENVELOPE__BODY_ASK;
     request.ask = &question;
-    return ask(self, &request, WM__ENVELOPE__BODY_WORK, hold_ms, answer, wait_ms, err);
+    return wm_line_ask(&self->set.lines, &request, WM__ENVELOPE__BODY_WORK, hold_ms, answer, wait_ms, err);
 }
 
 /* WM_OK, and *submit_now if the held update is wanted. */
@@ -484,7 +259,9 @@ static wm_status act_on_work(wm_conversation *self, const Wm__Work *work, int64_
 
 int64_t wm_conversation_bulk_ms(const wm_conversation *conversation)
 {
-    return conversation->bulk_ms;
+    int64_t fetched = conversation->fetcher.used_ms, handed_in = conversation->handed_in_ms;
+
+    return fetched > handed_in ? fetched : handed_in;
 }
 
 static wm_status turn(wm_conversation *self, int64_t poll_ms, int64_t *wait_ms, wm_error *err)

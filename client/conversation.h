@@ -7,20 +7,17 @@
 #ifndef WM_CLIENT_CONVERSATION_H
 #define WM_CLIENT_CONVERSATION_H
 
-#include "client/desk.h"
-#include "client/pending.h"
+#include "client/hand_in.h"
+#include "client/offer.h"
 #include "client/server_time.h"
-#include "common/wire/transfer.h"
 
 typedef struct wm_conversation wm_conversation;
 
 typedef struct wm_conversation_settings {
-    wm_exchange    *control; /* carries the long poll */
-    wm_exchange    *bulk;    /* carries ranges of blobs */
+    wm_lines        lines;
     wm_desk        *desk;
     wm_pending     *pending;
     wm_server_time *time;
-    wm_clock        clock;
     wm_log         *log;
     int64_t         beat_ms; /* while the desk is busy, the server hears from us at least this often */
     /* The certificate is past its half-life, says the server. */
