@@ -11,19 +11,19 @@
 #include <stdatomic.h>
 
 struct wm_tls {
-    atomic_int users; /* its maker, and each session */
-    wm_tls_side side;
-    bool anonymous;
-    bool has_pin;
-    wm_digest pin;
-    char *server_name; /* NULL: the URL's host */
-    X509_STORE *trust; /* read only once made */
+    atomic_int      users; /* its maker, and each session */
+    wm_tls_side     side;
+    bool            anonymous;
+    bool            has_pin;
+    wm_digest       pin;
+    char           *server_name; /* owned; NULL: the host that is dialled */
+    wm_certificate *root;        /* a reference; NULL with a pin */
+    wm_clock        clock;
     bool (*allow)(void *context, const wm_peer *peer, char *why, size_t n);
-    void *context;
-    _Atomic int64_t now_ms;
+    void           *context;
+    _Atomic int64_t now_ms; /* 0: ask the clock */
     pthread_mutex_t lock;
-    SSL_CTX *ctx; /* guarded by lock; replaced whole, never edited: sessions hold on to the one that they
-                     began with */
+    SSL_CTX *ctx; /* guarded by lock; replaced whole, never edited: sessions keep the one that they began with */
 };
 
 /* The present context, with a reference that is the caller's. */

@@ -5,24 +5,26 @@
  * error would be read as another's. */
 #include "common/crypto/tls_session.h"
 
-#include "common/crypto/tls_peer.h"
+#include "common/crypto/chain.h"
+#include "common/crypto/openssl.h"
 #include "common/crypto/tls_private.h"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct wm_tls_session {
-    wm_tls *tls; /* held */
-    SSL *ssl;
+    wm_tls        *tls; /* held */
+    SSL           *ssl;
+    char          *server_name; /* owned; what the server's certificate must carry; NULL on the server */
     wm_tls_failure failure;
 };
 
 /* The first reason counts: what comes after it are its consequences. */
-__attribute__((format(printf, 3, 4))) static void note(wm_tls_session *session, wm_status status,
-                                                       const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void note(wm_tls_session *session, wm_status status, const char *fmt,
+                                                       ...)
 {
     va_list args;
 
@@ -36,96 +38,80 @@ __attribute__((format(printf, 3, 4))) static void note(wm_tls_session *session, 
 
 /* ---- the verdict on a chain ---- */
 
-/* The self-signed certificate among those shown that has the digest, or NULL. */
-static X509 *find_pinned(STACK_OF(X509) * shown, const wm_digest *pin)
+static wm_peer peer_of(const wm_certificate_facts *facts)
 {
-    wm_digest digest;
+    wm_peer peer = { .serial = facts->serial,
+                     .certificate = facts->digest,
+                     .key = facts->key,
+                     .not_after_ms = facts->not_after_ms };
 
-    for (int i = 0; i < sk_X509_num(shown); i++) {
-        X509 *one = sk_X509_value(shown, i);
-
-        if (X509_digest(one, EVP_sha256(), digest.bytes, NULL) == 1 && wm_digest_equal(&digest, pin))
-            return one;
-    }
-    return NULL;
+    memcpy(peer.name, facts->name, sizeof peer.name);
+    return peer;
 }
 
-/* What OpenSSL's check does not ask: the usage written out, a gateway's name, and the caller's own objection.
- */
-static int judge_leaf(wm_tls_session *session, X509_STORE_CTX *x, const X509 *leaf)
+/* What it must be that the other end shows. */
+static wm_chain_rule rule_of(const wm_tls_session *session, wm_certificate *root)
 {
     const wm_tls *tls = session->tls;
-    bool gateway = tls->side == WM_TLS_SERVER;
-    wm_tls_side holder = gateway ? WM_TLS_CLIENT : WM_TLS_SERVER;
-    wm_peer peer;
-    char why[WM_TLS_WHY] = "it is not allowed";
-    int code = X509_V_OK;
+    int64_t       now_ms = atomic_load(&tls->now_ms);
+    bool          blind = now_ms == 0 && tls->clock.wall_ms == NULL;
+    wm_chain_rule rule = { .root = root, .name = session->server_name, .ignore_dates = blind };
 
-    if (!wm_usage_ok(leaf, holder)) {
-        code = X509_V_ERR_INVALID_PURPOSE;
-        snprintf(why, sizeof why, "its certificate does not carry the usage %s",
-                 gateway ? "clientAuth, which a gateway's has" : "serverAuth, which a server's has");
-    } else if (!wm_peer_from(leaf, gateway, &peer)) {
-        code = X509_V_ERR_APPLICATION_VERIFICATION;
-        snprintf(why, sizeof why, "its certificate has a serial number or key that cannot be read");
-    } else if (gateway && peer.name[0] == '\0') {
-        code = X509_V_ERR_APPLICATION_VERIFICATION;
-        snprintf(why, sizeof why,
-                 "its certificate does not carry exactly one gateway's name ([a-z0-9-]{1,63})");
-    } else if (!wm_tls_allows(tls, &peer, why, sizeof why)) {
-        /* The alert tells a gateway that it need not try again with this certificate. */
-        code = gateway ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_APPLICATION_VERIFICATION;
-    }
-    if (code == X509_V_OK)
-        return 1;
-    note(session, WM_E_UNTRUSTED, "%s", why);
-    X509_STORE_CTX_set_error(x, code);
-    return 0;
+    rule.purpose = tls->side == WM_TLS_SERVER ? WM_PURPOSE_GATEWAY : WM_PURPOSE_SERVER;
+    rule.wall_ms = now_ms != 0 ? now_ms : blind ? 0 : wm_wall_ms(&tls->clock);
+    return rule;
 }
 
-static int judge_chain(wm_tls_session *session, X509_STORE_CTX *x)
+/* What OpenSSL makes into an alert for the other end, so that its log says something, too. */
+static int alert_code(const wm_chain_rule *rule, const wm_certificate_facts *facts)
 {
-    int code;
-    char why[WM_TLS_WHY];
-    X509 *at;
+    if (!(rule->purpose == WM_PURPOSE_SERVER ? facts->for_server : facts->for_gateway))
+        return X509_V_ERR_INVALID_PURPOSE;
+    if (!rule->ignore_dates && rule->wall_ms > facts->not_after_ms)
+        return X509_V_ERR_CERT_HAS_EXPIRED;
+    return X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
+}
 
-    if (X509_verify_cert(x) == 1)
-        return 1;
-    code = X509_STORE_CTX_get_error(x);
-    at = X509_STORE_CTX_get_current_cert(x);
-    wm_verify_sentence(code, X509_STORE_CTX_get_error_depth(x), at != NULL ? at : X509_STORE_CTX_get0_cert(x),
-                       why, sizeof why);
+/* X509_V_OK, or what to tell the other end; our own log has the sentence. */
+static int judge(wm_tls_session *session, const wm_chain *shown)
+{
+    const wm_tls        *tls = session->tls;
+    wm_certificate      *root = tls->root;
+    wm_certificate_facts facts = { .n_names = 0 };
+    wm_chain_rule        rule;
+    wm_peer              peer;
+    wm_error             err;
+    char                 why[WM_TLS_WHY] = "it is not allowed";
+
+    if (tls->has_pin && wm_chain_find_root(shown, &tls->pin, &root, &err) != WM_OK) {
+        note(session, WM_E_UNTRUSTED, "%s", err.text);
+        return X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
+    }
+    rule = rule_of(session, root);
+    if (wm_chain_check(shown, &rule, &facts, &err) != WM_OK) {
+        memcpy(session->failure.name, facts.name, sizeof facts.name);
+        note(session, WM_E_UNTRUSTED, "%s", err.text);
+        return alert_code(&rule, &facts);
+    }
+    peer = peer_of(&facts);
+    memcpy(session->failure.name, peer.name, sizeof peer.name);
+    if (wm_tls_allows(tls, &peer, why, sizeof why))
+        return X509_V_OK;
     note(session, WM_E_UNTRUSTED, "%s", why);
-    return 0;
+    return tls->side == WM_TLS_SERVER ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_APPLICATION_VERIFICATION;
 }
 
 int wm_tls_judge(X509_STORE_CTX *x, void *unused)
 {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(x, SSL_get_ex_data_X509_STORE_CTX_idx());
-    wm_tls_session *session = SSL_get_app_data(ssl);
-    X509 *leaf = X509_STORE_CTX_get0_cert(x), *root;
-    STACK_OF(X509) *trusted = NULL;
-    wm_peer shown;
-    int good = 0;
+    SSL            *ssl = X509_STORE_CTX_get_ex_data(x, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const wm_chain *shown = X509_STORE_CTX_get0_untrusted(x); /* as it came, the leaf first */
+    int             code = X509_V_ERR_UNSPECIFIED;
 
     (void)unused;
-    if (leaf != NULL && wm_peer_from(leaf, session->tls->side == WM_TLS_SERVER, &shown))
-        memcpy(session->failure.name, shown.name, sizeof shown.name);
-    if (session->tls->has_pin) {
-        root = find_pinned(X509_STORE_CTX_get0_untrusted(x), &session->tls->pin);
-        trusted = sk_X509_new_null();
-        if (root == NULL || trusted == NULL || sk_X509_push(trusted, root) == 0) {
-            note(session, WM_E_UNTRUSTED,
-                 "none of the certificates that it shows is the root that was named");
-            X509_STORE_CTX_set_error(x, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN);
-            goto out;
-        }
-        X509_STORE_CTX_set0_trusted_stack(x, trusted);
-    }
-    good = judge_chain(session, x) && judge_leaf(session, x, leaf);
-out:
-    sk_X509_free(trusted); /* the certificate is the chain's */
-    return good;
+    if (shown != NULL && wm_chain_size(shown) > 0)
+        code = judge(SSL_get_app_data(ssl), shown);
+    X509_STORE_CTX_set_error(x, code);
+    return code == X509_V_OK;
 }
 
 /* ---- failures of the protocol ---- */
@@ -157,15 +143,14 @@ static const char *alert_clause(int reason)
 
 static void note_protocol(wm_tls_session *session, unsigned long code)
 {
-    int reason = ERR_GET_REASON(code);
+    int         reason = ERR_GET_REASON(code);
     const char *alert = alert_clause(reason);
     const char *text = ERR_reason_error_string(code);
 
     if (alert != NULL)
         note(session, WM_E_REFUSED, "%s", alert);
     else if (reason > SSL_AD_REASON_OFFSET && ERR_GET_LIB(code) == ERR_LIB_SSL)
-        note(session, WM_E_REFUSED, "it broke off the TLS handshake (%s)",
-             text != NULL ? text : "no reason given");
+        note(session, WM_E_REFUSED, "it broke off the TLS handshake (%s)", text != NULL ? text : "no reason given");
     else if (reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_VERSION_TOO_LOW)
         note(session, WM_E_UNTRUSTED, "it does not speak TLS 1.3");
     else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
@@ -182,8 +167,8 @@ static void note_protocol(wm_tls_session *session, unsigned long code)
 static wm_tls_step step_of(wm_tls_session *session, int ret)
 {
     unsigned long code = ERR_peek_error();
-    int what = ret == 1 ? SSL_ERROR_NONE : SSL_get_error(session->ssl, ret);
-    wm_tls_step step = WM_TLS_ENDED;
+    int           what = ret == 1 ? SSL_ERROR_NONE : SSL_get_error(session->ssl, ret);
+    wm_tls_step   step = WM_TLS_ENDED;
 
     switch (what) {
     case SSL_ERROR_NONE:
@@ -208,60 +193,45 @@ static wm_tls_step step_of(wm_tls_session *session, int ret)
 
 /* ---- life ---- */
 
-/* Dates are judged by our own idea of the time; names by OpenSSL's matching, DNS or address. */
-static bool set_expectations(const wm_tls *tls, SSL *ssl, const char *name)
+/* RFC 6066: addresses are not said in the ClientHello, names are. */
+static bool is_address(const char *name)
 {
-    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-    int64_t now_ms = atomic_load(&tls->now_ms);
+    unsigned char address[sizeof(struct in6_addr)];
 
-    if (now_ms == WM_TLS_NO_DATES)
-        X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME);
-    else if (now_ms != WM_TLS_CLOCK)
-        X509_VERIFY_PARAM_set_time(param, (time_t)(now_ms / 1000));
-    if (tls->side == WM_TLS_SERVER)
-        return true;
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
-                                               X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1 ||
-           (X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1);
+    return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
 }
 
-wm_status wm_tls_session_new(wm_tls *tls, const char *server_name, BIO *bio, wm_tls_session **ret,
-                             wm_error *err)
+wm_status wm_tls_session_new(wm_tls *tls, const char *server_name, BIO *bio, wm_tls_session **ret, wm_error *err)
 {
-    const char *name = tls->server_name != NULL ? tls->server_name : server_name;
-    wm_tls_session *session = calloc(1, sizeof *session);
-    SSL_CTX *ctx = wm_tls_context(tls);
-    wm_status st = WM_OK;
+    bool            client = tls->side == WM_TLS_CLIENT;
+    const char     *name = tls->server_name != NULL ? tls->server_name : server_name;
+    wm_tls_session *session;
+    SSL_CTX        *ctx;
+    wm_status       st = WM_OK;
 
-    ERR_clear_error();
-    if (session == NULL || (session->ssl = SSL_new(ctx)) == NULL) {
-        st = wm_fail(err, WM_E_NOMEM, "no memory for a TLS connection");
-        goto out;
-    }
+    if (client && (name == NULL || !wm_server_name_ok(name)))
+        return wm_fail(err, WM_E_INVALID, "\"%.80s\" is no server's name or address", name != NULL ? name : "");
+    if ((session = calloc(1, sizeof *session)) == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for a TLS connection");
+    ctx = wm_tls_context(tls);
     session->tls = tls;
     wm_tls_hold(tls);
-    SSL_set_app_data(session->ssl, session);
-    if (tls->side == WM_TLS_CLIENT && (name == NULL || name[0] == '\0')) {
-        st = wm_fail(err, WM_E_INVALID, "a client must know what name the server's certificate carries");
-        goto out;
-    }
-    if (!set_expectations(tls, session->ssl, name)) {
-        st = wm_fail(err, WM_E_INVALID, "'%s' is neither a host name nor an address", name);
-        goto out;
-    }
-    SSL_set_bio(session->ssl, bio, bio);
-    if (tls->side == WM_TLS_SERVER)
-        SSL_set_accept_state(session->ssl);
-    else
-        SSL_set_connect_state(session->ssl);
-    *ret = session;
-    session = NULL;
-out:
+    session->ssl = SSL_new(ctx);
     SSL_CTX_free(ctx); /* the SSL holds its own */
-    wm_tls_session_free(session);
-    ERR_clear_error();
-    return st;
+    if (session->ssl == NULL || (client && (session->server_name = strdup(name)) == NULL) ||
+        (client && !is_address(name) && SSL_set_tlsext_host_name(session->ssl, name) != 1)) {
+        st = wm_openssl_fail(err, WM_E_NOMEM, "no memory for a TLS connection");
+        wm_tls_session_free(session);
+        return st;
+    }
+    SSL_set_app_data(session->ssl, session);
+    SSL_set_bio(session->ssl, bio, bio);
+    if (client)
+        SSL_set_connect_state(session->ssl);
+    else
+        SSL_set_accept_state(session->ssl);
+    *ret = session;
+    return WM_OK;
 }
 
 void wm_tls_session_free(wm_tls_session *session)
@@ -270,6 +240,7 @@ void wm_tls_session_free(wm_tls_session *session)
         return;
     SSL_free(session->ssl);
     wm_tls_free(session->tls);
+    free(session->server_name);
     free(session);
 }
 
@@ -304,18 +275,20 @@ void wm_tls_session_close(wm_tls_session *session)
 
 bool wm_tls_session_peer(const wm_tls_session *session, wm_peer *ret)
 {
-    static const char label[] = "EXPORTER-Channel-Binding";
-    bool gateway = session->tls->side == WM_TLS_SERVER;
-    const X509 *leaf;
-    wm_peer peer = { 0 };
+    static const char    label[] = "EXPORTER-Channel-Binding";
+    bool                 anonymous = session->tls->side == WM_TLS_SERVER && session->tls->anonymous;
+    wm_certificate_facts facts;
+    wm_certificate      *leaf;
+    wm_peer              peer = { .not_after_ms = 0 };
 
     if (!SSL_is_init_finished(session->ssl))
         return false;
-    if (!(gateway && session->tls->anonymous)) {
+    if (!anonymous) {
         leaf = SSL_get0_peer_certificate(session->ssl);
         if (leaf == NULL || SSL_get_verify_result(session->ssl) != X509_V_OK ||
-            !wm_peer_from(leaf, gateway, &peer))
+            wm_certificate_look(leaf, &facts, NULL) != WM_OK)
             return false;
+        peer = peer_of(&facts);
     }
     if (SSL_export_keying_material(session->ssl, peer.exporter.bytes, sizeof peer.exporter.bytes, label,
                                    sizeof label - 1, NULL, 0, 0) != 1)

@@ -17,31 +17,31 @@
 enum { DIAL_MS = 10 * 1000, ROUTE = 4, REUSED_ROOM_MAX = 512 << 10 };
 
 struct wm_caller {
-    char **urls;       /* owned */
-    size_t n_urls, at; /* at: the one to dial next */
-    size_t answered;   /* the one that answered last */
-    wm_tls *tls;
-    size_t reply_max;
-    int dial_ms;
-    wm_frame_kind kind;
-    uint32_t next_id;
-    uint8_t *room; /* for requests; reused */
-    size_t n_room;
-    wm_peer peer;
-    uint64_t bytes_out, bytes_in;
-    nng_aio *aio;
+    char             **urls;       /* owned */
+    size_t             n_urls, at; /* at: the one to dial next */
+    size_t             answered;   /* the one that answered last */
+    wm_tls            *tls;
+    size_t             reply_max;
+    int                dial_ms;
+    wm_frame_kind      kind;
+    uint32_t           next_id;
+    uint8_t           *room; /* for requests; reused */
+    size_t             n_room;
+    wm_peer            peer;
+    uint64_t           bytes_out, bytes_in;
+    nng_aio           *aio;
     nng_stream_dialer *dialer; /* NULL: not connected */
 
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t cond;  /* on the monotonic clock */
-    nng_stream *stream;   /* NULL until dialled */
-    bool closing;         /* nothing is submitted to the stream any more */
-    bool busy;            /* a transfer or a dial is in flight; the aio is nng's */
-    bool interrupted;     /* for good */
-    bool writing;         /* the transfer's direction */
-    uint8_t *next;        /* what is left of it; the calling thread's bytes */
-    size_t left;
-    int result;
+    pthread_mutex_t lock;        /* guards what follows */
+    pthread_cond_t  cond;        /* on the monotonic clock */
+    nng_stream     *stream;      /* NULL until dialled */
+    bool            closing;     /* nothing is submitted to the stream any more */
+    bool            busy;        /* a transfer or a dial is in flight; the aio is nng's */
+    bool            interrupted; /* for good */
+    bool            writing;     /* the transfer's direction */
+    uint8_t        *next;        /* what is left of it; the calling thread's bytes */
+    size_t          left;
+    int             result;
 };
 
 static int64_t now_ms(void)
@@ -64,7 +64,7 @@ static void close_stream(wm_caller *c)
 
 static void submit(wm_caller *c)
 {
-    nng_iov iov = { .iov_buf = c->next, .iov_len = c->left };
+    nng_iov      iov = { .iov_buf = c->next, .iov_len = c->left };
     nng_sockaddr at;
 
     nng_aio_set_iov(c->aio, 1, &iov);
@@ -100,9 +100,8 @@ static void step_done(void *self)
 /* Lock held. Waits until nothing is in flight. */
 static wm_status wait_idle(wm_caller *c, int64_t deadline, wm_error *err)
 {
-    struct timespec at = { .tv_sec = (time_t)(deadline / 1000),
-                           .tv_nsec = (long)(deadline % 1000) * 1000000 };
-    bool late = false, ended = false;
+    struct timespec at = { .tv_sec = (time_t)(deadline / 1000), .tv_nsec = (long)(deadline % 1000) * 1000000 };
+    bool            late = false, ended = false;
 
     while (c->busy) {
         if (!ended && (late || c->interrupted)) {
@@ -138,7 +137,7 @@ static wm_status explain(wm_caller *c, int rv, wm_error *err)
 
 static wm_status transfer(wm_caller *c, bool writing, void *bytes, size_t n, int64_t deadline, wm_error *err)
 {
-    int rv = NNG_ECONNSHUT;
+    int       rv = NNG_ECONNSHUT;
     wm_status st = WM_OK;
 
     if (n == 0)
@@ -178,9 +177,9 @@ static char *host_of(const char *url)
 static wm_status prepare_dialer(wm_caller *c, const char *url, wm_error *err)
 {
     nng_tls_config *config = NULL;
-    char *host;
-    wm_status st;
-    int rv;
+    char           *host;
+    wm_status       st;
+    int             rv;
 
     if ((rv = nng_stream_dialer_alloc(&c->dialer, url)) != 0)
         return wm_fail(err, WM_E_INVALID, "%s cannot be dialled: %s", url, nng_strerror(rv));
@@ -204,7 +203,7 @@ static wm_status prepare_dialer(wm_caller *c, const char *url, wm_error *err)
 static wm_status connect_stream(wm_caller *c, int64_t deadline, wm_error *err)
 {
     wm_status st;
-    int rv;
+    int       rv;
 
     pthread_mutex_lock(&c->lock);
     c->closing = false;
@@ -226,8 +225,8 @@ static wm_status connect_stream(wm_caller *c, int64_t deadline, wm_error *err)
 static wm_status shake_hands(wm_caller *c, int64_t deadline, wm_error *err)
 {
     wm_engine_answer answer = { .known = true };
-    uint8_t hello[WM_FRAME_HELLO];
-    wm_status st;
+    uint8_t          hello[WM_FRAME_HELLO];
+    wm_status        st;
 
     memcpy(hello, wm_frame_hello_ask, sizeof hello);
     if ((st = transfer(c, true, hello, sizeof hello, deadline, err)) != WM_OK ||
@@ -316,7 +315,7 @@ static wm_status make_room(wm_caller *c, size_t n, wm_error *err)
 static wm_status send_request(wm_caller *c, const void *bytes, size_t n, uint32_t id, int64_t deadline,
                               wm_error *err)
 {
-    size_t head = wm_frame_head_size(c->kind);
+    size_t    head = wm_frame_head_size(c->kind);
     wm_status st = make_room(c, head + ROUTE + n, err);
 
     if (st != WM_OK)
@@ -338,10 +337,10 @@ static wm_status send_request(wm_caller *c, const void *bytes, size_t n, uint32_
 static wm_status receive_reply(wm_caller *c, uint32_t id, int64_t deadline, uint8_t **reply, size_t *n_reply,
                                wm_error *err)
 {
-    size_t head = wm_frame_head_size(c->kind);
-    uint8_t start[WM_FRAME_HEAD_MAX + ROUTE], *bytes;
-    uint32_t got = 0;
-    uint64_t n;
+    size_t    head = wm_frame_head_size(c->kind);
+    uint8_t   start[WM_FRAME_HEAD_MAX + ROUTE], *bytes;
+    uint32_t  got = 0;
+    uint64_t  n;
     wm_status st;
 
     if ((st = transfer(c, false, start, head + ROUTE, deadline, err)) != WM_OK)
@@ -365,10 +364,10 @@ static wm_status receive_reply(wm_caller *c, uint32_t id, int64_t deadline, uint
 }
 
 /* `kept`: the connection was left open by an earlier call. */
-static wm_status call_once(wm_caller *c, bool kept, const void *bytes, size_t n, int64_t deadline,
-                           uint8_t **reply, size_t *n_reply, wm_error *err)
+static wm_status call_once(wm_caller *c, bool kept, const void *bytes, size_t n, int64_t deadline, uint8_t **reply,
+                           size_t *n_reply, wm_error *err)
 {
-    uint32_t id = 0x80000000u | c->next_id++;
+    uint32_t  id = 0x80000000u | c->next_id++;
     wm_status st = WM_OK;
 
     if (!kept)
@@ -380,16 +379,15 @@ static wm_status call_once(wm_caller *c, bool kept, const void *bytes, size_t n,
         return WM_OK;
     wm_caller_hang_up(c);
     if (!kept)
-        c->at = (c->at + 1) %
-                c->n_urls; /* it took our question and gave no answer: another server may be better */
+        c->at = (c->at + 1) % c->n_urls; /* it took our question and gave no answer: another server may be better */
     return st;
 }
 
 wm_status wm_caller_call(wm_caller *c, const void *bytes, size_t n, int timeout_ms, uint8_t **reply,
                          size_t *n_reply, wm_error *err)
 {
-    int64_t deadline = now_ms() + timeout_ms;
-    bool kept = c->dialer != NULL;
+    int64_t   deadline = now_ms() + timeout_ms;
+    bool      kept = c->dialer != NULL;
     wm_status st;
 
     if (n > SIZE_MAX - WM_FRAME_HEAD_MAX - ROUTE)
@@ -423,8 +421,7 @@ static wm_status check_settings(const wm_caller_settings *set, wm_error *err)
             return wm_fail(err, WM_E_INVALID, "%s is no server's address: tls+tcp://HOST:PORT or ipc://PATH",
                            set->urls[i]);
         if (tcp != (set->tls != NULL))
-            return wm_fail(err, WM_E_INVALID, "%s: TLS goes with tls+tcp:// and not with ipc://",
-                           set->urls[i]);
+            return wm_fail(err, WM_E_INVALID, "%s: TLS goes with tls+tcp:// and not with ipc://", set->urls[i]);
     }
     if (set->tls != NULL && wm_tls_side_of(set->tls) != WM_TLS_CLIENT)
         return wm_fail(err, WM_E_INVALID, "%s: a caller needs the client's side of TLS", set->urls[0]);
@@ -434,8 +431,8 @@ static wm_status check_settings(const wm_caller_settings *set, wm_error *err)
 wm_status wm_caller_new(const wm_caller_settings *set, wm_caller **ret, wm_error *err)
 {
     pthread_condattr_t monotonic;
-    wm_caller *c;
-    wm_status st;
+    wm_caller         *c;
+    wm_status          st;
 
     if ((st = check_settings(set, err)) != WM_OK || (st = wm_engine_start(err)) != WM_OK)
         return st;

@@ -14,15 +14,15 @@ typedef struct wm_caller wm_caller;
 
 typedef struct wm_caller_settings {
     const char *const *urls; /* "tls+tcp://host:port" or "ipc:///path"; tried in turn */
-    size_t n_urls;
-    wm_tls *tls;      /* for tls+tcp, a client's; kept alive. NULL for ipc */
-    size_t reply_max; /* bytes of an answer that are accepted */
-    int dial_ms;      /* for each address: until TCP, TLS and hello are through; 0: 10 s */
+    size_t             n_urls;
+    wm_tls            *tls;       /* for tls+tcp, a client's; kept alive. NULL for ipc */
+    size_t             reply_max; /* bytes of an answer that are accepted */
+    int                dial_ms;   /* for each address: until TCP, TLS and hello are through; 0: 10 s */
 } wm_caller_settings;
 
 /* Copies the addresses; does not dial. WM_E_INVALID: addresses and TLS that do not go together. */
 wm_status wm_caller_new(const wm_caller_settings *settings, wm_caller **ret, wm_error *err);
-void wm_caller_free(wm_caller *caller); /* not during a call */
+void      wm_caller_free(wm_caller *caller); /* not during a call */
 
 /* Sends bytes[n], waits for the answer: *reply is the caller's to free(), *n_reply may be 0. A call that
  * fails on a connection left open by an earlier one is made once more on a new one, since the server may have
@@ -46,9 +46,9 @@ void wm_caller_hang_up(wm_caller *caller);
  * but not from a signal handler. */
 void wm_caller_interrupt(wm_caller *caller);
 
-bool wm_caller_is_connected(const wm_caller *caller);
+bool           wm_caller_is_connected(const wm_caller *caller);
 const wm_peer *wm_caller_peer(const wm_caller *caller); /* who answered last; all zero before, and over ipc */
-const char *wm_caller_url(const wm_caller *caller); /* that one's address; the first before any was reached */
+const char    *wm_caller_url(const wm_caller *caller);  /* that one's address; the first before any was reached */
 
 /* Bytes of messages so far, both ways, over all connections. */
 void wm_caller_traffic(const wm_caller *caller, uint64_t *out, uint64_t *in);

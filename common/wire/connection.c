@@ -10,9 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum {
-    FIRST_ROOM = 16 << 10
-}; /* a request's buffer grows with what has arrived, not with what is promised */
+enum { FIRST_ROOM = 16 << 10 }; /* a request's buffer grows with what has arrived, not with what is promised */
 
 int64_t wm_now_ms(void)
 {
@@ -30,7 +28,7 @@ static void write_done(void *self);
 static void remote_text(nng_stream *stream, char text[WM_REMOTE_TEXT])
 {
     nng_sockaddr at;
-    char host[INET6_ADDRSTRLEN] = "";
+    char         host[INET6_ADDRSTRLEN] = "";
 
     snprintf(text, WM_REMOTE_TEXT, "unknown");
     if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &at) != 0)
@@ -153,7 +151,7 @@ static size_t head_want(const wm_connection *c)
 
 static bool grow(wm_connection *c)
 {
-    size_t room = c->in_room == 0 ? FIRST_ROOM : 2 * c->in_room;
+    size_t   room = c->in_room == 0 ? FIRST_ROOM : 2 * c->in_room;
     uint8_t *in = realloc(c->in, room < c->in_want ? room : c->in_want);
 
     if (in == NULL)
@@ -232,7 +230,7 @@ void wm_connection_admit(wm_connection *c, bool has_memory)
 
 static void got_head(wm_connection *c)
 {
-    size_t most = c->listener->set.request_max;
+    size_t   most = c->listener->set.request_max;
     uint64_t n;
 
     if (!wm_frame_head_read(c->listener->kind, c->head, &n)) {
@@ -254,7 +252,7 @@ static void got_head(wm_connection *c)
 /* Takes the message out of the connection as a request, or NULL after closing it. */
 static wm_request *got_message(wm_connection *c)
 {
-    size_t route = wm_frame_route(c->in, c->in_want);
+    size_t      route = wm_frame_route(c->in, c->in_want);
     wm_request *request;
 
     if (route == 0 || c->in_want - route > c->listener->set.request_max) {
@@ -280,10 +278,10 @@ static void write_bytes(wm_connection *c, const uint8_t *bytes, size_t n);
 /* The handshakes are over, so the peer is known. No lock held: the listener's comes before ours. */
 static void welcome(wm_connection *c)
 {
-    const wm_tls *tls = c->listener->set.tls;
+    const wm_tls    *tls = c->listener->set.tls;
     wm_engine_answer answer = { .known = true };
-    char why[WM_TLS_WHY] = "its identity cannot be read";
-    bool served;
+    char             why[WM_TLS_WHY] = "its identity cannot be read";
+    bool             served;
 
     if (tls != NULL)
         wm_engine_ask(c->stream, &answer);
@@ -328,10 +326,10 @@ static bool got_all(wm_connection *c, wm_request **request)
 static void read_done(void *self)
 {
     wm_connection *c = self;
-    wm_request *request = NULL;
-    int rv = nng_aio_result(c->rx);
-    size_t n = rv == 0 ? nng_aio_count(c->rx) : 0;
-    bool hello = false;
+    wm_request    *request = NULL;
+    int            rv = nng_aio_result(c->rx);
+    size_t         n = rv == 0 ? nng_aio_count(c->rx) : 0;
+    bool           hello = false;
 
     atomic_fetch_add(&c->bytes_in, n);
     atomic_fetch_add(&c->listener->bytes_in, n);
@@ -394,8 +392,8 @@ static void write_over(wm_connection *c)
 static void write_done(void *self)
 {
     wm_connection *c = self;
-    int rv = nng_aio_result(c->tx);
-    size_t n = rv == 0 ? nng_aio_count(c->tx) : 0;
+    int            rv = nng_aio_result(c->tx);
+    size_t         n = rv == 0 ? nng_aio_count(c->tx) : 0;
 
     atomic_fetch_add(&c->bytes_out, n);
     atomic_fetch_add(&c->listener->bytes_out, n);
@@ -441,7 +439,7 @@ void wm_request_traffic(const wm_request *request, uint64_t *in, uint64_t *out)
 bool wm_request_gone(wm_request *request)
 {
     wm_connection *c = request->connection;
-    bool gone;
+    bool           gone;
 
     pthread_mutex_lock(&c->lock);
     gone = c->closing;
@@ -452,7 +450,7 @@ bool wm_request_gone(wm_request *request)
 uint8_t *wm_request_room(wm_request *request, size_t n)
 {
     wm_frame_kind kind = request->connection->listener->kind;
-    size_t head = wm_frame_head_size(kind);
+    size_t        head = wm_frame_head_size(kind);
 
     if (n > SIZE_MAX - head - request->route)
         return NULL;

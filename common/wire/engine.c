@@ -21,22 +21,22 @@
 #include <string.h>
 
 struct nng_tls_engine_config {
-    wm_tls *tls;       /* held; NULL in the configuration that nng makes for itself and nobody uses */
-    char *server_name; /* owned, may be NULL */
+    wm_tls *tls;         /* held; NULL in the configuration that nng makes for itself and nobody uses */
+    char   *server_name; /* owned, may be NULL */
 };
 
 struct nng_tls_engine_conn {
     wm_tls_session *session; /* NULL before init */
 };
 
-static _Thread_local wm_tls *configuring;      /* by wm_engine_config */
-static _Thread_local wm_engine_answer *asking; /* by wm_engine_ask */
+static _Thread_local wm_tls           *configuring; /* by wm_engine_config */
+static _Thread_local wm_engine_answer *asking;      /* by wm_engine_ask */
 
 /* Made once by start_once, then read only: nng's engine is a thing of the process. */
 static struct {
     pthread_once_t once;
-    BIO_METHOD *bio;
-    int rv;
+    BIO_METHOD    *bio;
+    int            rv;
 } process = { .once = PTHREAD_ONCE_INIT };
 
 /* ---- bytes to and from the framework ---- */
@@ -44,7 +44,7 @@ static struct {
 static int bio_write(BIO *bio, const char *bytes, int n)
 {
     size_t size = (size_t)n;
-    int rv = nng_tls_engine_send(BIO_get_data(bio), (const uint8_t *)bytes, &size);
+    int    rv = nng_tls_engine_send(BIO_get_data(bio), (const uint8_t *)bytes, &size);
 
     BIO_clear_retry_flags(bio);
     if (rv == NNG_EAGAIN)
@@ -55,7 +55,7 @@ static int bio_write(BIO *bio, const char *bytes, int n)
 static int bio_read(BIO *bio, char *bytes, int n)
 {
     size_t size = (size_t)n;
-    int rv = nng_tls_engine_recv(BIO_get_data(bio), (uint8_t *)bytes, &size);
+    int    rv = nng_tls_engine_recv(BIO_get_data(bio), (uint8_t *)bytes, &size);
 
     BIO_clear_retry_flags(bio);
     if (rv == NNG_EAGAIN)
@@ -130,8 +130,7 @@ static int config_ca_chain(nng_tls_engine_config *config, const char *ca, const 
     return NNG_ENOTSUP;
 }
 
-static int config_own_cert(nng_tls_engine_config *config, const char *chain, const char *key,
-                           const char *password)
+static int config_own_cert(nng_tls_engine_config *config, const char *chain, const char *key, const char *password)
 {
     (void)config;
     (void)chain;
@@ -259,9 +258,9 @@ wm_status wm_engine_start(wm_error *err)
 
 wm_status wm_engine_config(wm_tls *tls, const char *server_name, nng_tls_config **ret, wm_error *err)
 {
-    nng_tls_mode mode = wm_tls_side_of(tls) == WM_TLS_SERVER ? NNG_TLS_MODE_SERVER : NNG_TLS_MODE_CLIENT;
+    nng_tls_mode    mode = wm_tls_side_of(tls) == WM_TLS_SERVER ? NNG_TLS_MODE_SERVER : NNG_TLS_MODE_CLIENT;
     nng_tls_config *config = NULL;
-    int rv;
+    int             rv;
 
     configuring = tls;
     rv = nng_tls_config_alloc(&config, mode);

@@ -20,8 +20,8 @@ wm_status wm_engine_config(wm_tls *tls, const char *server_name, nng_tls_config 
 
 /* What TLS knows of a stream's other end: at any time until the stream is freed, also after it has failed. */
 typedef struct wm_engine_answer {
-    bool known; /* the handshake is over, and the peer is who it says */
-    wm_peer peer;
+    bool           known; /* the handshake is over, and the peer is who it says */
+    wm_peer        peer;
     wm_tls_failure failure;
 } wm_engine_answer;
 

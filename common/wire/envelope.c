@@ -11,13 +11,13 @@ enum { MEMORY_PER_BYTE = 4, MEMORY_FIXED = 4096 };
 
 typedef struct purse {
     size_t left;
-    bool spent;
+    bool   spent;
 } purse;
 
 static void *purse_alloc(void *self, size_t n)
 {
     purse *p = self;
-    void *memory;
+    void  *memory;
 
     if (n > p->left) {
         p->spent = true;
@@ -65,11 +65,11 @@ static wm_status check_version(uint64_t version, wm_error *err)
 
 wm_status wm_envelope_unpack(const uint8_t *bytes, size_t n, size_t limit, Wm__Envelope **ret, wm_error *err)
 {
-    purse p = { .left = MEMORY_PER_BYTE * n + MEMORY_FIXED };
+    purse              p = { .left = MEMORY_PER_BYTE * n + MEMORY_FIXED };
     ProtobufCAllocator allocator = { .alloc = purse_alloc, .free = purse_free, .allocator_data = &p };
-    Wm__Envelope *envelope;
-    uint64_t version;
-    wm_status st = WM_OK;
+    Wm__Envelope      *envelope;
+    uint64_t           version;
+    wm_status          st = WM_OK;
 
     if (n > limit)
         return wm_fail(err, WM_E_RANGE, "a message of %zu bytes, over the limit of %zu", n, limit);
@@ -130,16 +130,14 @@ void wm_fault_init(wm_fault *fault, wm_status status, const char *text, uint64_t
 
 wm_status wm_fault_status(const Wm__Fault *fault, wm_error *err)
 {
-    wm_status status =
-        fault->code > WM_OK && fault->code <= WM_E_DAMAGED ? (wm_status)fault->code : WM_E_REFUSED;
+    wm_status status = fault->code > WM_OK && fault->code <= WM_E_DAMAGED ? (wm_status)fault->code : WM_E_REFUSED;
 
     return wm_fail(err, status, "the server says: %s", fault->text);
 }
 
 /* ---- fields of fixed length ---- */
 
-static wm_status copy_field(const ProtobufCBinaryData *field, const char *name, void *ret, size_t n,
-                            wm_error *err)
+static wm_status copy_field(const ProtobufCBinaryData *field, const char *name, void *ret, size_t n, wm_error *err)
 {
     if (field->len != n)
         return wm_fail(err, WM_E_MALFORMED, "%s has %zu bytes instead of %zu", name, field->len, n);
@@ -152,8 +150,7 @@ wm_status wm_field_digest(const ProtobufCBinaryData *field, const char *name, wm
     return copy_field(field, name, ret->bytes, WM_DIGEST_SIZE, err);
 }
 
-wm_status wm_field_digest_or_none(const ProtobufCBinaryData *field, const char *name, wm_digest *ret,
-                                  wm_error *err)
+wm_status wm_field_digest_or_none(const ProtobufCBinaryData *field, const char *name, wm_digest *ret, wm_error *err)
 {
     if (field->len == 0) {
         *ret = (wm_digest){ { 0 } };

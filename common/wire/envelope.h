@@ -29,7 +29,7 @@ enum {
  * another protocol version, the sentence names both; WM_E_MALFORMED: it does not decode, or has no body that
  * is known here; WM_E_NOMEM: it would take more memory than its bytes are worth. */
 wm_status wm_envelope_unpack(const uint8_t *bytes, size_t n, size_t limit, Wm__Envelope **ret, wm_error *err);
-void wm_envelope_free(Wm__Envelope *envelope);
+void      wm_envelope_free(Wm__Envelope *envelope);
 
 size_t wm_envelope_size(const Wm__Envelope *envelope);
 size_t wm_envelope_pack(const Wm__Envelope *envelope, uint8_t *room); /* room[wm_envelope_size] */
@@ -41,7 +41,7 @@ Wm__Envelope wm_envelope(void);
 /* A Fault, and an envelope around it; both are plain memory of the caller's, and `text` must outlive them. */
 typedef struct wm_fault {
     Wm__Envelope envelope;
-    Wm__Fault fault;
+    Wm__Fault    fault;
 } wm_fault;
 
 void wm_fault_init(wm_fault *fault, wm_status status, const char *text, uint64_t come_back_ms);

@@ -6,10 +6,10 @@
 wm_status wm_ask(wm_caller *caller, size_t limit, const Wm__Envelope *question, int timeout_ms,
                  Wm__Envelope **answer, uint64_t *come_back_ms, wm_error *err)
 {
-    size_t n = wm_envelope_size(question), n_reply = 0;
-    uint8_t *bytes = malloc(n + 1), *reply = NULL; /* never of 0 bytes */
+    size_t        n = wm_envelope_size(question), n_reply = 0;
+    uint8_t      *bytes = malloc(n + 1), *reply = NULL; /* never of 0 bytes */
     Wm__Envelope *envelope = NULL;
-    wm_status st;
+    wm_status     st;
 
     *come_back_ms = 0;
     if (bytes == NULL)
@@ -35,8 +35,8 @@ out:
     return st;
 }
 
-static wm_status ask_caller(wm_exchange *self, const Wm__Envelope *question, int timeout_ms,
-                            Wm__Envelope **answer, uint64_t *come_back_ms, wm_error *err)
+static wm_status ask_caller(wm_exchange *self, const Wm__Envelope *question, int timeout_ms, Wm__Envelope **answer,
+                            uint64_t *come_back_ms, wm_error *err)
 {
     return wm_ask(self->state, self->limit, question, timeout_ms, answer, come_back_ms, err);
 }
@@ -68,10 +68,10 @@ void wm_answer_fault(wm_request *request, wm_status status, const char *text, ui
 
 wm_status wm_question(wm_request *request, size_t limit, Wm__Envelope **ret, wm_error *err)
 {
-    size_t n;
+    size_t         n;
     const uint8_t *bytes = wm_request_bytes(request, &n);
-    wm_error why;
-    wm_status st = wm_envelope_unpack(bytes, n, limit, ret, &why);
+    wm_error       why;
+    wm_status      st = wm_envelope_unpack(bytes, n, limit, ret, &why);
 
     if (st == WM_OK)
         return WM_OK;

@@ -18,7 +18,7 @@ struct wm_exchange {
      * word, else 0. */
     wm_status (*ask)(wm_exchange *self, const Wm__Envelope *question, int timeout_ms, Wm__Envelope **answer,
                      uint64_t *come_back_ms, wm_error *err);
-    void *state;
+    void  *state;
     size_t limit; /* bytes of an answer */
 };
 

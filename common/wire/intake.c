@@ -63,7 +63,7 @@ static wm_request *pop(wm_intake *intake)
 void *wm_intake_work(void *self)
 {
     wm_listener *listener = self;
-    wm_request *request;
+    wm_request  *request;
 
     while ((request = pop(&listener->intake)) != NULL) {
         if (wm_request_gone(request)) { /* nobody is there to hear the answer */
@@ -89,8 +89,7 @@ void wm_intake_end(wm_intake *intake)
 /* One message may always go in, or a limit below its length would stop everything. */
 static bool has_room(const wm_intake *intake, size_t n)
 {
-    return intake->held_in == 0 ||
-           (intake->held_in < intake->held_max && n <= intake->held_max - intake->held_in);
+    return intake->held_in == 0 || (intake->held_in < intake->held_max && n <= intake->held_max - intake->held_in);
 }
 
 bool wm_intake_reserve(wm_intake *intake, wm_connection *c, size_t n)
@@ -177,9 +176,8 @@ void wm_intake_ring(wm_intake *intake, bool gone)
 
 bool wm_intake_sleep(wm_intake *intake, int64_t until_ms)
 {
-    struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
-                              .tv_nsec = (long)(until_ms % 1000) * 1000000 };
-    bool gone;
+    struct timespec until = { .tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000 };
+    bool            gone;
 
     pthread_mutex_lock(&intake->lock);
     while (!intake->rung && pthread_cond_timedwait(&intake->bell, &intake->lock, &until) == 0)

@@ -27,9 +27,9 @@ static size_t bucket_of(const char *name)
 void wm_listener_turned_away(wm_connection *c, const char *name, const char *why)
 {
     wm_listener *l = c->listener;
-    wm_refusal refusal = { .remote = c->remote, .name = name, .verified = c->verified, .why = why };
-    int64_t second = wm_now_ms() / 1000;
-    bool tell;
+    wm_refusal   refusal = { .remote = c->remote, .name = name, .verified = c->verified, .why = why };
+    int64_t      second = wm_now_ms() / 1000;
+    bool         tell;
 
     atomic_fetch_add(&l->refused, 1);
     if (l->set.refused == NULL)
@@ -75,9 +75,9 @@ static void unname(wm_listener *l, wm_connection *c)
 
 void wm_listener_name(wm_connection *c, const wm_peer *peer)
 {
-    wm_listener *l = c->listener;
+    wm_listener    *l = c->listener;
     wm_connection **bucket = &l->named[bucket_of(peer->name)], *oldest;
-    size_t n;
+    size_t          n;
 
     pthread_mutex_lock(&l->lock);
     pthread_mutex_lock(&c->lock);
@@ -156,9 +156,9 @@ static wm_connection *take_in(wm_listener *l, nng_stream *stream)
 
 static void accept_done(void *self)
 {
-    wm_listener *l = self;
+    wm_listener   *l = self;
     wm_connection *c = NULL;
-    int rv = nng_aio_result(l->accept);
+    int            rv = nng_aio_result(l->accept);
 
     pthread_mutex_lock(&l->lock);
     if (rv == 0)
@@ -217,7 +217,7 @@ static void sweep(wm_listener *l, int64_t now)
 static void let_in(wm_listener *l, bool end)
 {
     wm_connection *c;
-    bool has_memory;
+    bool           has_memory;
 
     while ((c = wm_intake_next_waiting(&l->intake, end, &has_memory)) != NULL)
         wm_connection_admit(c, has_memory);
@@ -227,8 +227,8 @@ static void let_in(wm_listener *l, bool end)
 static void *sweep_until_empty(void *self)
 {
     wm_listener *l = self;
-    int64_t next = 0;
-    bool stopping, empty = false;
+    int64_t      next = 0;
+    bool         stopping, empty = false;
 
     while (!empty) {
         int64_t now = wm_now_ms();
@@ -267,8 +267,7 @@ static wm_status check_settings(const wm_listener_settings *set, wm_error *err)
     if (!local && wm_tls_side_of(set->tls) != WM_TLS_SERVER)
         return wm_fail(err, WM_E_INVALID, "%s: a listener needs the server's side of TLS", set->url);
     if (set->handle == NULL || set->request_max == 0)
-        return wm_fail(err, WM_E_INVALID, "%s: a listener needs a handler and a limit for requests",
-                       set->url);
+        return wm_fail(err, WM_E_INVALID, "%s: a listener needs a handler and a limit for requests", set->url);
     if (set->hello_ms < 0 || set->message_ms < 0 || set->idle_ms < 0 || set->n_workers < 0)
         return wm_fail(err, WM_E_INVALID, "%s: times and threads are not negative", set->url);
     return WM_OK;
@@ -292,8 +291,8 @@ static void fill_settings(wm_listener *l, const wm_listener_settings *set)
 static wm_status set_options(wm_listener *l, wm_error *err)
 {
     nng_tls_config *config;
-    wm_status st;
-    int rv;
+    wm_status       st;
+    int             rv;
 
     if (l->kind == WM_FRAME_LOCAL) {
         rv = nng_stream_listener_set_int(l->socket, NNG_OPT_IPC_PERMISSIONS, 0600);
@@ -314,7 +313,7 @@ static wm_status set_options(wm_listener *l, wm_error *err)
 static wm_status open_socket(wm_listener *l, wm_error *err)
 {
     wm_status st;
-    int rv;
+    int       rv;
 
     if ((rv = nng_aio_alloc(&l->accept, accept_done, l)) != 0)
         return wm_fail(err, WM_E_NOMEM, "no memory for a listener");
@@ -324,8 +323,7 @@ static wm_status open_socket(wm_listener *l, wm_error *err)
         return st;
     if ((rv = nng_stream_listener_listen(l->socket)) != 0)
         return wm_fail(err, WM_E_IO, "cannot listen at %s: %s", l->set.url, wm_engine_error(rv));
-    if (l->kind == WM_FRAME_TCP &&
-        nng_stream_listener_get_int(l->socket, NNG_OPT_TCP_BOUND_PORT, &l->port) != 0)
+    if (l->kind == WM_FRAME_TCP && nng_stream_listener_get_int(l->socket, NNG_OPT_TCP_BOUND_PORT, &l->port) != 0)
         return wm_fail(err, WM_E_IO, "%s: the port cannot be read", l->set.url);
     return WM_OK;
 }
@@ -364,7 +362,7 @@ static void release(wm_listener *l)
 wm_status wm_listener_start(const wm_listener_settings *set, wm_listener **ret, wm_error *err)
 {
     wm_listener *l;
-    wm_status st;
+    wm_status    st;
 
     if ((st = check_settings(set, err)) != WM_OK || (st = wm_engine_start(err)) != WM_OK)
         return st;
@@ -434,8 +432,7 @@ int wm_listener_port(const wm_listener *l)
     return l->port;
 }
 
-size_t wm_listener_close_where(wm_listener *l, bool (*match)(void *context, const wm_peer *peer),
-                               void *context)
+size_t wm_listener_close_where(wm_listener *l, bool (*match)(void *context, const wm_peer *peer), void *context)
 {
     size_t n = 0;
 

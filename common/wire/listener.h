@@ -15,24 +15,24 @@
 #include "common/crypto/tls.h"
 
 typedef struct wm_listener wm_listener;
-typedef struct wm_request wm_request;
+typedef struct wm_request  wm_request;
 
 /* A peer that was turned away. */
 typedef struct wm_refusal {
     const char *remote; /* "192.0.2.7:51034", "local" */
     const char *name;   /* what its certificate says; "" if it showed none. Verified only if `verified` */
-    bool verified;
+    bool        verified;
     const char *why; /* one clause: "its certificate is revoked", "it sent no request within 10 s" */
 } wm_refusal;
 
 typedef struct wm_listener_settings {
     const char *url; /* "tls+tcp://0.0.0.0:7443" (port 0: any that is free), "ipc:///run/wardmote/admin" (made
                         with mode 0600; a dead socket that is in the way is replaced) */
-    wm_tls *tls;     /* for tls+tcp; kept alive. NULL for ipc */
+    wm_tls     *tls; /* for tls+tcp; kept alive. NULL for ipc */
 
-    size_t request_max;     /* bytes of a request; a longer one ends the connection */
-    size_t held_max;        /* bytes of requests, and again of answers, in memory at once (64 MiB) */
-    size_t connections_max; /* more are closed at once (4096) */
+    size_t request_max;                  /* bytes of a request; a longer one ends the connection */
+    size_t held_max;                     /* bytes of requests, and again of answers, in memory at once (64 MiB) */
+    size_t connections_max;              /* more are closed at once (4096) */
     size_t connections_max_per_identity; /* with one more the oldest is closed, which may well be dead (4) */
 
     int hello_ms;   /* from the connection to the end of the handshakes (10 s) */
@@ -75,13 +75,13 @@ int wm_listener_port(const wm_listener *listener); /* the real one; 0 for ipc */
  * and never back into the listener. For revocation: first make `allow` refuse, then call this; a handshake
  * that slips between the two asks `allow` again before it is served. */
 size_t wm_listener_close_where(wm_listener *listener, bool (*match)(void *context, const wm_peer *peer),
-                               void *context);
+                               void        *context);
 
 typedef struct wm_listener_counts {
-    size_t connections;                   /* open now, handshakes included */
+    size_t   connections;                 /* open now, handshakes included */
     uint64_t accepted, refused, requests; /* since the start */
     uint64_t bytes_in, bytes_out;         /* of messages with their framing; TLS adds about 1 % */
-    size_t held_in, held_out;             /* bytes that requests and answers hold now */
+    size_t   held_in, held_out;           /* bytes that requests and answers hold now */
 } wm_listener_counts;
 
 void wm_listener_counts_get(wm_listener *listener, wm_listener_counts *ret);
@@ -89,9 +89,8 @@ void wm_listener_counts_get(wm_listener *listener, wm_listener_counts *ret);
 /* ---- requests: valid until given back ---- */
 
 const uint8_t *wm_request_bytes(const wm_request *request, size_t *n);
-const wm_peer *wm_request_peer(
-    const wm_request *request); /* an empty name on ipc and on anonymous listeners */
-const char *wm_request_remote(const wm_request *request);
+const wm_peer *wm_request_peer(const wm_request *request); /* an empty name on ipc and on anonymous listeners */
+const char    *wm_request_remote(const wm_request *request);
 
 /* Bytes of messages that this connection has carried so far, this request included. */
 void wm_request_traffic(const wm_request *request, uint64_t *in, uint64_t *out);
@@ -101,7 +100,7 @@ bool wm_request_gone(wm_request *request);
 
 /* Room for an answer of n bytes, to be filled; NULL if out of memory. Belongs to the request. */
 uint8_t *wm_request_room(wm_request *request, size_t n);
-void wm_request_send(wm_request *request); /* what was put in that room; gives the request back */
+void     wm_request_send(wm_request *request); /* what was put in that room; gives the request back */
 
 /* Room, copy, send. If out of memory, drop. */
 void wm_request_reply(wm_request *request, const void *bytes, size_t n);

@@ -17,7 +17,7 @@ void wm_ranges_init(wm_ranges *ranges, uint64_t total)
 static size_t cut(const wm_gap *gap, uint64_t from, uint64_t to, wm_gap parts[2])
 {
     uint64_t end = gap->offset + gap->length;
-    size_t n = 0;
+    size_t   n = 0;
 
     if (gap->offset < from)
         parts[n++] = (wm_gap){ .offset = gap->offset, .length = (from < end ? from : end) - gap->offset };
@@ -35,11 +35,10 @@ static bool touches(const wm_gap *gap, uint64_t from, uint64_t to)
     return gap->offset < to && from < gap->offset + gap->length;
 }
 
-wm_status wm_ranges_add(wm_ranges *ranges, uint64_t offset, uint64_t length, wm_range_kind *kind,
-                        wm_error *err)
+wm_status wm_ranges_add(wm_ranges *ranges, uint64_t offset, uint64_t length, wm_range_kind *kind, wm_error *err)
 {
-    uint64_t to = offset + length, lacking = 0, fresh;
-    wm_gap parts[2];
+    uint64_t  to = offset + length, lacking = 0, fresh;
+    wm_gap    parts[2];
     wm_ranges after = { .total = ranges->total };
 
     if (length == 0 || offset > ranges->total || length > ranges->total - offset)

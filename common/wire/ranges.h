@@ -21,8 +21,8 @@ typedef struct wm_gap {
 typedef struct wm_ranges {
     uint64_t total;   /* bytes of the blob */
     uint64_t lacking; /* of them, not here yet */
-    size_t n_gaps;
-    wm_gap gaps[WM_GAPS_MAX];
+    size_t   n_gaps;
+    wm_gap   gaps[WM_GAPS_MAX];
 } wm_ranges;
 
 void wm_ranges_init(wm_ranges *ranges, uint64_t total); /* all of it is lacking */
@@ -41,8 +41,7 @@ typedef enum wm_range_kind {
 
 /* bytes [offset, offset + length) are here. *kind may be NULL. WM_E_RANGE: not within the blob, or empty;
  * WM_E_FULL: too many gaps. Unchanged after an error. */
-wm_status wm_ranges_add(wm_ranges *ranges, uint64_t offset, uint64_t length, wm_range_kind *kind,
-                        wm_error *err);
+wm_status wm_ranges_add(wm_ranges *ranges, uint64_t offset, uint64_t length, wm_range_kind *kind, wm_error *err);
 
 /* The next range to ask for or to send, of at most `most` bytes: the beginning of the first gap. false:
  * complete. */

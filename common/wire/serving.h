@@ -48,47 +48,47 @@ typedef enum wm_read_state {
 enum { WM_REMOTE_TEXT = 64 };
 
 struct wm_connection {
-    wm_listener *listener;
-    wm_connection *next, *previous;           /* of all; guarded by the listener's lock */
-    wm_connection *same_next, *same_previous; /* of those in the same bucket; guarded likewise */
-    bool named;                               /* on such a list */
-    uint64_t number;                          /* counts up: the lowest is the oldest */
-    char remote[WM_REMOTE_TEXT];
-    wm_peer peer; /* written once, before the first request */
-    atomic_int users;
+    wm_listener     *listener;
+    wm_connection   *next, *previous;           /* of all; guarded by the listener's lock */
+    wm_connection   *same_next, *same_previous; /* of those in the same bucket; guarded likewise */
+    bool             named;                     /* on such a list */
+    uint64_t         number;                    /* counts up: the lowest is the oldest */
+    char             remote[WM_REMOTE_TEXT];
+    wm_peer          peer; /* written once, before the first request */
+    atomic_int       users;
     _Atomic uint64_t bytes_in, bytes_out;
 
     pthread_mutex_t lock; /* guards what follows */
-    nng_stream *stream;
-    nng_aio *rx, *tx;
-    bool closing;
-    bool verified;    /* peer is set, and the connection is served */
-    bool answering;   /* a request is outside, or its answer on the way */
-    bool last_answer; /* close when that is out */
-    wm_read_state state;
-    uint8_t head[WM_FRAME_HEAD_MAX]; /* hello or head */
-    uint8_t hello[WM_FRAME_HELLO];   /* ours */
-    uint8_t *in;                     /* message being read: route and body; owned */
-    size_t in_room, in_have, in_want;
-    size_t held;    /* bytes reserved with the intake for that message */
-    uint8_t *frame; /* being written; owned; NULL for our hello */
-    size_t frame_size;
-    const uint8_t *out; /* what is left to write */
-    size_t out_left;
-    int64_t deadline;         /* of what we wait for from the peer; 0: none */
-    bool lost;                /* the other end or the network ended it, not we */
-    char offence[WM_TLS_WHY]; /* why we closed it, if that is the peer's fault */
+    nng_stream     *stream;
+    nng_aio        *rx, *tx;
+    bool            closing;
+    bool            verified;    /* peer is set, and the connection is served */
+    bool            answering;   /* a request is outside, or its answer on the way */
+    bool            last_answer; /* close when that is out */
+    wm_read_state   state;
+    uint8_t         head[WM_FRAME_HEAD_MAX]; /* hello or head */
+    uint8_t         hello[WM_FRAME_HELLO];   /* ours */
+    uint8_t        *in;                      /* message being read: route and body; owned */
+    size_t          in_room, in_have, in_want;
+    size_t          held;  /* bytes reserved with the intake for that message */
+    uint8_t        *frame; /* being written; owned; NULL for our hello */
+    size_t          frame_size;
+    const uint8_t  *out; /* what is left to write */
+    size_t          out_left;
+    int64_t         deadline;            /* of what we wait for from the peer; 0: none */
+    bool            lost;                /* the other end or the network ended it, not we */
+    char            offence[WM_TLS_WHY]; /* why we closed it, if that is the peer's fault */
 
     wm_connection *waiting_next; /* guarded by the intake's lock */
 };
 
 struct wm_request {
     wm_connection *connection;
-    wm_request *next; /* in the intake's queue */
-    uint8_t *bytes;   /* route and body; owned */
-    size_t size, route;
-    uint8_t *frame; /* answer: head, route, body; owned */
-    size_t frame_size;
+    wm_request    *next;  /* in the intake's queue */
+    uint8_t       *bytes; /* route and body; owned */
+    size_t         size, route;
+    uint8_t       *frame; /* answer: head, route, body; owned */
+    size_t         frame_size;
 };
 
 /* Requests that are complete, first come first served; connections that wait for memory; and the bell of the
@@ -96,38 +96,38 @@ struct wm_request {
  * time. */
 typedef struct wm_intake {
     pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t work;  /* for the workers: a request, room for an answer, or the end */
-    pthread_cond_t bell;  /* for the sweeper, on the monotonic clock */
-    wm_request *first, **last;
-    wm_connection *waiting, **waiting_last;
-    size_t held_in, held_out, held_max;
-    bool rung, gone, ending;
+    pthread_cond_t  work; /* for the workers: a request, room for an answer, or the end */
+    pthread_cond_t  bell; /* for the sweeper, on the monotonic clock */
+    wm_request     *first, **last;
+    wm_connection  *waiting, **waiting_last;
+    size_t          held_in, held_out, held_max;
+    bool            rung, gone, ending;
 } wm_intake;
 
 enum { WM_NAME_BUCKETS = 256 };
 
 struct wm_listener {
     wm_listener_settings set;
-    wm_frame_kind kind;
-    int port;
+    wm_frame_kind        kind;
+    int                  port;
     nng_stream_listener *socket;
-    nng_aio *accept;
-    pthread_t sweeper;
-    pthread_t *workers;
-    int n_workers; /* started */
-    wm_intake intake;
-    _Atomic uint64_t accepted, refused, requests, bytes_in, bytes_out;
+    nng_aio             *accept;
+    pthread_t            sweeper;
+    pthread_t           *workers;
+    int                  n_workers; /* started */
+    wm_intake            intake;
+    _Atomic uint64_t     accepted, refused, requests, bytes_in, bytes_out;
 
     pthread_mutex_t lock; /* guards what follows */
-    wm_connection *connections;
-    wm_connection *named[WM_NAME_BUCKETS]; /* by the peer's name */
-    size_t n_connections;
-    uint64_t next_number;
-    bool stopping, accepting;
+    wm_connection  *connections;
+    wm_connection  *named[WM_NAME_BUCKETS]; /* by the peer's name */
+    size_t          n_connections;
+    uint64_t        next_number;
+    bool            stopping, accepting;
 
     pthread_mutex_t log_lock; /* guards what follows */
-    int64_t log_second;
-    int log_lines; /* told in that second */
+    int64_t         log_second;
+    int             log_lines; /* told in that second */
 };
 
 int64_t wm_now_ms(void); /* CLOCK_MONOTONIC: nng_clock follows the wall clock on Debian */
@@ -137,15 +137,14 @@ int64_t wm_now_ms(void); /* CLOCK_MONOTONIC: nng_clock follows the wall clock on
 /* Takes the stream, and closes it if there is no memory for a connection: NULL then. The result has one user
  * besides the open state: the caller. Listener's lock held. */
 wm_connection *wm_connection_new(wm_listener *listener, nng_stream *stream);
-void wm_connection_begin(wm_connection *c); /* waits for the hello; connection's lock held */
+void           wm_connection_begin(wm_connection *c); /* waits for the hello; connection's lock held */
 void wm_connection_close(wm_connection *c); /* lock held; drops the open state's use, never the last one */
 
 /* Close, and let the log say why: the peer's fault. */
 __attribute__((format(printf, 2, 3))) void wm_connection_offend(wm_connection *c, const char *fmt, ...);
 
-void wm_connection_release(wm_connection *c); /* a user lets go; no lock held */
-void wm_connection_admit(wm_connection *c,
-                         bool has_memory); /* from the list of those that wait; no lock held */
+void wm_connection_release(wm_connection *c);                /* a user lets go; no lock held */
+void wm_connection_admit(wm_connection *c, bool has_memory); /* from the list of those that wait; no lock held */
 
 /* ---- listener.c ---- */
 
@@ -162,9 +161,9 @@ void wm_listener_turned_away(wm_connection *c, const char *name, const char *why
 /* ---- intake.c ---- */
 
 wm_status wm_intake_init(wm_intake *intake, size_t held_max, wm_error *err);
-void wm_intake_release(wm_intake *intake);
-void *wm_intake_work(void *listener); /* a worker's life */
-void wm_intake_end(wm_intake *intake);
+void      wm_intake_release(wm_intake *intake);
+void     *wm_intake_work(void *listener); /* a worker's life */
+void      wm_intake_end(wm_intake *intake);
 
 void wm_intake_push(wm_intake *intake, wm_request *request);
 bool wm_intake_reserve(wm_intake *intake, wm_connection *c,
@@ -179,6 +178,6 @@ wm_connection *wm_intake_next_waiting(wm_intake *intake, bool end, bool *has_mem
 
 void wm_intake_ring(wm_intake *intake, bool gone);
 bool wm_intake_sleep(wm_intake *intake,
-                     int64_t until_ms); /* until the bell; true: a kept request has lost its peer */
+                     int64_t    until_ms); /* until the bell; true: a kept request has lost its peer */
 
 #endif

@@ -12,15 +12,14 @@ enum { RANGE_TIMEOUT_MS = 2 * WM_RANGE_MS_MAX, STUCK_MAX = 3 };
 
 struct wm_download {
     wm_digest digest;
-    uint8_t *bytes; /* [ranges.total] */
+    uint8_t  *bytes; /* [ranges.total] */
     wm_ranges ranges;
-    wm_pace pace;
+    wm_pace   pace;
 };
 
 /* ---- down ---- */
 
-wm_status wm_download_new(const wm_digest *digest, uint64_t size, uint64_t limit, wm_download **ret,
-                          wm_error *err)
+wm_status wm_download_new(const wm_digest *digest, uint64_t size, uint64_t limit, wm_download **ret, wm_error *err)
 {
     wm_download *d;
 
@@ -66,10 +65,10 @@ static wm_status take_range(wm_download *d, const wm_gap *want, const Wm__Envelo
 static wm_status fetch_one(wm_download *d, const wm_gap *want, wm_exchange *exchange, const wm_clock *clock,
                            uint64_t *come_back_ms, wm_error *err)
 {
-    Wm__Fetch fetch = WM__FETCH__INIT;
+    Wm__Fetch    fetch = WM__FETCH__INIT;
     Wm__Envelope question = wm_envelope(), *answer = NULL;
-    int64_t start = wm_mono_ms(clock);
-    wm_status st;
+    int64_t      start = wm_mono_ms(clock);
+    wm_status    st;
 
     fetch.digest = wm_bytes_field(d->digest.bytes, WM_DIGEST_SIZE);
     fetch.offset = want->offset;
@@ -86,10 +85,10 @@ static wm_status fetch_one(wm_download *d, const wm_gap *want, wm_exchange *exch
     return st;
 }
 
-wm_status wm_download_run(wm_download *d, wm_exchange *exchange, const wm_clock *clock,
-                          uint64_t *come_back_ms, wm_error *err)
+wm_status wm_download_run(wm_download *d, wm_exchange *exchange, const wm_clock *clock, uint64_t *come_back_ms,
+                          wm_error *err)
 {
-    wm_gap want;
+    wm_gap    want;
     wm_digest digest;
     wm_status st;
 
@@ -145,13 +144,13 @@ static wm_status first_gap(const Wm__Receipt *receipt, size_t n, wm_gap *ret, wm
     return WM_OK;
 }
 
-static wm_status put_one(const wm_digest *digest, const uint8_t *bytes, const wm_gap *gap,
-                         wm_exchange *exchange, Wm__Envelope **answer, wm_error *err)
+static wm_status put_one(const wm_digest *digest, const uint8_t *bytes, const wm_gap *gap, wm_exchange *exchange,
+                         Wm__Envelope **answer, wm_error *err)
 {
-    Wm__Put put = WM__PUT__INIT;
+    Wm__Put      put = WM__PUT__INIT;
     Wm__Envelope question = wm_envelope();
-    uint64_t come_back_ms;
-    wm_status st;
+    uint64_t     come_back_ms;
+    wm_status    st;
 
     put.digest = wm_bytes_field(digest->bytes, WM_DIGEST_SIZE);
     put.offset = gap->offset;
@@ -171,11 +170,11 @@ wm_status wm_upload_run(const wm_digest *digest, const uint8_t *bytes, size_t n,
                         wm_exchange *exchange, const wm_clock *clock, wm_receipt *ret, wm_error *err)
 {
     const Wm__Receipt *receipt = first;
-    Wm__Envelope *last = NULL, *answer;
-    wm_pace pace;
-    wm_gap gap = { 0 }, before = { 0 };
-    int stuck = 0;
-    wm_status st = WM_OK;
+    Wm__Envelope      *last = NULL, *answer;
+    wm_pace            pace;
+    wm_gap             gap = { 0 }, before = { 0 };
+    int                stuck = 0;
+    wm_status          st = WM_OK;
 
     wm_pace_init(&pace);
     while (receipt->state == WM__RECEIPT__STATE__SEND) {
@@ -208,8 +207,7 @@ wm_status wm_upload_run(const wm_digest *digest, const uint8_t *bytes, size_t n,
 wm_status wm_range_of(const Wm__Fetch *fetch, const uint8_t *blob, size_t n, Wm__Range *range, wm_error *err)
 {
     if (fetch->length == 0 || fetch->length > WM_RANGE_BYTES_MAX)
-        return wm_fail(err, WM_E_RANGE, "a range has 1 to %d bytes, not %u", WM_RANGE_BYTES_MAX,
-                       fetch->length);
+        return wm_fail(err, WM_E_RANGE, "a range has 1 to %d bytes, not %u", WM_RANGE_BYTES_MAX, fetch->length);
     if (fetch->offset > n || fetch->length > n - fetch->offset)
         return wm_fail(err, WM_E_RANGE, "%u bytes from %llu on are not within a blob of %zu", fetch->length,
                        (unsigned long long)fetch->offset, n);

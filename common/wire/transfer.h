@@ -16,9 +16,8 @@ typedef struct wm_download wm_download;
 
 /* The size is known beforehand and is a promise: memory is taken for it at once. WM_E_RANGE: 0 bytes or more
  * than `limit`; WM_E_NOMEM. */
-wm_status wm_download_new(const wm_digest *digest, uint64_t size, uint64_t limit, wm_download **ret,
-                          wm_error *err);
-void wm_download_free(wm_download *download);
+wm_status wm_download_new(const wm_digest *digest, uint64_t size, uint64_t limit, wm_download **ret, wm_error *err);
+void      wm_download_free(wm_download *download);
 
 /* WM_OK: all bytes are here, and are what the digest says. WM_E_UNTRUSTED: they are not; all of them are
  * lacking again. Otherwise how asking failed; WM_E_MALFORMED if the answer was not the range that was asked
@@ -36,8 +35,8 @@ uint8_t *wm_download_take(wm_download *download, size_t *n);
 /* What the server's last Receipt said. */
 typedef struct wm_receipt {
     Wm__Receipt__State state; /* never SEND */
-    uint64_t come_back_ms, server_time_ms;
-    char reason[200];
+    uint64_t           come_back_ms, server_time_ms;
+    char               reason[200];
 } wm_receipt;
 
 /* Sends what lies in the gaps of `first`, the Receipt to a Submit, and of those that follow, until the server

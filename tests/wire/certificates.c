@@ -2,16 +2,14 @@
 #include "tests/wire/certificates.h"
 
 #include <openssl/ec.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct test_authority {
-    X509 *certificate;
+    X509     *certificate;
     EVP_PKEY *key;
-    char *pem;
 };
 
 static void must(bool good, const char *what)
@@ -24,7 +22,7 @@ static void must(bool good, const char *what)
 
 static void extend(X509 *certificate, X509 *issuer, int nid, const char *value)
 {
-    X509V3_CTX context;
+    X509V3_CTX      context;
     X509_EXTENSION *extension;
 
     X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
@@ -34,8 +32,7 @@ static void extend(X509 *certificate, X509 *issuer, int nid, const char *value)
 }
 
 /* A certificate with subject, dates and key, without extensions, not signed yet. */
-static X509 *begin(const char *subject, long serial, int from_days, int to_days, EVP_PKEY *key,
-                   X509_NAME *issuer)
+static X509 *begin(const char *subject, long serial, int from_days, int to_days, EVP_PKEY *key, X509_NAME *issuer)
 {
     X509 *certificate = X509_new();
 
@@ -46,31 +43,9 @@ static X509 *begin(const char *subject, long serial, int from_days, int to_days,
              X509_set_pubkey(certificate, key) == 1 &&
              X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
                                         (const unsigned char *)subject, -1, -1, 0) == 1 &&
-             X509_set_issuer_name(certificate,
-                                  issuer != NULL ? issuer : X509_get_subject_name(certificate)) == 1,
+             X509_set_issuer_name(certificate, issuer != NULL ? issuer : X509_get_subject_name(certificate)) == 1,
          "a certificate");
     return certificate;
-}
-
-static char *text_of(BIO *bio)
-{
-    char *bytes;
-    long n = BIO_get_mem_data(bio, &bytes);
-    char *text = strndup(bytes, (size_t)n);
-
-    must(text != NULL, "memory");
-    BIO_free(bio);
-    return text;
-}
-
-static char *certificates_pem(X509 *first, X509 *second)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-
-    must(bio != NULL && PEM_write_bio_X509(bio, first) == 1 &&
-             (second == NULL || PEM_write_bio_X509(bio, second) == 1),
-         "PEM");
-    return text_of(bio);
 }
 
 test_authority *test_authority_new(const char *name)
@@ -81,8 +56,8 @@ test_authority *test_authority_new(const char *name)
     authority->certificate = begin(name, 1, -1, 1, authority->key, NULL);
     extend(authority->certificate, authority->certificate, NID_basic_constraints, "critical,CA:TRUE");
     extend(authority->certificate, authority->certificate, NID_key_usage, "critical,keyCertSign");
+    extend(authority->certificate, authority->certificate, NID_subject_key_identifier, "hash");
     must(X509_sign(authority->certificate, authority->key, EVP_sha256()) > 0, "a signature");
-    authority->pem = certificates_pem(authority->certificate, NULL);
     return authority;
 }
 
@@ -92,50 +67,39 @@ void test_authority_free(test_authority *authority)
         return;
     X509_free(authority->certificate);
     EVP_PKEY_free(authority->key);
-    free(authority->pem);
     free(authority);
 }
 
-const char *test_authority_pem(const test_authority *authority)
+wm_certificate *test_authority_root(const test_authority *authority)
 {
-    return authority->pem;
-}
-
-wm_digest test_authority_digest(const test_authority *authority)
-{
-    wm_digest digest;
-
-    must(X509_digest(authority->certificate, EVP_sha256(), digest.bytes, NULL) == 1, "a digest");
-    return digest;
+    return authority->certificate;
 }
 
 test_identity test_issue(const test_authority *authority, const test_wish *wish)
 {
-    bool dated = wish->from_days != 0 || wish->to_days != 0;
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    BIO *bio = BIO_new(BIO_s_mem());
-    X509 *certificate;
-    test_identity identity;
+    bool          dated = wish->from_days != 0 || wish->to_days != 0;
+    test_identity identity = { .key = EVP_EC_gen("P-256") };
+    X509         *links[2] = { NULL, wish->with_root ? authority->certificate : NULL };
+    wm_error      err;
 
-    must(key != NULL && bio != NULL && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1,
-         "a key");
-    certificate = begin("test", wish->serial, dated ? wish->from_days : -1, dated ? wish->to_days : 1, key,
-                        X509_get_subject_name(authority->certificate));
-    extend(certificate, authority->certificate, NID_basic_constraints, "critical,CA:FALSE");
+    must(identity.key != NULL, "a key");
+    links[0] = begin("test", wish->serial, dated ? wish->from_days : -1, dated ? wish->to_days : 1, identity.key,
+                     X509_get_subject_name(authority->certificate));
+    extend(links[0], authority->certificate, NID_basic_constraints, "critical,CA:FALSE");
+    extend(links[0], authority->certificate, NID_key_usage, "critical,digitalSignature");
+    extend(links[0], authority->certificate, NID_authority_key_identifier, "keyid");
     if (wish->names != NULL)
-        extend(certificate, authority->certificate, NID_subject_alt_name, wish->names);
+        extend(links[0], authority->certificate, NID_subject_alt_name, wish->names);
     if (wish->usage != NULL)
-        extend(certificate, authority->certificate, NID_ext_key_usage, wish->usage);
-    must(X509_sign(certificate, authority->key, EVP_sha256()) > 0, "a signature");
-    identity.chain = certificates_pem(certificate, wish->with_root ? authority->certificate : NULL);
-    identity.key = text_of(bio);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
+        extend(links[0], authority->certificate, NID_ext_key_usage, wish->usage);
+    must(X509_sign(links[0], authority->key, EVP_sha256()) > 0, "a signature");
+    must(wm_chain_of(links, 2, &identity.chain, &err) == WM_OK, "a chain");
+    X509_free(links[0]);
     return identity;
 }
 
 void test_identity_release(test_identity *identity)
 {
-    free(identity->chain);
-    free(identity->key);
+    wm_chain_free(identity->chain);
+    wm_key_free(identity->key);
 }

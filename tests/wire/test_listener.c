@@ -10,9 +10,9 @@
 static void a_question_is_answered_over_tls(void **state)
 {
     wm_listener_settings set = town_settings();
-    town t;
-    wm_caller *caller;
-    wm_error err;
+    town                 t;
+    wm_caller           *caller;
+    wm_error             err;
 
     (void)state;
     town_open(&t, &set);
@@ -29,10 +29,10 @@ static void a_question_is_answered_over_tls(void **state)
 static void a_question_is_answered_over_a_unix_socket_of_mode_0600(void **state)
 {
     wm_listener_settings set = town_settings();
-    town t;
-    struct stat info;
-    wm_caller *caller;
-    wm_error err;
+    town                 t;
+    struct stat          info;
+    wm_caller           *caller;
+    wm_error             err;
 
     (void)state;
     town_open_local(&t, &set);

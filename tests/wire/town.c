@@ -8,10 +8,10 @@
 static bool allow(void *context, const wm_peer *peer, char *why, size_t n)
 {
     town *t = context;
-    long serial = 0;
+    long  serial = 0;
 
-    for (size_t i = 0; i < peer->n_serial; i++)
-        serial = serial << 8 | peer->serial[i];
+    for (size_t i = 0; i < peer->serial.size; i++)
+        serial = serial << 8 | peer->serial.bytes[i];
     if (serial != atomic_load(&t->revoked))
         return true;
     snprintf(why, n, "its certificate is revoked");
@@ -20,7 +20,7 @@ static bool allow(void *context, const wm_peer *peer, char *why, size_t n)
 
 static void refused(void *context, const wm_refusal *refusal)
 {
-    town *t = context;
+    town         *t = context;
     town_refusal *r;
 
     pthread_mutex_lock(&t->lock);
@@ -47,10 +47,10 @@ static void gone(void *context)
 
 static void handle(void *context, wm_request *request)
 {
-    town *t = context;
-    size_t n, answer = atomic_load(&t->answer_bytes);
+    town          *t = context;
+    size_t         n, answer = atomic_load(&t->answer_bytes);
     const uint8_t *bytes = wm_request_bytes(request, &n);
-    uint8_t *room;
+    uint8_t       *room;
 
     pthread_mutex_lock(&t->lock);
     if (atomic_load(&t->keep) && t->n_kept < TOWN_KEPT) {
@@ -81,7 +81,7 @@ wm_listener_settings town_settings(void)
 static void begin(town *t, const wm_listener_settings *settings, const char *url, bool tls)
 {
     wm_listener_settings set = *settings;
-    wm_error err;
+    wm_error             err;
 
     set.url = url;
     set.tls = tls ? t->server_tls : NULL;
@@ -97,7 +97,7 @@ static void begin(town *t, const wm_listener_settings *settings, const char *url
 void town_open(town *t, const wm_listener_settings *settings)
 {
     wm_tls_settings set;
-    wm_error err;
+    wm_error        err;
 
     memset(t, 0, sizeof *t);
     t->authority = test_authority_new("city");
@@ -105,12 +105,12 @@ void town_open(town *t, const wm_listener_settings *settings)
                                                        .usage = "serverAuth",
                                                        .serial = 100,
                                                        .with_root = true });
-    t->north =
-        test_issue(t->authority, &(test_wish){ .names = "DNS:north", .usage = "clientAuth", .serial = 7 });
+    t->north = test_issue(t->authority, &(test_wish){ .names = "DNS:north", .usage = "clientAuth", .serial = 7 });
     set = (wm_tls_settings){ .side = WM_TLS_SERVER,
                              .chain = t->server.chain,
                              .key = t->server.key,
-                             .roots = test_authority_pem(t->authority),
+                             .root = test_authority_root(t->authority),
+                             .clock = wm_clock_system(),
                              .allow = allow,
                              .context = t };
     assert_ok(wm_tls_new(&set, &t->server_tls, &err), &err);
@@ -145,9 +145,11 @@ void town_close(town *t)
 
 wm_tls *town_client_tls(const town *t, const test_identity *identity)
 {
-    wm_tls_settings set = { .side = WM_TLS_CLIENT, .roots = test_authority_pem(t->authority) };
-    wm_tls *tls = NULL;
-    wm_error err;
+    wm_tls_settings set = { .side = WM_TLS_CLIENT,
+                            .root = test_authority_root(t->authority),
+                            .clock = wm_clock_system() };
+    wm_tls         *tls = NULL;
+    wm_error        err;
 
     if (identity != NULL) {
         set.chain = identity->chain;
@@ -159,10 +161,10 @@ wm_tls *town_client_tls(const town *t, const test_identity *identity)
 
 wm_caller *town_caller(const town *t, wm_tls *tls)
 {
-    const char *url = t->url;
+    const char        *url = t->url;
     wm_caller_settings set = { .urls = &url, .n_urls = 1, .tls = tls, .reply_max = 4 << 20 };
-    wm_caller *caller = NULL;
-    wm_error err;
+    wm_caller         *caller = NULL;
+    wm_error           err;
 
     assert_ok(wm_caller_new(&set, &caller, &err), &err);
     return caller;
@@ -170,8 +172,8 @@ wm_caller *town_caller(const town *t, wm_tls *tls)
 
 wm_status town_echo(wm_caller *caller, const void *bytes, size_t n, wm_error *err)
 {
-    uint8_t *reply = NULL;
-    size_t n_reply = 0;
+    uint8_t  *reply = NULL;
+    size_t    n_reply = 0;
     wm_status st = wm_caller_call(caller, bytes, n, 10000, &reply, &n_reply, err);
 
     if (st != WM_OK)
@@ -246,7 +248,7 @@ void town_wait_connections(town *t, size_t n)
 int town_descriptors(void)
 {
     DIR *folder = opendir("/proc/self/fd");
-    int n = -3; /* ., .. and the folder itself */
+    int  n = -3; /* ., .. and the folder itself */
 
     assert_non_null(folder);
     while (readdir(folder) != NULL)
