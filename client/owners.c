@@ -1,0 +1,512 @@
+/* client/owners.c
+ *
+ * Opening readings has three steps: the source fills the readings, the rule says whose they are, windows are laid for
+ * each owner. Rules that deal work the other way round: all readings are laid as one client's, and then the examples
+ * are dealt, so that dealt clients share one table (or one block of images) and hold lists of numbers. */
+#include "client/owners.h"
+
+#include "client/examples_make.h"
+#include "client/rules/rule.h"
+#include "client/source.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct owner {
+    char        *name;
+    wm_examples *examples;
+} owner;
+
+struct wm_owners {
+    const wm_job *job;
+    wm_layout    *layout;
+    wm_table    **tables;
+    size_t        n_tables;
+    wm_images     images;
+    owner        *owners; /* in order of name */
+    size_t        n;
+    wm_examples  *pooled;
+};
+
+/* What opening passes along. */
+typedef struct opening {
+    const wm_owners_settings *settings;
+    wm_owners                *self;
+    wm_readings              *readings;
+    uint8_t                  *file_parts;
+} opening;
+
+static void release_images(wm_images *images)
+{
+    free(images->pixels);
+    free(images->labels);
+    free(images->files);
+    *images = (wm_images){ 0 };
+}
+
+void wm_owners_free(wm_owners *owners)
+{
+    if (owners == NULL)
+        return;
+    wm_examples_free(owners->pooled);
+    for (size_t i = 0; i < owners->n; i++) {
+        free(owners->owners[i].name);
+        wm_examples_free(owners->owners[i].examples);
+    }
+    free(owners->owners);
+    for (size_t i = 0; i < owners->n_tables; i++)
+        wm_table_free(owners->tables[i]);
+    free(owners->tables);
+    release_images(&owners->images);
+    wm_layout_free(owners->layout);
+    free(owners);
+}
+
+static wm_status reserve(wm_owners *self, size_t n, wm_error *err)
+{
+    self->owners = calloc(n + 1, sizeof *self->owners);
+    self->tables = calloc(n + 1, sizeof(wm_table *));
+    return self->owners != NULL && self->tables != NULL ? WM_OK
+                                                        : wm_fail(err, WM_E_NOMEM, "no memory for %zu owners", n);
+}
+
+/* ---- owners that are in the data ---- */
+
+/* order: the rows of owner k are order[begin[k] .. begin[k + 1]), in the order of reading. */
+static wm_status group_rows(const wm_readings *readings, uint32_t **order, size_t **begin, wm_error *err)
+{
+    uint32_t *rows = malloc((readings->n + 1) * sizeof *rows);
+    size_t   *ends = calloc(readings->n_owners + 2, sizeof *ends);
+
+    if (rows == NULL || ends == NULL) {
+        free(rows);
+        free(ends);
+        return wm_fail(err, WM_E_NOMEM, "no memory to divide %zu rows", readings->n);
+    }
+    for (size_t i = 0; i < readings->n; i++)
+        ends[readings->owners[i] + 2]++;
+    for (size_t k = 2; k < readings->n_owners + 2; k++)
+        ends[k] += ends[k - 1];
+    for (size_t i = 0; i < readings->n; i++) /* ends[k + 1] moves from the begin of k to its end */
+        rows[ends[readings->owners[i] + 1]++] = (uint32_t)i;
+    *order = rows;
+    *begin = ends;
+    return WM_OK;
+}
+
+static wm_status lay_table(opening *o, uint32_t *order, size_t n, const char *name, wm_examples **ret,
+                           wm_error *err)
+{
+    wm_owners *self = o->self;
+    wm_table  *table;
+    wm_laid    laid;
+    wm_status  st = wm_table_new(o->readings, order, n, &table, err);
+
+    if (st != WM_OK)
+        return st;
+    self->tables[self->n_tables++] = table;
+    st = wm_windows_lay(table, o->file_parts, name, &laid, err);
+    if (st != WM_OK)
+        return st;
+    st = wm_examples_of_table(self->layout, table, &laid, ret, err);
+    wm_laid_release(&laid);
+    return st;
+}
+
+static wm_status lay_images(opening *o, const char *name, wm_examples **ret, wm_error *err)
+{
+    wm_owners *self = o->self;
+    wm_laid    laid;
+    wm_status  st;
+
+    self->images = o->readings->images;
+    o->readings->images = (wm_images){ 0 };
+    st = wm_images_lay(self->layout, &self->images, o->file_parts, name, &laid, err);
+    if (st != WM_OK)
+        return st;
+    st = wm_examples_of_images(self->layout, &self->images, &laid, ret, err);
+    wm_laid_release(&laid);
+    return st;
+}
+
+static int by_name(const void *a, const void *b, void *names)
+{
+    char *const *texts = names;
+
+    return strcmp(texts[*(const uint32_t *)a], texts[*(const uint32_t *)b]);
+}
+
+static wm_status add_owner(opening *o, const char *name, uint32_t *rows, size_t n, wm_error *err)
+{
+    owner    *to = &o->self->owners[o->self->n];
+    wm_status st;
+
+    to->name = strdup(name);
+    if (to->name == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for an owner");
+    o->self->n++;
+    st = o->self->layout->images ? lay_images(o, name, &to->examples, err)
+                                 : lay_table(o, rows, n, name, &to->examples, err);
+    if (st != WM_OK)
+        wm_error_prefix(err, "owner %s", name);
+    return st;
+}
+
+static wm_status open_found(opening *o, wm_error *err)
+{
+    const wm_readings *readings = o->readings;
+    size_t             most = o->settings->clients > 0 ? o->settings->clients : SIZE_MAX, *begin = NULL;
+    uint32_t          *rows = NULL, *names = malloc((readings->n_owners + 1) * sizeof *names);
+    wm_status          st = reserve(o->self, readings->n_owners, err);
+
+    if (st == WM_OK && names == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the names of the owners");
+    if (st == WM_OK)
+        st = group_rows(readings, &rows, &begin, err);
+    if (st != WM_OK)
+        goto out;
+    for (size_t k = 0; k < readings->n_owners; k++)
+        names[k] = (uint32_t)k;
+    qsort_r(names, readings->n_owners, sizeof *names, by_name, readings->owner_names);
+    for (size_t i = 0; st == WM_OK && i < readings->n_owners && o->self->n < most; i++) {
+        uint32_t k = names[i];
+        size_t   n = begin[k + 1] - begin[k];
+
+        /* An owner whose every row lacks a time is no client. */
+        if (n > 0 || o->self->layout->images)
+            st = add_owner(o, readings->owner_names[k], rows + begin[k], n, err);
+    }
+out:
+    free(names);
+    free(rows);
+    free(begin);
+    return st;
+}
+
+/* ---- owners that are dealt to ---- */
+
+static wm_status lay_all(opening *o, wm_examples **ret, wm_error *err)
+{
+    uint32_t *order;
+    wm_status st;
+
+    if (o->self->layout->images)
+        return lay_images(o, "all", ret, err);
+    order = malloc((o->readings->n + 1) * sizeof *order);
+    if (order == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory to divide %zu rows", o->readings->n);
+    for (size_t i = 0; i < o->readings->n; i++)
+        order[i] = (uint32_t)i;
+    st = lay_table(o, order, o->readings->n, "all", ret, err);
+    free(order);
+    return st;
+}
+
+/* to[count] <- the client of each example of a part: training by the rule, the rest evenly, so that the clients' held
+ * out results add up to the central figure. */
+static wm_status deal_part(opening *o, const wm_owner_ops *rule, const wm_examples *all, wm_part part,
+                           size_t clients, uint32_t *to, wm_error *err)
+{
+    static const char *const purposes[WM_PARTS] = { "deal", "deal-validate", "deal-test" };
+    size_t                   n = wm_examples_count(all, part), n_classes = 0;
+    int32_t                 *classes = NULL;
+    wm_rng                   rng;
+    wm_status                st;
+
+    wm_rng_init_keyed(&rng, o->self->job->seed, purposes[part], 0, "");
+    if (part != WM_TRAIN)
+        return wm_deal_evenly(n, clients, &rng, to, err);
+    if (n < clients)
+        return wm_fail(err, WM_E_INVALID, "data.owner: %zu training examples cannot be dealt to %zu clients", n,
+                       clients);
+    if (rule->needs_classes) {
+        n_classes = (size_t)o->self->job->data.targets[0].classes;
+        if (n_classes == 0)
+            return wm_fail(err, WM_E_INVALID,
+                           "data.owner: %s divides by class, and the first target is none: use iid",
+                           rule->member.name);
+        classes = malloc((n + 1) * sizeof *classes);
+        if (classes == NULL)
+            return wm_fail(err, WM_E_NOMEM, "no memory for %zu classes", n);
+        wm_examples_classes(all, part, 0, classes);
+    }
+    st = rule->deal(o->settings->owner->options, classes, n_classes, n, clients, &rng, to, err);
+    free(classes);
+    return st;
+}
+
+/* laid[clients]: adds a part's lists. */
+static wm_status hand_out(const wm_examples *all, wm_part part, const uint32_t *to, size_t clients, wm_laid *laid,
+                          wm_error *err)
+{
+    const uint32_t *rows = wm_examples_rows(all, part);
+    size_t          n = wm_examples_count(all, part);
+
+    for (size_t i = 0; i < n; i++)
+        laid[to[i]].counts[part]++;
+    for (size_t k = 0; k < clients; k++) {
+        laid[k].at[part] = malloc((laid[k].counts[part] + 1) * sizeof *laid[k].at[part]);
+        if (laid[k].at[part] == NULL)
+            return wm_fail(err, WM_E_NOMEM, "no memory for the examples of %zu clients", clients);
+        laid[k].counts[part] = 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        laid[to[i]].at[part][laid[to[i]].counts[part]++] = rows[i];
+    return WM_OK;
+}
+
+/* client-000, client-001, ...: as many digits as sort well. */
+static void dealt_name(size_t k, size_t clients, char name[WM_OWNER_NAME_MAX + 1])
+{
+    int digits = snprintf(NULL, 0, "%zu", clients - 1);
+
+    snprintf(name, WM_OWNER_NAME_MAX + 1, "client-%0*zu", digits > 3 ? digits : 3, k);
+}
+
+static wm_status add_dealt(opening *o, size_t clients, wm_laid *laid, wm_error *err)
+{
+    wm_owners *self = o->self;
+
+    for (size_t k = 0; k < clients; k++) {
+        owner    *to = &self->owners[self->n];
+        char      name[WM_OWNER_NAME_MAX + 1];
+        wm_status st;
+
+        dealt_name(k, clients, name);
+        if (o->settings->only != NULL && strcmp(o->settings->only, name) != 0)
+            continue;
+        to->name = strdup(name);
+        if (to->name == NULL)
+            return wm_fail(err, WM_E_NOMEM, "no memory for an owner");
+        self->n++;
+        st = self->layout->images
+                 ? wm_examples_of_images(self->layout, &self->images, &laid[k], &to->examples, err)
+                 : wm_examples_of_table(self->layout, self->tables[0], &laid[k], &to->examples, err);
+        if (st != WM_OK)
+            return st;
+    }
+    return WM_OK;
+}
+
+/* With one owner left, its images move to the front and the others' memory is given back. */
+static wm_status keep_own_images(wm_images *images, wm_laid *laid, wm_error *err)
+{
+    size_t    n = 0, kept = 0;
+    wm_images own = { .shape = images->shape, .size = images->size };
+
+    for (int p = 0; p < WM_PARTS; p++)
+        n += laid->counts[p];
+    own.pixels = malloc(n * images->size + 1);
+    own.labels = malloc(n + 1);
+    own.files = malloc((n + 1) * sizeof *own.files);
+    own.n = n;
+    if (own.pixels == NULL || own.labels == NULL || own.files == NULL) {
+        release_images(&own);
+        return wm_fail(err, WM_E_NOMEM, "no memory for %zu images", n);
+    }
+    for (int p = 0; p < WM_PARTS; p++) {
+        for (size_t i = 0; i < laid->counts[p]; i++, kept++) {
+            uint32_t from = laid->at[p][i];
+
+            memcpy(own.pixels + kept * own.size, images->pixels + from * own.size, own.size);
+            own.labels[kept] = images->labels[from];
+            own.files[kept] = images->files[from];
+            laid->at[p][i] = (uint32_t)kept;
+        }
+    }
+    release_images(images);
+    *images = own;
+    return WM_OK;
+}
+
+static wm_status open_dealt(opening *o, const wm_owner_ops *rule, wm_error *err)
+{
+    wm_owners *self = o->self;
+    size_t     clients =
+        o->settings->clients > 0 ? o->settings->clients : (size_t)rule->clients(o->settings->owner->options);
+    wm_examples *all = NULL;
+    wm_laid     *laid = NULL;
+    uint32_t    *to = NULL;
+    char         name[WM_OWNER_NAME_MAX + 1];
+    wm_status    st;
+
+    if (clients < 1 || clients > WM_DEALT_CLIENTS_MAX)
+        return wm_fail(err, WM_E_INVALID, "examples can be dealt to 1 to %d clients, not %zu", WM_DEALT_CLIENTS_MAX,
+                       clients);
+    if (self->job->data.split.kind == WM_SPLIT_OWNERS)
+        return wm_fail(err, WM_E_INVALID,
+                       "data.split: owners that are dealt to cannot be held out: split by time or files");
+    laid = calloc(clients, sizeof *laid);
+    if (laid == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for %zu clients", clients);
+    if ((st = reserve(self, clients, err)) != WM_OK || (st = lay_all(o, &all, err)) != WM_OK)
+        goto out;
+    for (int p = 0; st == WM_OK && p < WM_PARTS; p++) {
+        free(to);
+        to = malloc((wm_examples_count(all, (wm_part)p) + 1) * sizeof *to);
+        if (to == NULL)
+            st = wm_fail(err, WM_E_NOMEM, "no memory to deal examples");
+        else if ((st = deal_part(o, rule, all, (wm_part)p, clients, to, err)) == WM_OK)
+            st = hand_out(all, (wm_part)p, to, clients, laid, err);
+    }
+    for (size_t k = 0; st == WM_OK && self->layout->images && o->settings->only != NULL && k < clients; k++) {
+        dealt_name(k, clients, name);
+        if (strcmp(name, o->settings->only) == 0)
+            st = keep_own_images(&self->images, &laid[k], err);
+    }
+    if (st == WM_OK)
+        st = add_dealt(o, clients, laid, err);
+out:
+    for (size_t k = 0; k < clients; k++)
+        wm_laid_release(&laid[k]);
+    free(laid);
+    free(to);
+    wm_examples_free(all);
+    return st;
+}
+
+/* ---- opening ---- */
+
+static void log_readings(const opening *o)
+{
+    const wm_readings *readings = o->readings;
+    size_t faults = readings->without_time + readings->without_owner + readings->unreadable + readings->cut_short;
+
+    if (faults > 0)
+        wm_log_line(o->settings->log, WM_LOG_WARNING, "readings", "some could not be used",
+                    WM_TEXT_FIELD("first", readings->first_fault),
+                    WM_INT_FIELD("without_time", readings->without_time),
+                    WM_INT_FIELD("without_owner", readings->without_owner),
+                    WM_INT_FIELD("unreadable", readings->unreadable), WM_INT_FIELD("cut_off", readings->cut_short));
+    wm_log_line(o->settings->log, WM_LOG_INFO, "readings", "read", WM_INT_FIELD("files", readings->n_files),
+                WM_INT_FIELD("rows", readings->rows_seen), WM_INT_FIELD("owners", o->self->n));
+}
+
+/* An owner that the split names and that is not there is a typing error that would cost the whole test part. */
+static wm_status check_split_owners(const opening *o, wm_error *err)
+{
+    const wm_job_split *split = &o->self->job->data.split;
+    char                name[WM_OWNER_NAME_MAX + 1];
+
+    if (split->kind != WM_SPLIT_OWNERS || o->settings->only != NULL || o->settings->clients > 0 ||
+        o->settings->owner == NULL || o->settings->owner->member == NULL)
+        return WM_OK;
+    for (size_t i = 0; i < split->owners.count; i++) {
+        size_t k = 0;
+
+        if (wm_owner_name(split->owners.items[i], strlen(split->owners.items[i]), name))
+            while (k < o->self->n && strcmp(o->self->owners[k].name, name) != 0)
+                k++;
+        else
+            k = o->self->n;
+        if (k == o->self->n)
+            return wm_fail(err, WM_E_MISSING, "data.split.owners: there is no owner %s in the data",
+                           split->owners.items[i]);
+    }
+    return WM_OK;
+}
+
+static wm_status check_found(const opening *o, wm_error *err)
+{
+    const wm_readings *readings = o->readings;
+
+    if (o->self->n > 0)
+        return check_split_owners(o, err);
+    if (readings->rows_seen > 0 && readings->first_fault[0] != '\0')
+        return wm_fail(err, WM_E_MALFORMED, "none of the %zu rows can be used: %s", readings->rows_seen,
+                       readings->first_fault);
+    if (o->settings->only != NULL)
+        return wm_fail(err, WM_E_MISSING, "there are no readings of an owner named %s", o->settings->only);
+    return wm_fail(err, WM_E_MISSING, "the files have a header and no readings");
+}
+
+wm_status wm_owners_open(const wm_job *job, const wm_owners_settings *settings, wm_owners **ret, wm_error *err)
+{
+    const wm_source_ops *source = (const wm_source_ops *)settings->source->member;
+    const wm_owner_ops  *rule = settings->owner != NULL ? (const wm_owner_ops *)settings->owner->member : NULL;
+    wm_ownership         ownership = { .alone = settings->alone };
+    opening              o = { .settings = settings };
+    wm_status            st;
+
+    if (source == NULL)
+        return wm_fail(err, WM_E_INVALID, "data.source is not given: say where the readings come from");
+    o.self = calloc(1, sizeof *o.self);
+    if (o.self == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for owners");
+    o.self->job = job;
+    if (rule == NULL || rule->find != NULL)
+        ownership.only = settings->only;
+    if (rule != NULL && rule->find != NULL)
+        rule->find(settings->owner->options, &ownership);
+    if ((st = wm_layout_new(job, &o.self->layout, err)) != WM_OK ||
+        (st = wm_layout_allow(o.self->layout, settings->allowed, err)) != WM_OK)
+        goto out;
+    if (o.self->layout->images && (ownership.column != NULL || ownership.by_file)) {
+        st = wm_fail(err, WM_E_INVALID, "data.owner: images name no owner: use iid, shards, dirichlet or none");
+        goto out;
+    }
+    if ((st = wm_readings_new(o.self->layout, &ownership, &o.readings, err)) != WM_OK ||
+        (st = source->read(settings->source->options, settings->folder, o.readings, err)) != WM_OK ||
+        (st = wm_file_parts(job, o.readings->file_names, o.readings->n_files, &o.file_parts, err)) != WM_OK)
+        goto out;
+    if (o.readings->n > 0 || o.readings->images.n > 0)
+        st = rule != NULL && rule->deal != NULL ? open_dealt(&o, rule, err) : open_found(&o, err);
+    if (st == WM_OK)
+        st = check_found(&o, err);
+    if (st == WM_OK)
+        log_readings(&o);
+out:
+    wm_readings_free(o.readings);
+    free(o.file_parts);
+    if (st == WM_OK)
+        *ret = o.self;
+    else
+        wm_owners_free(o.self);
+    return st;
+}
+
+/* ---- use ---- */
+
+size_t wm_owners_count(const wm_owners *owners)
+{
+    return owners->n;
+}
+
+const char *wm_owners_name(const wm_owners *owners, size_t i)
+{
+    assert(i < owners->n);
+    return owners->owners[i].name;
+}
+
+size_t wm_owners_train_count(const wm_owners *owners, size_t i)
+{
+    assert(i < owners->n);
+    return wm_examples_count(owners->owners[i].examples, WM_TRAIN);
+}
+
+wm_examples *wm_owners_examples(wm_owners *owners, size_t i)
+{
+    assert(i < owners->n);
+    return owners->owners[i].examples;
+}
+
+wm_status wm_owners_pooled(wm_owners *owners, wm_examples **ret, wm_error *err)
+{
+    wm_examples **members;
+    wm_status     st = WM_OK;
+
+    if (owners->pooled == NULL) {
+        members = calloc(owners->n + 1, sizeof(wm_examples *));
+        if (members == NULL)
+            return wm_fail(err, WM_E_NOMEM, "no memory for pooled examples");
+        for (size_t i = 0; i < owners->n; i++)
+            members[i] = owners->owners[i].examples;
+        st = wm_examples_of_members(owners->layout, members, owners->n, &owners->pooled, err);
+        free(members);
+    }
+    if (st == WM_OK)
+        *ret = owners->pooled;
+    return st;
+}

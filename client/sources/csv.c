@@ -1,0 +1,259 @@
+/* client/sources/csv.c
+ *
+ * Readings from CSV files, plain or gzip: a header line with the names of the columns, then a row for each reading.
+ * The separator, the decimal sign and the words for "missing" are options; everything else that loggers do differently
+ * is the reader's to bear (csv_reader.h). A cell that is no number counts as missing and is reported once with its
+ * place; a row with too few or too many cells is an error, since then nobody knows which cell is which. */
+#include "client/source.h"
+
+#include "client/sources/csv_reader.h"
+#include "client/sources/patterns.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+typedef struct csv_options {
+    wm_words    files, missing;
+    const char *separator;
+    int         decimal; /* index in decimals */
+} csv_options;
+
+static const char *const decimals[] = { ".", ",", NULL };
+
+/* One file being read: which of its columns go where. */
+typedef struct csv_file {
+    const csv_options *options;
+    wm_readings       *readings;
+    wm_csv            *csv;
+    size_t            *column; /* [n_wanted] index in a row */
+    wm_cell           *cells;  /* [n_wanted] */
+    size_t             n_columns;
+} csv_file;
+
+/* The character that a separator's word means; 0 for none. */
+static char separator_of(const char *word)
+{
+    if (strcmp(word, "tab") == 0 || strcmp(word, "\\t") == 0)
+        return '\t';
+    if (strcmp(word, "space") == 0)
+        return ' ';
+    return strlen(word) == 1 && *word != '"' && *word != '\n' && *word != '\r' ? *word : '\0';
+}
+
+static void csv_check(const void *options, wm_faults *faults, wm_place place, const char *path)
+{
+    const csv_options *self = options;
+
+    if (self->files.count == 0)
+        wm_faults_add(faults, place, path, "name at least one file, such as \"*.csv\"");
+    if (separator_of(self->separator) == '\0')
+        wm_faults_add(faults, place, path, "separator \"%s\" is not one character, nor the word tab or space",
+                      self->separator);
+    else if (*decimals[self->decimal] == separator_of(self->separator))
+        wm_faults_add(faults, place, path, "separator and decimal are both \"%s\"", self->separator);
+}
+
+static bool is_missing(const csv_options *self, const wm_csv_cell *cell)
+{
+    if (cell->n == 0)
+        return true;
+    for (size_t i = 0; i < self->missing.count; i++)
+        if (strlen(self->missing.items[i]) == cell->n &&
+            strncasecmp(self->missing.items[i], cell->text, cell->n) == 0)
+            return true;
+    return false;
+}
+
+/* The header's names for a message, as many as fit. */
+static void list_names(const wm_csv_cell *cells, size_t n, char *text, size_t room)
+{
+    size_t used = 0;
+
+    *text = '\0';
+    for (size_t i = 0; i < n; i++) {
+        size_t left = room - used;
+        int    size = snprintf(text + used, left, "%s%.*s", i > 0 ? ", " : "",
+                               (int)(cells[i].n < 40 ? cells[i].n : 40), cells[i].text);
+
+        if (size < 0 || (size_t)size + 5 >= left) { /* room for " ..." is kept */
+            memcpy(text + used, " ...", 5);
+            return;
+        }
+        used += (size_t)size;
+    }
+}
+
+static wm_status find_columns(csv_file *self, const wm_csv_cell *cells, size_t n, wm_error *err)
+{
+    const wm_readings *readings = self->readings;
+    char               names[160];
+
+    self->n_columns = n;
+    for (size_t w = 0; w < readings->n_wanted; w++) {
+        const char *name = readings->wanted[w].name;
+        size_t      i = 0;
+
+        while (i < n && (cells[i].n != strlen(name) || memcmp(cells[i].text, name, cells[i].n) != 0))
+            i++;
+        if (i == n) {
+            list_names(cells, n, names, sizeof names);
+            return wm_fail(err, WM_E_MISSING, "%s:%zu: there is no column %s in the header: %s%s",
+                           wm_csv_name(self->csv), wm_csv_line(self->csv), name, names,
+                           n == 1 ? " (is data.source.csv.separator right?)" : "");
+        }
+        for (size_t k = i + 1; k < n; k++)
+            if (cells[k].n == cells[i].n && memcmp(cells[k].text, name, cells[k].n) == 0)
+                return wm_fail(err, WM_E_MALFORMED, "%s:%zu:%zu: there is a second column %s",
+                               wm_csv_name(self->csv), wm_csv_line(self->csv), cells[k].column, name);
+        self->column[w] = i;
+    }
+    return WM_OK;
+}
+
+static wm_cell read_number(csv_file *self, const wm_csv_cell *from, size_t wanted)
+{
+    wm_cell to = { .number = NAN };
+
+    if (!is_missing(self->options, from) &&
+        !wm_number_parse(from->text, from->n, *decimals[self->options->decimal], &to.number)) {
+        to.number = NAN;
+        self->readings->unreadable++;
+        wm_readings_fault(self->readings, "%s:%zu:%zu: \"%.*s\" in column %s is not a number",
+                          wm_csv_name(self->csv), wm_csv_line(self->csv), from->column,
+                          (int)(from->n < 40 ? from->n : 40), from->text, self->readings->wanted[wanted].name);
+    }
+    return to;
+}
+
+/* A row that has other cells than the header; *skip: it can be left out. */
+static wm_status judge_width(csv_file *self, const wm_csv_cell *cells, size_t n, bool *skip, wm_error *err)
+{
+    size_t last = n;
+
+    while (last > self->n_columns && cells[last - 1].n == 0)
+        last--;
+    if (last == self->n_columns)
+        return WM_OK; /* separators at the end of the line */
+    *skip = wm_csv_cut_off(self->csv) && n < self->n_columns;
+    if (!*skip)
+        return wm_fail(err, WM_E_MALFORMED, "%s:%zu: %zu cells, the header has %zu", wm_csv_name(self->csv),
+                       wm_csv_line(self->csv), n, self->n_columns);
+    self->readings->cut_short++; /* a logger was in the middle of writing it */
+    wm_readings_fault(self->readings, "%s:%zu: the last line is cut off and was left out", wm_csv_name(self->csv),
+                      wm_csv_line(self->csv));
+    return WM_OK;
+}
+
+static wm_status read_rows(csv_file *self, wm_error *err)
+{
+    const wm_readings *readings = self->readings;
+
+    for (;;) {
+        const wm_csv_cell *cells;
+        size_t             n;
+        bool               skip = false;
+        wm_status          st = wm_csv_next(self->csv, &cells, &n, err);
+
+        if (st != WM_OK || n == 0)
+            return st;
+        if (n != self->n_columns && (st = judge_width(self, cells, n, &skip, err)) != WM_OK)
+            return st;
+        if (skip)
+            continue;
+        for (size_t w = 0; w < readings->n_wanted; w++) {
+            const wm_csv_cell *from = &cells[self->column[w]];
+
+            if (readings->wanted[w].kind == WM_CELL_NUMBER)
+                self->cells[w] = read_number(self, from, w);
+            else
+                self->cells[w] = (wm_cell){ from->text, is_missing(self->options, from) ? 0 : from->n, NAN };
+        }
+        st = wm_readings_row(self->readings, self->cells, wm_csv_line(self->csv), err);
+        if (st != WM_OK) {
+            wm_error_prefix(err, "%s:%zu", wm_csv_name(self->csv), wm_csv_line(self->csv));
+            return st;
+        }
+    }
+}
+
+static wm_status read_file(csv_file *self, const char *path, wm_error *err)
+{
+    const wm_csv_cell *header;
+    size_t             n;
+    wm_status          st;
+
+    st = wm_csv_open(path, separator_of(self->options->separator), &wm_csv_limits_usual, &self->csv, err);
+    if (st != WM_OK)
+        return st;
+    st = wm_csv_next(self->csv, &header, &n, err);
+    if (st == WM_OK && n == 0)
+        st = wm_fail(err, WM_E_MALFORMED, "%s: the file is empty", wm_csv_name(self->csv));
+    if (st == WM_OK)
+        st = find_columns(self, header, n, err);
+    if (st == WM_OK)
+        st = wm_readings_file(self->readings, wm_csv_name(self->csv), err);
+    if (st == WM_OK)
+        st = read_rows(self, err);
+    wm_csv_close(self->csv);
+    self->csv = NULL;
+    return st;
+}
+
+static wm_status csv_read(const void *options, const char *folder, wm_readings *readings, wm_error *err)
+{
+    csv_file  self = { .options = options, .readings = readings };
+    wm_paths  paths = { 0 };
+    wm_status st;
+
+    if (readings->layout->images)
+        return wm_fail(err, WM_E_INVALID, "data.source: csv has no images, the job's inputs are pixels");
+    self.column = calloc(readings->n_wanted + 1, sizeof *self.column);
+    self.cells = calloc(readings->n_wanted + 1, sizeof *self.cells);
+    if (self.column == NULL || self.cells == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the columns of CSV files");
+    else
+        st = wm_paths_find(folder, &self.options->files, &paths, err);
+    for (size_t i = 0; st == WM_OK && i < paths.count; i++)
+        st = read_file(&self, paths.items[i], err);
+    wm_paths_release(&paths);
+    free(self.column);
+    free(self.cells);
+    return st;
+}
+
+static const wm_option csv_option_table[] = {
+    { .name = "files",
+      .kind = WM_WORDS,
+      .offset = offsetof(csv_options, files),
+      .main = true,
+      .doc = "Patterns of the files below the data folder, such as \"*.csv.gz\"; gzip is unpacked." },
+    { .name = "separator",
+      .kind = WM_WORD,
+      .offset = offsetof(csv_options, separator),
+      .standard = "\",\"",
+      .doc = "What stands between cells: one character, or tab or space." },
+    { .name = "decimal",
+      .kind = WM_CHOICE,
+      .offset = offsetof(csv_options, decimal),
+      .words = decimals,
+      .standard = "\".\"",
+      .doc = "The decimal sign of numbers." },
+    { .name = "missing",
+      .kind = WM_WORDS,
+      .offset = offsetof(csv_options, missing),
+      .standard = "[NA, N/A, nan, \"null\", none]",
+      .doc = "Words for a missing reading, in capitals or not; an empty cell is always one." },
+};
+
+const wm_source_ops wm_source_csv = {
+    .member = { .name = "csv",
+                .doc = "Rows of readings from CSV files with a header line.",
+                .options = csv_option_table,
+                .n_options = sizeof csv_option_table / sizeof *csv_option_table,
+                .options_size = sizeof(csv_options),
+                .check = csv_check },
+    .read = csv_read,
+};

@@ -1,0 +1,129 @@
+/* client/sources/patterns.c */
+#include "client/sources/patterns.h"
+
+#include "common/files.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { PATHS_MAX = 100000, DEPTH_MAX = 16 };
+
+void wm_paths_release(wm_paths *paths)
+{
+    wm_names_free(paths->items, paths->count);
+    *paths = (wm_paths){ 0 };
+}
+
+const char *wm_path_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* Takes `path` over in any case. */
+static wm_status add_path(wm_paths *paths, char *path, wm_error *err)
+{
+    if (paths->count == PATHS_MAX) {
+        free(path);
+        return wm_fail(err, WM_E_RANGE, "more than %d files fit data.source's patterns", PATHS_MAX);
+    }
+    if ((paths->count & (paths->count - 1)) == 0) { /* a power of two is full */
+        char **items = realloc(paths->items, (paths->count > 0 ? 2 * paths->count : 1) * sizeof *items);
+
+        if (items == NULL) {
+            free(path);
+            return wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
+        }
+        paths->items = items;
+    }
+    paths->items[paths->count++] = path;
+    return WM_OK;
+}
+
+static bool is_kind(const char *path, mode_t kind)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && (info.st_mode & S_IFMT) == kind;
+}
+
+/* Adds the files under `folder` that fit `pattern`, a part of the path at a time. */
+static wm_status walk(const char *folder, const char *pattern, int depth, wm_paths *paths, wm_error *err)
+{
+    const char *slash = strchr(pattern, '/');
+    char       *part = slash != NULL ? strndup(pattern, (size_t)(slash - pattern)) : strdup(pattern);
+    char      **names = NULL;
+    size_t      n = 0;
+    wm_status   st = WM_OK;
+
+    if (part == NULL || depth > DEPTH_MAX) {
+        st = part == NULL ? wm_fail(err, WM_E_NOMEM, "no memory for a pattern")
+                          : wm_fail(err, WM_E_INVALID, "a pattern of more than %d folders", DEPTH_MAX);
+        goto out;
+    }
+    if (strcmp(part, ".") == 0 || *part == '\0') {
+        st = slash != NULL ? walk(folder, slash + 1, depth + 1, paths, err) : WM_OK;
+        goto out;
+    }
+    if (wm_folder_names(folder, &names, &n, NULL) != WM_OK)
+        goto out; /* the caller says that nothing fits */
+    for (size_t i = 0; st == WM_OK && i < n; i++) {
+        char *path;
+
+        if (fnmatch(part, names[i], FNM_PERIOD) != 0)
+            continue;
+        path = wm_path_join(folder, names[i]);
+        if (path == NULL)
+            st = wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
+        else if (slash != NULL && is_kind(path, S_IFDIR))
+            st = walk(path, slash + 1, depth + 1, paths, err);
+        else if (slash == NULL && is_kind(path, S_IFREG)) {
+            st = add_path(paths, path, err);
+            path = NULL;
+        }
+        free(path);
+    }
+out:
+    wm_names_free(names, n);
+    free(part);
+    return st;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+wm_status wm_paths_find(const char *folder, const wm_words *patterns, wm_paths *ret, wm_error *err)
+{
+    wm_paths  paths = { 0 };
+    size_t    kept = 0;
+    wm_status st = WM_OK;
+
+    for (size_t i = 0; st == WM_OK && i < patterns->count; i++) {
+        const char *pattern = patterns->items[i];
+        size_t      before = paths.count;
+
+        st = walk(*pattern == '/' ? "/" : folder, pattern, 0, &paths, err);
+        if (st == WM_OK && paths.count == before)
+            st = wm_fail(err, WM_E_MISSING, "no file in %s fits %s: look at --data and data.source", folder,
+                         pattern);
+    }
+    if (st != WM_OK) {
+        wm_paths_release(&paths);
+        return st;
+    }
+    qsort(paths.items, paths.count, sizeof *paths.items, by_text);
+    for (size_t i = 0; i < paths.count; i++) {
+        if (kept > 0 && strcmp(paths.items[kept - 1], paths.items[i]) == 0)
+            free(paths.items[i]);
+        else
+            paths.items[kept++] = paths.items[i];
+    }
+    paths.count = kept;
+    *ret = paths;
+    return WM_OK;
+}

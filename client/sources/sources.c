@@ -1,0 +1,12 @@
+/* client/sources/sources.c: the registry of data.source. */
+#include "client/owners.h"
+#include "client/source.h"
+
+extern const wm_source_ops wm_source_csv, wm_source_idx;
+
+static const wm_member *const members[] = {
+    &wm_source_csv.member,
+    &wm_source_idx.member,
+};
+
+const wm_family wm_sources = { "source", members, sizeof members / sizeof *members };

@@ -1,0 +1,61 @@
+/* client/table.h
+ *
+ * One owner's readings as a table: rows of channels on a regular grid in time, gaps filled by the columns' rules.
+ * Every file is a series of its own, and a gap that no example could reach across ends a series too, so that years of
+ * silence cost nothing. Within a series the row after the next is two steps later.
+ *
+ * A reading falls on the nearest step; where two fall on the same, the last one in the file wins. Without time, rows
+ * are a step apart in the order of the file. Immutable once made. */
+#ifndef WM_CLIENT_TABLE_H
+#define WM_CLIENT_TABLE_H
+
+#include "client/readings.h"
+
+/* How the job's durations count in rows of this owner's data. */
+typedef struct wm_pace {
+    int64_t step_ms;               /* 0: no time */
+    size_t  stride[WM_INPUTS_MAX]; /* rows between the steps of a window */
+    size_t *ahead[WM_TARGETS_MAX]; /* [target_width] rows from now to each horizon; NULL: the target is at now */
+    size_t  at;                    /* rows from now to where `at` inputs are taken: the farthest horizon */
+    size_t  back;                  /* rows from now back to the first that an example uses */
+    size_t  reach;                 /* rows a gap can be long and yet inside an example */
+    size_t *memory;
+} wm_pace;
+
+typedef struct wm_series {
+    size_t   begin, end; /* rows */
+    uint32_t file;
+} wm_series;
+
+typedef struct wm_table {
+    const wm_layout *layout; /* borrowed */
+    wm_pace          pace;
+    size_t           n;
+    float           *rows;   /* [n][layout->width], in the data's units */
+    uint8_t         *states; /* [n][layout->n_used], wm_state */
+    int64_t         *times;  /* [n] UTC ms, or the number of the row */
+    wm_series       *series;
+    size_t           n_series;
+
+    size_t readings;   /* rows as they were read */
+    size_t missing;    /* cells of columns that come from the source */
+    size_t filled;     /* of these */
+    size_t duplicates; /* readings that another one replaced */
+} wm_table;
+
+/* From the rows order[0..n-1] of the readings, which are one owner's; `order` is sorted on the way. n > 0.
+ * WM_E_INVALID: the job's durations are no whole steps of these data; WM_E_NOMEM. */
+wm_status wm_table_new(const wm_readings *readings, uint32_t *order, size_t n, wm_table **ret, wm_error *err);
+void      wm_table_free(wm_table *table);
+
+static inline const float *wm_table_row(const wm_table *table, size_t row)
+{
+    return table->rows + row * table->layout->width;
+}
+
+static inline wm_state wm_table_state(const wm_table *table, size_t row, size_t used)
+{
+    return (wm_state)table->states[row * table->layout->n_used + used];
+}
+
+#endif

@@ -1,0 +1,350 @@
+/* client/windows.c */
+#include "client/windows.h"
+
+#include "common/rng.h"
+
+#include <assert.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+void wm_laid_release(wm_laid *laid)
+{
+    for (size_t p = 0; p < WM_PARTS; p++)
+        free(laid->at[p]);
+    *laid = (wm_laid){ 0 };
+}
+
+wm_status wm_file_parts(const wm_job *job, char *const *names, size_t n, uint8_t **ret, wm_error *err)
+{
+    const wm_job_split *split = &job->data.split;
+    uint8_t            *parts = calloc(n + 1, 1);
+
+    if (parts == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the parts of %zu files", n);
+    for (size_t i = 0; split->kind == WM_SPLIT_FILES && i < n; i++) {
+        if (split->test_files != NULL && fnmatch(split->test_files, names[i], 0) == 0)
+            parts[i] = WM_TEST;
+        else if (split->validate_files != NULL && fnmatch(split->validate_files, names[i], 0) == 0)
+            parts[i] = WM_VALIDATE;
+    }
+    *ret = parts;
+    return WM_OK;
+}
+
+/* ---- which rows ---- */
+
+/* Has the input, at row r, all that it takes? A cell that is BETWEEN is known at r only if the gap is over by then,
+ * which it is unless r itself is in it. */
+static bool row_holds(const wm_table *table, const wm_layout_input *input, size_t row)
+{
+    for (size_t c = 0; c < input->n_used; c++)
+        if (wm_table_state(table, row, input->used[c]) == WM_STATE_MISSING)
+            return false;
+    return true;
+}
+
+static bool row_is_known(const wm_table *table, const wm_layout_input *input, size_t row)
+{
+    for (size_t c = 0; c < input->n_used; c++)
+        if (wm_table_state(table, row, input->used[c]) == WM_STATE_BETWEEN)
+            return false;
+    return true;
+}
+
+/* ok[row] stays true only where a window of input i that ends there is whole. run[row]: steps in a row, so far, that
+ * are. */
+static void check_window(const wm_table *table, size_t i, uint32_t *run, bool *ok)
+{
+    const wm_layout_input *input = &table->layout->inputs[i];
+    size_t length = (size_t)table->layout->job->data.inputs[i].length, stride = table->pace.stride[i];
+
+    for (size_t s = 0; s < table->n_series; s++) {
+        for (size_t row = table->series[s].begin; row < table->series[s].end; row++) {
+            bool has_before = row - table->series[s].begin >= stride;
+
+            run[row] = row_holds(table, input, row) ? (has_before ? run[row - stride] : 0) + 1 : 0;
+            ok[row] = ok[row] && run[row] >= length && row_is_known(table, input, row);
+        }
+    }
+}
+
+static bool targets_hold(const wm_table *table, size_t row)
+{
+    const wm_layout *layout = table->layout;
+
+    for (size_t t = 0; t < layout->job->data.n_targets; t++) {
+        const wm_job_target *target = &layout->job->data.targets[t];
+        size_t               used = layout->target_used[t];
+
+        if (target->ahead.count == 0) {
+            if (wm_table_state(table, row, used) != WM_STATE_READ)
+                return false;
+            continue;
+        }
+        if (wm_table_state(table, row, used) == WM_STATE_MISSING ||
+            wm_table_state(table, row, used) == WM_STATE_BETWEEN)
+            return false;
+        for (size_t h = 0; h < target->ahead.count; h++)
+            if (wm_table_state(table, row + table->pace.ahead[t][h], used) != WM_STATE_READ)
+                return false;
+    }
+    return true;
+}
+
+static bool at_inputs_hold(const wm_table *table, size_t row)
+{
+    for (size_t i = 0; i < table->layout->job->data.n_inputs; i++)
+        if (table->layout->job->data.inputs[i].kind == WM_INPUT_AT &&
+            (!row_holds(table, &table->layout->inputs[i], row + table->pace.at) ||
+             !row_is_known(table, &table->layout->inputs[i], row + table->pace.at)))
+            return false;
+    return true;
+}
+
+/* rows[0..*n-1] <- the rows that are examples. Counts the readings that might have been and are not. */
+static wm_status find_examples(const wm_table *table, uint32_t *rows, size_t *n, size_t *dropped, wm_error *err)
+{
+    const wm_pace *pace = &table->pace;
+    uint32_t      *run = malloc(table->n * sizeof *run);
+    bool          *ok = malloc(table->n * sizeof *ok);
+    wm_status      st = WM_OK;
+
+    if (run == NULL || ok == NULL) {
+        st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", table->n);
+        goto out;
+    }
+    memset(ok, true, table->n * sizeof *ok);
+    for (size_t i = 0; i < table->layout->job->data.n_inputs; i++)
+        if (table->layout->job->data.inputs[i].kind == WM_INPUT_WINDOW)
+            check_window(table, i, run, ok);
+    *n = *dropped = 0;
+    for (size_t s = 0; s < table->n_series; s++) {
+        const wm_series *series = &table->series[s];
+
+        for (size_t row = series->begin + pace->back; row + pace->at < series->end; row++) {
+            if (ok[row] && at_inputs_hold(table, row) && targets_hold(table, row))
+                rows[(*n)++] = (uint32_t)row;
+            else
+                ++*dropped;
+        }
+    }
+out:
+    free(run);
+    free(ok);
+    return st;
+}
+
+/* ---- which part ---- */
+
+static wm_status add_part(wm_laid *laid, wm_part part, const uint32_t *rows, size_t n, wm_error *err)
+{
+    uint32_t *copy = malloc((n + 1) * sizeof *copy);
+
+    if (copy == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for %zu examples", n);
+    if (n > 0)
+        memcpy(copy, rows, n * sizeof *copy);
+    free(laid->at[part]);
+    laid->at[part] = copy;
+    laid->counts[part] = n;
+    return WM_OK;
+}
+
+/* Deals rows[n] into parts by part_of; keeps their order. part_of WM_PARTS: none. */
+static wm_status add_by(wm_laid *laid, const uint32_t *rows, size_t n, const uint8_t *part_of, wm_error *err)
+{
+    uint32_t *some = malloc((n + 1) * sizeof *some);
+    wm_status st = some != NULL ? WM_OK : wm_fail(err, WM_E_NOMEM, "no memory for %zu examples", n);
+
+    for (int p = 0; st == WM_OK && p < WM_PARTS; p++) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < n; i++)
+            if (part_of[i] == p)
+                some[count++] = rows[i];
+        st = add_part(laid, (wm_part)p, some, count, err);
+    }
+    free(some);
+    return st;
+}
+
+/* The places in an order of n where training ends and where validation ends. A job that gives no shares trains on all
+ * (a split by owners). */
+static void cuts(const wm_job_split *split, size_t n, size_t *train, size_t *validate)
+{
+    double all = split->train + split->validate + split->test;
+
+    *train = all > 0 ? (size_t)((double)n * (split->train / all) + 0.5) : n;
+    *validate = all > 0 ? (size_t)((double)n * ((split->train + split->validate) / all) + 0.5) : n;
+    *train = *train > n ? n : *train;
+    *validate = *validate > n ? n : *validate < *train ? *train : *validate;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static wm_status part_by_time(const wm_table *table, const uint32_t *rows, size_t n, uint8_t *part_of,
+                              wm_error *err)
+{
+    int64_t *times = malloc((n + 1) * sizeof *times), first, second; /* of validation, of test */
+    size_t   train, validate;
+
+    if (times == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory to split %zu examples", n);
+    for (size_t i = 0; i < n; i++)
+        times[i] = table->times[rows[i]];
+    qsort(times, n, sizeof *times, by_value);
+    cuts(&table->layout->job->data.split, n, &train, &validate);
+    first = train < n ? times[train] : INT64_MAX;
+    second = validate < n ? times[validate] : INT64_MAX;
+    free(times);
+    for (size_t i = 0; i < n; i++) {
+        int64_t begin = table->times[rows[i] - table->pace.back], end = table->times[rows[i] + table->pace.at];
+
+        part_of[i] = end < first                      ? WM_TRAIN
+                     : begin >= first && end < second ? WM_VALIDATE
+                     : begin >= second                ? WM_TEST
+                                                      : WM_PARTS;
+    }
+    return WM_OK;
+}
+
+static wm_status part_at_random(const wm_job *job, const char *owner, size_t n, uint8_t *part_of, wm_error *err)
+{
+    uint32_t *order = malloc((n + 1) * sizeof *order);
+    size_t    train, validate;
+    wm_rng    rng;
+
+    if (order == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory to split %zu examples", n);
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    wm_rng_init_keyed(&rng, job->seed, "split", 0, owner);
+    wm_rng_shuffle(&rng, order, n);
+    cuts(&job->data.split, n, &train, &validate);
+    for (size_t i = 0; i < n; i++)
+        part_of[order[i]] = i < train ? WM_TRAIN : i < validate ? WM_VALIDATE : WM_TEST;
+    free(order);
+    return WM_OK;
+}
+
+/* The split's owners are written as in the data; ours is fit for a certificate. */
+static bool owner_is_listed(const wm_words *owners, const char *owner)
+{
+    char name[WM_OWNER_NAME_MAX + 1];
+
+    for (size_t i = 0; i < owners->count; i++)
+        if (wm_owner_name(owners->items[i], strlen(owners->items[i]), name) && strcmp(name, owner) == 0)
+            return true;
+    return false;
+}
+
+static uint32_t file_of_row(const wm_table *table, uint32_t row)
+{
+    size_t low = 0, high = table->n_series;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (table->series[middle].begin <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    return table->series[low].file;
+}
+
+static wm_status part_rows(const wm_table *table, const uint8_t *file_parts, const char *owner,
+                           const uint32_t *rows, size_t n, uint8_t *part_of, wm_error *err)
+{
+    const wm_job *job = table->layout->job;
+
+    switch (job->data.split.kind) {
+    case WM_SPLIT_RANDOM:
+        if (table->pace.back > 0 || table->pace.at > 0)
+            return wm_fail(
+                err, WM_E_INVALID,
+                "data.split: a random split would show readings of the test part in training, since windows "
+                "overlap: split by time");
+        return part_at_random(job, owner, n, part_of, err);
+    case WM_SPLIT_FILES:
+        for (size_t i = 0; i < n; i++)
+            part_of[i] = file_parts[file_of_row(table, rows[i])];
+        return WM_OK;
+    case WM_SPLIT_OWNERS:
+        if (owner_is_listed(&job->data.split.owners, owner)) {
+            memset(part_of, WM_TEST, n);
+            return WM_OK;
+        }
+        return part_by_time(table, rows, n, part_of, err);
+    case WM_SPLIT_TIME:
+        break;
+    }
+    return part_by_time(table, rows, n, part_of, err);
+}
+
+wm_status wm_windows_lay(const wm_table *table, const uint8_t *file_parts, const char *owner, wm_laid *ret,
+                         wm_error *err)
+{
+    wm_laid   laid = { 0 };
+    uint32_t *rows = malloc(table->n * sizeof *rows);
+    uint8_t  *part_of = malloc(table->n);
+    size_t    n = 0;
+    wm_status st;
+
+    if (rows == NULL || part_of == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", table->n);
+    else if ((st = find_examples(table, rows, &n, &laid.dropped, err)) == WM_OK &&
+             (st = part_rows(table, file_parts, owner, rows, n, part_of, err)) == WM_OK)
+        st = add_by(&laid, rows, n, part_of, err);
+    free(rows);
+    free(part_of);
+    if (st == WM_OK)
+        *ret = laid;
+    else
+        wm_laid_release(&laid);
+    return st;
+}
+
+wm_status wm_images_lay(const wm_layout *layout, const wm_images *images, const uint8_t *file_parts,
+                        const char *owner, wm_laid *ret, wm_error *err)
+{
+    const wm_job_split *split = &layout->job->data.split;
+    wm_laid             laid = { 0 };
+    uint32_t           *rows = malloc((images->n + 1) * sizeof *rows);
+    uint8_t            *part_of = malloc(images->n + 1);
+    size_t              train, validate;
+    wm_status           st = WM_OK;
+
+    if (rows == NULL || part_of == NULL) {
+        st = wm_fail(err, WM_E_NOMEM, "no memory for %zu images", images->n);
+        goto out;
+    }
+    cuts(split, images->n, &train, &validate);
+    for (size_t i = 0; i < images->n; i++) {
+        rows[i] = (uint32_t)i;
+        part_of[i] = split->kind == WM_SPLIT_FILES ? file_parts[images->files[i]]
+                     : i < train                   ? WM_TRAIN
+                     : i < validate                ? WM_VALIDATE
+                                                   : WM_TEST;
+    }
+    if (split->kind == WM_SPLIT_RANDOM)
+        st = part_at_random(layout->job, owner, images->n, part_of, err);
+    else if (split->kind == WM_SPLIT_OWNERS && owner_is_listed(&split->owners, owner))
+        memset(part_of, WM_TEST, images->n);
+    if (st == WM_OK)
+        st = add_by(&laid, rows, images->n, part_of, err);
+out:
+    free(rows);
+    free(part_of);
+    if (st == WM_OK)
+        *ret = laid;
+    else
+        wm_laid_release(&laid);
+    return st;
+}
