@@ -31,7 +31,7 @@ static const wm_examples *leaf_of(const wm_examples *examples, wm_part part, uin
 /* Where target t's horizon h lies, in rows from now. */
 static size_t ahead_of(const wm_examples *leaf, size_t t, size_t h)
 {
-    const size_t *ahead = leaf->table->pace.ahead[t];
+    const size_t *ahead = leaf->grid->pace.ahead[t];
 
     return ahead != NULL ? ahead[h] : 0;
 }
@@ -41,7 +41,7 @@ static float reading_at(const wm_examples *leaf, size_t t, size_t row)
 {
     const wm_used *used = &leaf->layout->used[leaf->layout->target_used[t]];
 
-    return wm_table_row(leaf->table, row)[used->first];
+    return wm_grid_row(leaf->grid, row)[used->first];
 }
 
 static int32_t class_at(const wm_examples *leaf, size_t t, uint32_t row)
@@ -52,7 +52,7 @@ static int32_t class_at(const wm_examples *leaf, size_t t, uint32_t row)
     if (leaf->images != NULL)
         return leaf->images->labels[row];
     used = &leaf->layout->used[leaf->layout->target_used[t]];
-    channels = wm_table_row(leaf->table, row + ahead_of(leaf, t, 0)) + used->first;
+    channels = wm_grid_row(leaf->grid, row + ahead_of(leaf, t, 0)) + used->first;
     if (used->spec == NULL || used->spec->kind == WM_COLUMN_NUMBER)
         return (int32_t)channels[0];
     for (size_t c = 0; c < used->spec->categories.count; c++)
@@ -112,15 +112,15 @@ static wm_status new_leaf(const wm_layout *layout, wm_examples **ret, wm_error *
     return WM_OK;
 }
 
-wm_status wm_examples_of_table(const wm_layout *layout, const wm_table *table, wm_laid *laid, wm_examples **ret,
-                               wm_error *err)
+wm_status wm_examples_of_grid(const wm_layout *layout, const wm_grid *grid, wm_laid *laid, wm_examples **ret,
+                              wm_error *err)
 {
     wm_examples *self;
     wm_status    st = new_leaf(layout, &self, err);
 
     if (st != WM_OK)
         return st;
-    self->table = table;
+    self->grid = grid;
     self->laid = *laid;
     *laid = (wm_laid){ 0 };
     find_naive(self);
@@ -258,10 +258,10 @@ void wm_examples_summarise(const wm_examples *examples, wm_examples_summary *ret
         sum.filled += one.filled;
         sum.dropped += one.dropped;
     }
-    if (examples->table != NULL) {
-        sum.rows = examples->table->readings;
-        sum.missing = examples->table->missing;
-        sum.filled = examples->table->filled;
+    if (examples->grid != NULL) {
+        sum.rows = examples->grid->readings;
+        sum.missing = examples->grid->missing;
+        sum.filled = examples->grid->filled;
     } else if (examples->images != NULL) {
         for (int p = 0; p < WM_PARTS; p++)
             sum.rows += examples->laid.counts[p];
@@ -362,14 +362,13 @@ static void gather_input(const wm_examples *leaf, size_t i, size_t now, float *t
     size_t                 length, stride;
 
     if (spec->kind == WM_INPUT_AT) {
-        gather_row(leaf, input, wm_table_row(leaf->table, now + leaf->table->pace.at), to);
+        gather_row(leaf, input, wm_grid_row(leaf->grid, now + leaf->grid->pace.at), to);
         return;
     }
     length = (size_t)spec->length;
-    stride = leaf->table->pace.stride[i];
+    stride = leaf->grid->pace.stride[i];
     for (size_t s = 0; s < length; s++)
-        gather_row(leaf, input, wm_table_row(leaf->table, now - (length - 1 - s) * stride),
-                   to + s * input->channels);
+        gather_row(leaf, input, wm_grid_row(leaf->grid, now - (length - 1 - s) * stride), to + s * input->channels);
 }
 
 static void gather_target(const wm_examples *leaf, size_t t, size_t now, float *to)

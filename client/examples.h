@@ -19,10 +19,10 @@ size_t wm_examples_count(const wm_examples *examples, wm_part part);
 
 /* What was read and what became of it: for logs, `check` and the report. */
 typedef struct wm_examples_summary {
-    size_t rows;      /* readings' rows in the sources */
-    size_t missing;   /* readings that were absent, unreadable or out of range, over the columns that are used */
-    size_t filled;    /* of these, filled by the columns' rules */
-    size_t dropped;   /* examples left out because a gap lies in their window or at their target */
+    size_t rows;    /* readings' rows in the sources */
+    size_t missing; /* readings that were absent, unreadable or out of range, over the columns that are used */
+    size_t filled;  /* of these, filled by the columns' rules */
+    size_t dropped; /* examples left out because a gap lies in their window or at their target */
     size_t counts[WM_PARTS];
 } wm_examples_summary;
 void wm_examples_summarise(const wm_examples *examples, wm_examples_summary *ret);

@@ -6,10 +6,10 @@
 
 #include "client/windows.h"
 
-/* Of a table's rows or of images, which are borrowed, as is the layout; `laid` is taken over on success and empty
+/* Of a grid's rows or of images, which are borrowed, as is the layout; `laid` is taken over on success and empty
  * then. WM_E_NOMEM. */
-wm_status wm_examples_of_table(const wm_layout *layout, const wm_table *table, wm_laid *laid, wm_examples **ret,
-                               wm_error *err);
+wm_status wm_examples_of_grid(const wm_layout *layout, const wm_grid *grid, wm_laid *laid, wm_examples **ret,
+                              wm_error *err);
 wm_status wm_examples_of_images(const wm_layout *layout, const wm_images *images, wm_laid *laid, wm_examples **ret,
                                 wm_error *err);
 

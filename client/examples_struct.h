@@ -9,7 +9,7 @@
 
 struct wm_examples {
     const wm_layout *layout;
-    const wm_table  *table;  /* or */
+    const wm_grid   *grid;   /* or */
     const wm_images *images; /* or */
     wm_examples    **members;
     size_t           n_members;

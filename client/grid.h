@@ -1,13 +1,13 @@
-/* client/table.h
+/* client/grid.h
  *
- * One owner's readings as a table: rows of channels on a regular grid in time, gaps filled by the columns' rules.
+ * One owner's readings: rows of channels on a regular grid in time, gaps filled by the columns' rules.
  * Every file is a series of its own, and a gap that no example could reach across ends a series too, so that years of
  * silence cost nothing. Within a series the row after the next is two steps later.
  *
  * A reading falls on the nearest step; where two fall on the same, the last one in the file wins. Without time, rows
  * are a step apart in the order of the file. Immutable once made. */
-#ifndef WM_CLIENT_TABLE_H
-#define WM_CLIENT_TABLE_H
+#ifndef WM_CLIENT_GRID_H
+#define WM_CLIENT_GRID_H
 
 #include "client/readings.h"
 
@@ -27,7 +27,7 @@ typedef struct wm_series {
     uint32_t file;
 } wm_series;
 
-typedef struct wm_table {
+typedef struct wm_grid {
     const wm_layout *layout; /* borrowed */
     wm_pace          pace;
     size_t           n;
@@ -41,21 +41,21 @@ typedef struct wm_table {
     size_t missing;    /* cells of columns that come from the source */
     size_t filled;     /* of these */
     size_t duplicates; /* readings that another one replaced */
-} wm_table;
+} wm_grid;
 
 /* From the rows order[0..n-1] of the readings, which are one owner's; `order` is sorted on the way. n > 0.
  * WM_E_INVALID: the job's durations are no whole steps of these data; WM_E_NOMEM. */
-wm_status wm_table_new(const wm_readings *readings, uint32_t *order, size_t n, wm_table **ret, wm_error *err);
-void      wm_table_free(wm_table *table);
+wm_status wm_grid_new(const wm_readings *readings, uint32_t *order, size_t n, wm_grid **ret, wm_error *err);
+void      wm_grid_free(wm_grid *grid);
 
-static inline const float *wm_table_row(const wm_table *table, size_t row)
+static inline const float *wm_grid_row(const wm_grid *grid, size_t row)
 {
-    return table->rows + row * table->layout->width;
+    return grid->rows + row * grid->layout->width;
 }
 
-static inline wm_state wm_table_state(const wm_table *table, size_t row, size_t used)
+static inline wm_state wm_grid_state(const wm_grid *grid, size_t row, size_t used)
 {
-    return (wm_state)table->states[row * table->layout->n_used + used];
+    return (wm_state)grid->states[row * grid->layout->n_used + used];
 }
 
 #endif
