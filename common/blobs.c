@@ -110,6 +110,19 @@ out:
     return st;
 }
 
+wm_status wm_blobs_get_range(wm_blobs *blobs, const wm_digest *name, uint64_t offset, void *bytes, size_t n, size_t *got,
+                             uint64_t *total, wm_error *err)
+{
+    char     *path = path_of(blobs, name);
+    wm_status st;
+
+    if (path == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory to read from %s", blobs->folder);
+    st = blobs->files->read_range(blobs->files, path, offset, bytes, n, got, total, err);
+    free(path);
+    return st;
+}
+
 wm_status wm_blobs_remove(wm_blobs *blobs, const wm_digest *name, wm_error *err)
 {
     char     *path = path_of(blobs, name);

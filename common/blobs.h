@@ -25,6 +25,11 @@ bool wm_blobs_has(wm_blobs *blobs, const wm_digest *name);
 wm_status wm_blobs_get(wm_blobs *blobs, const wm_digest *name, size_t limit, uint8_t **ret, size_t *n,
                        wm_error *err);
 
+/* bytes[n] <- from `offset` on, unchecked: whoever puts the ranges together checks the whole. *got is less than n at the
+ * end; *total: bytes of the whole. WM_E_MISSING. */
+wm_status wm_blobs_get_range(wm_blobs *blobs, const wm_digest *name, uint64_t offset, void *bytes, size_t n, size_t *got,
+                             uint64_t *total, wm_error *err);
+
 wm_status wm_blobs_remove(wm_blobs *blobs, const wm_digest *name, wm_error *err);
 
 /* Removes every blob for which keep() is false. */

@@ -156,6 +156,41 @@ out:
     return st;
 }
 
+static wm_status system_read_range(const wm_files *self, const char *path, uint64_t offset, void *bytes, size_t n,
+                                   size_t *got, uint64_t *total, wm_error *err)
+{
+    int         fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    size_t      have = 0;
+    wm_status   st = WM_OK;
+
+    (void)self;
+    if (fd < 0)
+        return io_fail(err, "open", path);
+    if (fstat(fd, &info) != 0) {
+        st = io_fail(err, "read", path);
+        goto out;
+    }
+    while (have < n) {
+        ssize_t done = pread(fd, (uint8_t *)bytes + have, n - have, (off_t)(offset + have));
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0) {
+            st = io_fail(err, "read", path);
+            goto out;
+        }
+        if (done == 0)
+            break;
+        have += (size_t)done;
+    }
+    *got = have;
+    *total = (uint64_t)info.st_size;
+out:
+    close(fd);
+    return st;
+}
+
 static wm_status system_append(const wm_files *self, const char *path, const void *bytes, size_t n, wm_error *err)
 {
     int       fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -212,6 +247,7 @@ const wm_files *wm_files_system(void)
     static const wm_files files = {
         .replace = system_replace,
         .read = system_read,
+        .read_range = system_read_range,
         .append = system_append,
         .remove = system_remove,
         .make_folder = system_make_folder,

@@ -25,6 +25,10 @@ struct wm_files {
     wm_status (*read)(const wm_files *self, const char *path, size_t limit, uint8_t **ret, size_t *n,
                       wm_error *err);
 
+    /* bytes[n] <- the file from `offset` on; *got is less than n at its end. *total: bytes of the whole file. */
+    wm_status (*read_range)(const wm_files *self, const char *path, uint64_t offset, void *bytes, size_t n, size_t *got,
+                            uint64_t *total, wm_error *err);
+
     /* Adds to the end and leaves it to the system when it reaches the disk; for logs that people read. */
     wm_status (*append)(const wm_files *self, const char *path, const void *bytes, size_t n, wm_error *err);
 
