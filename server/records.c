@@ -1,11 +1,7 @@
 /* server/records.c */
 #include "server/records.h"
 
-#include "server/ledger.h"
-
 #include <string.h>
-
-#define NAME_OF(names, value) ((size_t)(value) < sizeof names / sizeof *names ? names[value] : "unknown")
 
 const char *wm_outcome_name(wm_outcome outcome)
 {
@@ -14,7 +10,7 @@ const char *wm_outcome_name(wm_outcome outcome)
         [WM_OUTCOME_STOPPED] = "stopped", [WM_OUTCOME_FAILED] = "failed",
     };
 
-    return NAME_OF(names, outcome);
+    return (size_t)outcome < sizeof names / sizeof *names ? names[outcome] : "unknown";
 }
 
 const char *wm_verdict_name(wm_verdict verdict)
@@ -24,7 +20,7 @@ const char *wm_verdict_name(wm_verdict verdict)
         [WM_VERDICT_DECLINED] = "declined", [WM_VERDICT_LATE] = "late",
     };
 
-    return NAME_OF(names, verdict);
+    return (size_t)verdict < sizeof names / sizeof *names ? names[verdict] : "unknown";
 }
 
 const char *wm_run_id_text(const uint8_t id[WM_RUN_ID_SIZE], char text[WM_RUN_TEXT])
