@@ -2,8 +2,9 @@
  *
  * How the inner loops of this folder are compiled. What is shipped is built for any machine of its architecture, so a
  * loop that pays is compiled several times and the widest that the machine has is picked when the program is loaded
- * (gcc's and clang's target_clones). Without -ffast-math and without contraction an element-wise loop gives the same
- * bits in each of them; NaN stays NaN.
+ * (target_clones of gcc and clang). Only for static functions: clang gives the one that picks a name that other files
+ * do not find. Without -ffast-math and without contraction an element-wise loop gives the same bits in each of them;
+ * NaN stays NaN.
  *
  * exp, tanh and the logistic function are written so that loops over them vectorise, which libm's do not without
  * -ffast-math. Errors: within 2.5 units in the last place (tests/models/test_kernel.c). */
@@ -15,9 +16,14 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Sanitizers instrument the resolver, which runs before they are ready. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__) && !defined(WM_NO_CLONES)
+#ifndef __has_feature
+#define __has_feature(x) 0 /* clang's way to say what gcc has macros for */
+#endif
+
+/* Sanitizers instrument the function that picks, which runs before they are ready. */
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) &&                        \
+    !defined(__SANITIZE_THREAD__) && !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer) && \
+    !__has_feature(memory_sanitizer)
 #define WM_KERNEL __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define WM_KERNEL

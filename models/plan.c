@@ -474,7 +474,7 @@ wm_status wm_plan_step(wm_plan *plan, float *params, const wm_batch *batch, cons
                        wm_error *err)
 {
     size_t    n = plan->model->n_params;
-    double    before;
+    double    before = 0;
     wm_status st = gradient(plan, params, batch, &before, err);
 
     if (st == WM_OK && step->clip > 0)

@@ -3,20 +3,20 @@
 
 #include "models/kernel.h"
 
-WM_KERNEL void wm_vector_add(float *to, const float *from, size_t n)
+WM_KERNEL static void add(float *to, const float *from, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         to[i] += from[i];
 }
 
-WM_KERNEL void wm_vector_scale(float *x, float factor, size_t n)
+WM_KERNEL static void scale(float *x, float factor, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] *= factor;
 }
 
 /* Sixteen sums side by side, so that the order of the additions is fixed here and not by the width of a machine. */
-WM_KERNEL double wm_vector_squares(const float *x, size_t n)
+WM_KERNEL static double squares(const float *x, size_t n)
 {
     double lanes[16] = { 0 }, sum = 0;
     size_t i = 0;
@@ -31,7 +31,22 @@ WM_KERNEL double wm_vector_squares(const float *x, size_t n)
     return sum;
 }
 
+void wm_vector_add(float *to, const float *from, size_t n)
+{
+    add(to, from, n);
+}
+
+void wm_vector_scale(float *x, float factor, size_t n)
+{
+    scale(x, factor, n);
+}
+
+double wm_vector_squares(const float *x, size_t n)
+{
+    return squares(x, n);
+}
+
 bool wm_vector_finite(const float *x, size_t n)
 {
-    return isfinite(wm_vector_squares(x, n)); /* no sum of squares of floats leaves the range of double */
+    return isfinite(squares(x, n)); /* no sum of squares of floats leaves the range of double */
 }

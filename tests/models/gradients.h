@@ -1,0 +1,94 @@
+/* tests/models/gradients.h
+ *
+ * A gradient against the slope of the loss, by central differences: for some parameters one by one, and for all of
+ * them along random directions, where a mistake anywhere shows. The step is large, since losses come from float32;
+ * what is left of it is in the tolerance. Every evaluation begins with the same reset, so that a layer with dice
+ * throws the same again. */
+#ifndef WM_TESTS_MODELS_GRADIENTS_H
+#define WM_TESTS_MODELS_GRADIENTS_H
+
+#include "tests/models/net.h"
+
+#include <math.h>
+
+static inline double loss_at(wm_plan *plan, const float *params, const wm_batch *batch)
+{
+    const float *grads;
+    double       loss;
+    wm_error     err;
+
+    wm_plan_reset(plan, 7);
+    assert_ok(wm_plan_gradient(plan, params, batch, &grads, &loss, &err), &err);
+    return loss;
+}
+
+/* The slope along direction[n], minus what the gradient says of it. */
+static inline double slope_error(wm_plan *plan, const float *params, const float *grads, const float *direction,
+                                 size_t n, double step, const wm_batch *batch, double *slope)
+{
+    float *moved = malloc(n * sizeof *moved);
+    double up, down, said = 0, way = 0;
+
+    assert_non_null(moved);
+    for (size_t i = 0; i < n; i++)
+        moved[i] = params[i] + (float)step * direction[i];
+    up = loss_at(plan, moved, batch);
+    for (size_t i = 0; i < n; i++) {
+        double to = (double)moved[i];
+
+        moved[i] = params[i] - (float)step * direction[i];
+        said += (double)grads[i] * (to - (double)moved[i]);
+        way += fabs(to - (double)moved[i]) > 0;
+    }
+    down = loss_at(plan, moved, batch);
+    free(moved);
+    assert_true(way > 0);
+    *slope = said / (2 * step);
+    return (up - down) / (2 * step) - *slope;
+}
+
+static inline void check_gradient(const char *says, const test_net *net, size_t n_batch, uint64_t seed)
+{
+    wm_model    *model = net_model(net);
+    float       *params = net_params(model, seed), *direction, *grads;
+    size_t       n = wm_model_n_params(model);
+    wm_plan     *plan;
+    net_batch    b;
+    const float *given;
+    double       loss, slope, wrong;
+    wm_error     err;
+    wm_rng       rng;
+
+    net_batch_init(&b, net, n_batch, seed + 1);
+    assert_ok(wm_plan_new(model, n_batch, WM_PLAN_TRAIN, &plan, &err), &err);
+    wm_plan_reset(plan, 7);
+    assert_ok(wm_plan_gradient(plan, params, &b.batch, &given, &loss, &err), &err);
+    direction = calloc(n, sizeof *direction);
+    grads = malloc(n * sizeof *grads);
+    assert_non_null(direction);
+    assert_non_null(grads);
+    memcpy(grads, given, n * sizeof *grads);
+    for (size_t i = 0; i < n; i += 1 + n / 64) {
+        direction[i] = 1;
+        wrong = slope_error(plan, params, grads, direction, n, 4e-3, &b.batch, &slope);
+        direction[i] = 0;
+        if (!(fabs(wrong) <= 2e-3 + 1e-2 * fabs(slope)))
+            fail_msg("%s: parameter %zu: gradient %g, the loss differs from that by %g", says, i, slope, wrong);
+    }
+    wm_rng_init(&rng, seed + 2);
+    for (int d = 0; d < 20; d++) {
+        for (size_t i = 0; i < n; i++)
+            direction[i] = (float)(wm_rng_normal(&rng) / sqrt((double)n));
+        wrong = slope_error(plan, params, grads, direction, n, 4e-3, &b.batch, &slope);
+        if (!(fabs(wrong) <= 1e-3 + 1e-2 * fabs(slope)))
+            fail_msg("%s: along direction %d: slope %g, the loss differs from that by %g", says, d, slope, wrong);
+    }
+    free(direction);
+    free(grads);
+    free(params);
+    net_batch_release(&b);
+    wm_plan_free(plan);
+    wm_model_free(model);
+}
+
+#endif

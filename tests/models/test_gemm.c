@@ -1,0 +1,125 @@
+/* tests/models/test_gemm.c: products against the plain loops, at sizes on both sides of every cut. */
+#include "tests/models/net.h"
+
+#include "models/gemm.h"
+
+#include <math.h>
+
+static const wm_gemm_form forms[] = { WM_GEMM_NN, WM_GEMM_NT, WM_GEMM_TN };
+
+static const struct {
+    size_t m, n, k;
+} sizes[] = {
+    { 1, 1, 1 },      { 1, 7, 3 },      { 3, 1, 200 },   { 10, 200, 784 }, { 10, 10, 200 }, { 50, 200, 784 },
+    { 10, 784, 200 }, { 200, 784, 10 }, { 64, 115, 86 }, { 65, 33, 17 },   { 7, 16, 1000 }, { 2, 333, 2049 },
+    { 13, 31, 5 },    { 200, 10, 50 },  { 57, 38, 64 },  { 33, 1, 1 },     { 5, 6, 1 },     { 100, 129, 130 },
+};
+
+/* A matrix of `rows` x `cols` with rows `ld` apart. */
+static float *matrix(wm_rng *rng, size_t rows, size_t ld)
+{
+    return net_floats(rng, rows * ld);
+}
+
+static void check(wm_gemm_form form, size_t m, size_t n, size_t k, size_t extra, size_t shift)
+{
+    wm_rng rng;
+    size_t a_rows = form == WM_GEMM_TN ? k : m, lda = (form == WM_GEMM_TN ? m : k) + extra;
+    size_t b_rows = form == WM_GEMM_NT ? n : k, ldb = (form == WM_GEMM_NT ? k : n) + extra, ldc = n + extra;
+    float *a, *b, *c, *want, *room;
+
+    wm_rng_init(&rng, m * 1000003 + n * 1009 + k);
+    a = matrix(&rng, a_rows, lda);
+    b = matrix(&rng, b_rows, ldb);
+    c = matrix(&rng, m, ldc);
+    want = malloc(m * ldc * sizeof *want);
+    room = malloc((m * ldc + shift + a_rows * lda + shift + b_rows * ldb) * sizeof *room);
+    assert_true(want != NULL && room != NULL);
+    memcpy(want, c, m * ldc * sizeof *want);
+    memcpy(room + shift, c, m * ldc * sizeof *want);
+    memcpy(room + shift + m * ldc + shift, a, a_rows * lda * sizeof *want);
+    memcpy(room + shift + m * ldc + shift + a_rows * lda, b, b_rows * ldb * sizeof *want);
+    wm_gemm(form, m, n, k, a, lda, b, ldb, c, ldc);
+    wm_gemm(form, m, n, k, room + shift + m * ldc + shift, lda, room + shift + m * ldc + shift + a_rows * lda, ldb,
+            room + shift, ldc);
+    wm_gemm_reference(form, m, n, k, a, lda, b, ldb, want, ldc);
+    for (size_t i = 0; i < m * ldc; i++) {
+        /* the error of a sum of k products of normal numbers grows with its root; untouched behind each row */
+        double most = i % ldc < n ? 3e-6 * (1 + sqrt((double)k)) : 0;
+
+        if (!(fabs((double)c[i] - (double)want[i]) <= most))
+            fail_msg("form %d, %zu x %zu x %zu, rows %zu apart: at %zu %.9g, not %.9g", form, m, n, k, ldc, i,
+                     (double)c[i], (double)want[i]);
+    }
+    if (memcmp(c, room + shift, m * ldc * sizeof *c) != 0)
+        fail_msg("form %d, %zu x %zu x %zu: other bits at another alignment", form, m, n, k);
+    free(a);
+    free(b);
+    free(c);
+    free(want);
+    free(room);
+}
+
+static void products_are_right_at_every_size_and_alignment(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < 3; f++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            check(forms[f], sizes[s].m, sizes[s].n, sizes[s].k, 0, 1);
+            check(forms[f], sizes[s].m, sizes[s].n, sizes[s].k, 3, 5);
+        }
+}
+
+static void small_sizes_are_right_one_by_one(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < 3; f++)
+        for (size_t m = 1; m < 20; m += 1)
+            for (size_t n = 1; n < 36; n += 1)
+                check(forms[f], m, n, 1 + (m * 7 + n * 3) % 11, 0, 1);
+}
+
+static void an_empty_product_changes_nothing(void **state)
+{
+    float a[4] = { 1, 2, 3, 4 }, b[4] = { 1, 2, 3, 4 }, c[4] = { 5, 6, 7, 8 };
+
+    (void)state;
+    for (size_t f = 0; f < 3; f++) {
+        wm_gemm(forms[f], 0, 2, 2, a, 2, b, 2, c, 2);
+        wm_gemm(forms[f], 2, 0, 2, a, 2, b, 2, c, 2);
+        wm_gemm(forms[f], 2, 2, 0, a, 2, b, 2, c, 2);
+    }
+    assert_true(c[0] == 5 && c[1] == 6 && c[2] == 7 && c[3] == 8);
+}
+
+/* Zero times NaN is NaN: a library that skips zeros would hide it. */
+static void nan_and_infinity_go_through(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < 3; f++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            size_t m = sizes[s].m, n = sizes[s].n, k = sizes[s].k;
+            float *a = calloc(m * k, sizeof *a), *b = calloc(n * k, sizeof *b), *c = calloc(m * n, sizeof *c);
+
+            assert_true(a != NULL && b != NULL && c != NULL);
+            a[m * k - 1] = s % 2 == 0 ? NAN : INFINITY; /* in the last row of the result */
+            wm_gemm(forms[f], m, n, k, a, forms[f] == WM_GEMM_TN ? m : k, b, forms[f] == WM_GEMM_NT ? k : n, c, n);
+            for (size_t i = 0; i < m * n; i++)
+                assert_true(isnan(c[i]) == (i >= (m - 1) * n));
+            free(a);
+            free(b);
+            free(c);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_are_right_at_every_size_and_alignment),
+        cmocka_unit_test(small_sizes_are_right_one_by_one),
+        cmocka_unit_test(an_empty_product_changes_nothing),
+        cmocka_unit_test(nan_and_infinity_go_through),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
