@@ -1,0 +1,401 @@
+/* client/gateway.c */
+#include "client/gateway.h"
+
+#include "client/conversation.h"
+#include "client/enrol.h"
+#include "common/rng.h"
+#include "common/wire/envelope.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum {
+    POLL_MS = 25 * 1000, /* NAT mappings live for 30 s and more; the server answers within this */
+    REST_MS = 10 * 1000, /* a bulk connection that has rested for this long is closed */
+    BEAT_MS = 10 * 1000, /* the server hears from a gateway that works at least this often */
+    BACK_OFF_FIRST_MS = 500,
+    BACK_OFF_LAST_MS = 60 * 1000,
+};
+
+typedef struct gateway {
+    wm_gateway_settings set;
+    int                 lock_fd;
+    wm_arena           *memory; /* of the configuration */
+    wm_client_config    config;
+    wm_identity         identity;
+    wm_tls             *tls;
+    wm_caller          *control, *bulk;
+    wm_exchange         control_line, bulk_line;
+    wm_pending         *pending;
+    wm_server_time     *time;
+    wm_desk            *desk;
+    wm_conversation    *conversation;
+    bool                renew;               /* the server says that the certificate is past its half-life */
+    unsigned            failures;            /* in a row */
+    char                said[WM_ERROR_TEXT]; /* the failure that was logged last */
+    wm_rng              jitter;
+    pthread_t           signals;
+    atomic_bool         stopping;
+    pthread_mutex_t     lock; /* for the sleep */
+    pthread_cond_t      stopped;
+} gateway;
+
+/* ---- opening ---- */
+
+/* One daemon a folder: two would train and hand in the same things. */
+static wm_status lock_folder(gateway *g, wm_error *err)
+{
+    char *path = wm_path_join(g->set.folder, "lock");
+
+    if (path == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory to start");
+    g->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    free(path);
+    if (g->lock_fd < 0)
+        return wm_fail(err, WM_E_IO, "cannot use the folder %s: %s", g->set.folder, strerror(errno));
+    if (flock(g->lock_fd, LOCK_EX | LOCK_NB) != 0)
+        return wm_fail(err, WM_E_REFUSED, "another wardmote-client is running in %s", g->set.folder);
+    return WM_OK;
+}
+
+static wm_status read_config(gateway *g, wm_error *err)
+{
+    wm_status st = wm_client_config_read(g->set.files, g->set.folder, g->set.faults, &g->config, &g->memory, err);
+
+    if (st == WM_OK && g->config.data.source.member == NULL)
+        st = wm_fail(err, WM_E_INVALID,
+                     "%s/client.yaml does not say where the readings lie: add data.source, then try `wardmote-client check %s`",
+                     g->set.folder, g->set.folder);
+    return st;
+}
+
+static wm_status open_line(gateway *g, int64_t port, size_t reply_max, wm_caller **ret, wm_error *err)
+{
+    char    **urls;
+    size_t    n;
+    wm_status st = wm_client_urls(&g->config, port, &urls, &n, err);
+
+    if (st != WM_OK)
+        return st;
+    st = wm_caller_new(
+        &(wm_caller_settings){
+            .urls = (const char *const *)urls, .n_urls = n, .tls = g->tls, .reply_max = reply_max },
+        ret, err);
+    wm_names_free(urls, n);
+    return st;
+}
+
+static int64_t now_for_dates(gateway *g)
+{
+    int64_t now = wm_server_time_now(g->time);
+
+    return now > 0 ? now : WM_TLS_NO_DATES;
+}
+
+static wm_status open_lines(gateway *g, wm_error *err)
+{
+    wm_status st;
+
+    if ((st = wm_identity_tls(&g->identity, now_for_dates(g), &g->tls, err)) != WM_OK ||
+        (st = open_line(g, g->config.control_port, WM_CONTROL_BYTES_MAX, &g->control, err)) != WM_OK ||
+        (st = open_line(g, g->config.bulk_port, WM_BULK_BYTES_MAX, &g->bulk, err)) != WM_OK)
+        return st;
+    g->control_line = wm_exchange_over(g->control, WM_CONTROL_BYTES_MAX);
+    g->bulk_line = wm_exchange_over(g->bulk, WM_BULK_BYTES_MAX);
+    return WM_OK;
+}
+
+static void wish_renewal(void *context)
+{
+    ((gateway *)context)->renew = true;
+}
+
+static wm_status open_stores(gateway *g, wm_error *err)
+{
+    wm_error  note;
+    wm_status st = wm_pending_open(g->set.files, g->set.folder, &g->pending, &note, err);
+
+    if (st == WM_OK && note.text[0] != '\0')
+        wm_log_line(g->set.log, WM_LOG_WARNING, "store", "a pending update does not hold and was dropped",
+                    WM_TEXT_FIELD("why", note.text));
+    if (st == WM_OK)
+        st = wm_server_time_open(g->set.files, g->set.folder, g->set.clock, &g->time, err);
+    return st;
+}
+
+static wm_status open_conversation(gateway *g, wm_error *err)
+{
+    wm_conversation_settings settings = {
+        .lines = { .control = &g->control_line, .bulk = &g->bulk_line, .clock = g->set.clock },
+        .pending = g->pending,
+        .time = g->time,
+        .log = g->set.log,
+        .beat_ms = BEAT_MS,
+        .renew = wish_renewal,
+        .context = g,
+    };
+    wm_status st = wm_desk_new(&g->config.data, g->identity.facts.name, (int)g->config.limits.nice, g->set.clock,
+                               g->set.log, &g->desk, err);
+
+    if (st != WM_OK)
+        return st;
+    settings.desk = g->desk;
+    return wm_conversation_new(&settings, &g->conversation, err);
+}
+
+/* ---- stopping ---- */
+
+static void *signals_main(void *arg)
+{
+    gateway *g = arg;
+    sigset_t set;
+    int      got;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR2); /* sent by ourselves, to end this thread */
+    sigwait(&set, &got);
+    if (got == SIGUSR2)
+        return NULL;
+    wm_log_line(g->set.log, WM_LOG_INFO, "client", "stopping", WM_TEXT_FIELD("signal", strsignal(got)));
+    atomic_store(&g->stopping, true);
+    wm_caller_interrupt(g->control);
+    wm_caller_interrupt(g->bulk);
+    wm_desk_interrupt(g->desk);
+    pthread_mutex_lock(&g->lock);
+    pthread_cond_broadcast(&g->stopped);
+    pthread_mutex_unlock(&g->lock);
+    return NULL;
+}
+
+static wm_status start_signals(gateway *g, wm_error *err)
+{
+    sigset_t own;
+    int      e;
+
+    sigemptyset(&own);
+    sigaddset(&own, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &own, NULL);
+    e = pthread_create(&g->signals, NULL, signals_main, g);
+    return e == 0 ? WM_OK : wm_fail(err, WM_E_NOMEM, "cannot start a thread: %s", strerror(e));
+}
+
+static void sleep_ms(gateway *g, int64_t ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&g->lock);
+    while (!atomic_load(&g->stopping) && pthread_cond_timedwait(&g->stopped, &g->lock, &until) != ETIMEDOUT)
+        ;
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* ---- certificates ---- */
+
+/* After a renewal: the connections to come have the new certificate. */
+static wm_status use_identity(gateway *g, wm_error *err)
+{
+    char     *chain, *key;
+    size_t    n_chain, n_key;
+    wm_status st = wm_chain_encode(g->identity.chain, &chain, &n_chain, err);
+
+    if (st != WM_OK)
+        return st;
+    st = wm_key_encode(g->identity.key, &key, &n_key, err);
+    if (st == WM_OK) {
+        st = wm_tls_set_own(g->tls, chain, key, err);
+        wm_secret_free(key, n_key);
+    }
+    free(chain);
+    return st;
+}
+
+static void said_renewed(gateway *g)
+{
+    char until[WM_TIME_TEXT];
+
+    wm_log_line(g->set.log, WM_LOG_INFO, "certificate", "renewed",
+                WM_TEXT_FIELD("until", wm_time_text(g->identity.facts.not_after_ms, until)));
+}
+
+static void renew(gateway *g)
+{
+    wm_error  err;
+    wm_status st = wm_renew(g->set.files, g->set.folder, g->control, &g->identity, &err);
+
+    g->renew = false; /* if it fails the server will say so again */
+    if (st == WM_OK)
+        st = use_identity(g, &err);
+    if (st == WM_OK)
+        said_renewed(g);
+    else if (!atomic_load(&g->stopping))
+        wm_log_line(g->set.log, WM_LOG_WARNING, "certificate", "renewal failed, trying again later",
+                    WM_TEXT_FIELD("why", err.text));
+}
+
+/* Our certificate has run out, by the server's time or by the server's word. */
+static wm_status renew_late(gateway *g, wm_error *err)
+{
+    wm_status st = wm_renew_late(g->set.files, g->set.folder, &g->config, &g->identity, err);
+
+    if (st == WM_OK)
+        st = use_identity(g, err);
+    if (st == WM_OK)
+        said_renewed(g);
+    else
+        wm_error_prefix(err, "the certificate has expired, and its renewal failed");
+    return st;
+}
+
+static bool has_expired(gateway *g)
+{
+    int64_t now = wm_server_time_now(g->time);
+
+    return now > 0 && now > g->identity.facts.not_after_ms;
+}
+
+/* ---- the loop ---- */
+
+/* Doubles with each failure, and takes between a half and the whole of that by chance, so that a thousand gateways do
+ * not come back in the same second. */
+static int64_t back_off_ms(gateway *g)
+{
+    int64_t most = BACK_OFF_FIRST_MS;
+
+    for (unsigned i = 1; i < g->failures && most < BACK_OFF_LAST_MS; i++)
+        most *= 2;
+    most = most < BACK_OFF_LAST_MS ? most : BACK_OFF_LAST_MS;
+    return most / 2 + (int64_t)wm_rng_below(&g->jitter, (uint64_t)(most / 2) + 1);
+}
+
+static void failed(gateway *g, int64_t wait_ms, wm_error *err)
+{
+    int64_t back_off;
+    char    duration[WM_DURATION_TEXT];
+
+    g->failures++;
+    back_off = back_off_ms(g);
+    wait_ms = wait_ms > back_off ? wait_ms : back_off;
+    /* The same failure again and again is said once. */
+    if (strcmp(g->said, err->text) != 0) {
+        wm_log_line(g->set.log, WM_LOG_WARNING, "server", err->text,
+                    WM_TEXT_FIELD("trying_again_in", wm_duration_text(wait_ms, duration)));
+        memcpy(g->said, err->text, sizeof g->said);
+    }
+    wm_caller_hang_up(g->bulk);
+    sleep_ms(g, wait_ms);
+}
+
+/* How long the server may hold our question: no longer than an open bulk connection should rest. */
+static int64_t poll_ms(gateway *g)
+{
+    int64_t used = wm_conversation_bulk_ms(g->conversation);
+
+    if (!wm_caller_is_connected(g->bulk))
+        return POLL_MS;
+    if (wm_mono_ms(&g->set.clock) - used < REST_MS)
+        return REST_MS;
+    wm_caller_hang_up(g->bulk);
+    return POLL_MS;
+}
+
+static void one_turn(gateway *g)
+{
+    wm_error  err = { WM_OK, "" };
+    int64_t   wait_ms = 0;
+    wm_status st = WM_OK;
+
+    wm_tls_set_now(g->tls, now_for_dates(g));
+    if (has_expired(g))
+        st = renew_late(g, &err);
+    if (st == WM_OK)
+        st = wm_conversation_turn(g->conversation, poll_ms(g), &wait_ms, &err);
+    if (st == WM_E_REFUSED && strstr(err.text, "expired") != NULL && !has_expired(g))
+        st = renew_late(g, &err); /* our clock lags; the server knows better */
+    if (atomic_load(&g->stopping))
+        return;
+    if (st != WM_OK) {
+        failed(g, wait_ms, &err);
+        return;
+    }
+    g->failures = 0;
+    g->said[0] = '\0';
+    if (g->renew)
+        renew(g);
+    if (wait_ms > 0)
+        sleep_ms(g, wait_ms);
+}
+
+static wm_status open_all(gateway *g, wm_error *err)
+{
+    wm_status st;
+
+    if ((st = lock_folder(g, err)) != WM_OK || (st = read_config(g, err)) != WM_OK ||
+        (st = wm_identity_load(g->set.files, g->set.folder, &g->identity, err)) != WM_OK ||
+        (st = open_stores(g, err)) != WM_OK || (st = open_lines(g, err)) != WM_OK ||
+        (st = open_conversation(g, err)) != WM_OK)
+        return st;
+    wm_rng_init_keyed(&g->jitter, (uint64_t)wm_mono_ms(&g->set.clock), "back-off", (uint64_t)getpid(),
+                      g->identity.facts.name);
+    return start_signals(g, err);
+}
+
+static void close_all(gateway *g, bool signals)
+{
+    if (signals) {
+        pthread_kill(g->signals, SIGUSR2);
+        pthread_join(g->signals, NULL);
+    }
+    wm_conversation_free(g->conversation);
+    wm_desk_free(g->desk);
+    wm_caller_free(g->control);
+    wm_caller_free(g->bulk);
+    wm_tls_free(g->tls);
+    wm_server_time_free(g->time);
+    wm_pending_free(g->pending);
+    wm_identity_release(&g->identity);
+    wm_arena_free(g->memory);
+    if (g->lock_fd >= 0)
+        close(g->lock_fd);
+    pthread_cond_destroy(&g->stopped);
+    pthread_mutex_destroy(&g->lock);
+}
+
+wm_status wm_gateway_run(const wm_gateway_settings *settings, wm_error *err)
+{
+    gateway            g = { .set = *settings, .lock_fd = -1 };
+    pthread_condattr_t monotonic;
+    char               until[WM_TIME_TEXT];
+    wm_status          st;
+
+    pthread_mutex_init(&g.lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&g.stopped, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    st = open_all(&g, err);
+    if (st == WM_OK) {
+        wm_log_line(g.set.log, WM_LOG_INFO, "client", "started", WM_TEXT_FIELD("name", g.identity.facts.name),
+                    WM_TEXT_FIELD("server", g.config.servers.items[0]),
+                    WM_TEXT_FIELD("certificate_until", wm_time_text(g.identity.facts.not_after_ms, until)));
+        while (!atomic_load(&g.stopping))
+            one_turn(&g);
+    }
+    close_all(&g, st == WM_OK);
+    return st;
+}
