@@ -50,7 +50,8 @@ static wm_status check_certificate(checkup *self, wm_error *err)
     now = wm_server_time_now(self->time);
     wm_time_text(facts->not_after_ms, until);
     if (now > facts->not_after_ms)
-        holds(self, "certificate", "\"%s\", expired on %s; `run` renews it within 30 days of that", facts->name, until);
+        holds(self, "certificate", "\"%s\", expired on %s; `run` renews it within 30 days of that", facts->name,
+              until);
     else if (now > 0)
         holds(self, "certificate", "\"%s\", until %s (%s left)", facts->name, until,
               wm_duration_text(facts->not_after_ms - now, left));
@@ -66,9 +67,10 @@ static wm_status check_config(checkup *self, wm_faults *faults, wm_error *err)
     if (st != WM_OK)
         return st;
     if (self->config.data.source.member == NULL)
-        return wm_fail(err, WM_E_INVALID,
-                       "%s/client.yaml does not say where the readings lie: add, for example,  data: {folder: /var/lib/readings, source: {csv: \"*.csv\"}}",
-                       self->folder);
+        return wm_fail(
+            err, WM_E_INVALID,
+            "%s/client.yaml does not say where the readings lie: add, for example,  data: {folder: /var/lib/readings, source: {csv: \"*.csv\"}}",
+            self->folder);
     holds(self, "client.yaml", "%zu server%s, source %s", self->config.servers.count,
           self->config.servers.count == 1 ? "" : "s", self->config.data.source.member->name);
     return WM_OK;
@@ -123,8 +125,10 @@ static wm_status check_servers(checkup *self, wm_error *err)
 
     if (st != WM_OK)
         return st;
-    st = wm_identity_tls(&self->identity, now > 0 ? now : WM_TLS_NO_DATES, &tls, err);
+    st = wm_identity_tls(&self->identity, &tls, err);
     if (st == WM_OK) {
+        if (now > 0)
+            wm_tls_set_now(tls, now);
         for (size_t i = 0; st == WM_OK && i < n; i++)
             st = check_server(self, urls[i], tls, err);
         wm_tls_free(tls);

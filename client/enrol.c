@@ -10,51 +10,13 @@
 
 enum { ANSWER_MS = 20 * 1000 };
 
-/* ---- TLS of an identity ---- */
-
-typedef struct pems {
-    char  *chain, *key, *root;
-    size_t n_chain, n_key, n_root;
-} pems;
-
-static void pems_release(pems *p)
+wm_status wm_identity_tls(const wm_identity *identity, wm_tls **ret, wm_error *err)
 {
-    free(p->chain);
-    free(p->root);
-    if (p->key != NULL)
-        wm_secret_free(p->key, p->n_key);
-}
-
-static wm_status pems_of(const wm_identity *identity, pems *ret, wm_error *err)
-{
-    wm_certificate *root = identity->root;
-    wm_chain       *roots;
-    wm_status       st = wm_chain_of(&root, 1, &roots, err);
-
-    *ret = (pems){ 0 };
-    if (st != WM_OK)
-        return st;
-    if ((st = wm_chain_encode(roots, &ret->root, &ret->n_root, err)) == WM_OK &&
-        (st = wm_chain_encode(identity->chain, &ret->chain, &ret->n_chain, err)) == WM_OK)
-        st = wm_key_encode(identity->key, &ret->key, &ret->n_key, err);
-    wm_chain_free(roots);
-    return st;
-}
-
-wm_status wm_identity_tls(const wm_identity *identity, int64_t now_ms, wm_tls **ret, wm_error *err)
-{
-    pems      p;
-    wm_status st = pems_of(identity, &p, err);
-
-    if (st == WM_OK) {
-        wm_tls_settings settings = {
-            .side = WM_TLS_CLIENT, .chain = p.chain, .key = p.key, .roots = p.root, .now_ms = now_ms
-        };
-
-        st = wm_tls_new(&settings, ret, err);
-    }
-    pems_release(&p);
-    return st;
+    /* No clock: dates are ignored until wm_tls_set_now tells what a server has said. */
+    return wm_tls_new(
+        &(wm_tls_settings){
+            .side = WM_TLS_CLIENT, .chain = identity->chain, .key = identity->key, .root = identity->root },
+        ret, err);
 }
 
 wm_status wm_client_urls(const wm_client_config *config, int64_t port, char ***ret, size_t *n, wm_error *err)
@@ -146,7 +108,7 @@ static wm_status enrol_by(const wm_token *token, const wm_files *files, const ch
 {
     char            urls[WM_TOKEN_ADDRESSES][WM_ADDRESS_TEXT + 16];
     const char     *list[WM_TOKEN_ADDRESSES];
-    wm_tls_settings settings = { .side = WM_TLS_CLIENT, .pin = &token->root, .now_ms = WM_TLS_NO_DATES };
+    wm_tls_settings settings = { .side = WM_TLS_CLIENT, .pin = &token->root };
     wm_tls         *tls = NULL;
     wm_key         *key = NULL;
     Wm__Enrol      *message = NULL;
@@ -264,18 +226,17 @@ wm_status wm_renew_late(const wm_files *files, const char *folder, const wm_clie
 {
     char        **urls = NULL;
     size_t        n = 0;
-    pems          p = { 0 };
     wm_tls       *tls = NULL;
     wm_key       *key = NULL;
     Wm__Enrol    *message = NULL;
     Wm__Envelope *answer = NULL;
     wm_status     st = wm_client_urls(config, config->enrolment_port, &urls, &n, err);
 
-    if (st != WM_OK || (st = pems_of(identity, &p, err)) != WM_OK)
-        goto out;
+    if (st != WM_OK)
+        return st;
     /* The server's dates are not judged: whoever was away for so long does not know the time either. */
-    if ((st = wm_tls_new(&(wm_tls_settings){ .side = WM_TLS_CLIENT, .roots = p.root, .now_ms = WM_TLS_NO_DATES },
-                         &tls, err)) != WM_OK ||
+    if ((st = wm_tls_new(&(wm_tls_settings){ .side = WM_TLS_CLIENT, .root = identity->root }, &tls, err)) !=
+            WM_OK ||
         (st = wm_identity_next_key(identity, files, folder, &key, err)) != WM_OK ||
         (st = wm_enrol_late_message(identity, key, &message, err)) != WM_OK ||
         (st = ask_enrolment((const char *const *)urls, n, tls, message, &answer, err)) != WM_OK)
@@ -288,7 +249,6 @@ out:
     wm_enrol_message_free(message);
     wm_key_free(key);
     wm_tls_free(tls);
-    pems_release(&p);
     wm_names_free(urls, n);
     return st;
 }

@@ -28,8 +28,8 @@ wm_status wm_renew(const wm_files *files, const char *folder, wm_caller *control
 wm_status wm_renew_late(const wm_files *files, const char *folder, const wm_client_config *config,
                         wm_identity *identity, wm_error *err);
 
-/* TLS settings of this identity; *ret is the caller's to wm_tls_free. now_ms as in tls.h. */
-wm_status wm_identity_tls(const wm_identity *identity, int64_t now_ms, wm_tls **ret, wm_error *err);
+/* A gateway's end of TLS; *ret is the caller's to wm_tls_free. Dates are ignored until wm_tls_set_now names a time. */
+wm_status wm_identity_tls(const wm_identity *identity, wm_tls **ret, wm_error *err);
 
 /* The addresses of one of the listeners of every server: "tls+tcp://host:port". */
 wm_status wm_client_urls(const wm_client_config *config, int64_t port, char ***ret, size_t *n, wm_error *err);

@@ -70,9 +70,10 @@ static wm_status read_config(gateway *g, wm_error *err)
     wm_status st = wm_client_config_read(g->set.files, g->set.folder, g->set.faults, &g->config, &g->memory, err);
 
     if (st == WM_OK && g->config.data.source.member == NULL)
-        st = wm_fail(err, WM_E_INVALID,
-                     "%s/client.yaml does not say where the readings lie: add data.source, then try `wardmote-client check %s`",
-                     g->set.folder, g->set.folder);
+        st = wm_fail(
+            err, WM_E_INVALID,
+            "%s/client.yaml does not say where the readings lie: add data.source, then try `wardmote-client check %s`",
+            g->set.folder, g->set.folder);
     return st;
 }
 
@@ -92,18 +93,20 @@ static wm_status open_line(gateway *g, int64_t port, size_t reply_max, wm_caller
     return st;
 }
 
-static int64_t now_for_dates(gateway *g)
+/* Certificates are judged by what a server said the time is; before any did, dates are ignored. */
+static void tell_time(gateway *g)
 {
     int64_t now = wm_server_time_now(g->time);
 
-    return now > 0 ? now : WM_TLS_NO_DATES;
+    if (now > 0)
+        wm_tls_set_now(g->tls, now);
 }
 
 static wm_status open_lines(gateway *g, wm_error *err)
 {
     wm_status st;
 
-    if ((st = wm_identity_tls(&g->identity, now_for_dates(g), &g->tls, err)) != WM_OK ||
+    if ((st = wm_identity_tls(&g->identity, &g->tls, err)) != WM_OK ||
         (st = open_line(g, g->config.control_port, WM_CONTROL_BYTES_MAX, &g->control, err)) != WM_OK ||
         (st = open_line(g, g->config.bulk_port, WM_BULK_BYTES_MAX, &g->bulk, err)) != WM_OK)
         return st;
@@ -210,19 +213,7 @@ static void sleep_ms(gateway *g, int64_t ms)
 /* After a renewal: the connections to come have the new certificate. */
 static wm_status use_identity(gateway *g, wm_error *err)
 {
-    char     *chain, *key;
-    size_t    n_chain, n_key;
-    wm_status st = wm_chain_encode(g->identity.chain, &chain, &n_chain, err);
-
-    if (st != WM_OK)
-        return st;
-    st = wm_key_encode(g->identity.key, &key, &n_key, err);
-    if (st == WM_OK) {
-        st = wm_tls_set_own(g->tls, chain, key, err);
-        wm_secret_free(key, n_key);
-    }
-    free(chain);
-    return st;
+    return wm_tls_set_own(g->tls, g->identity.chain, g->identity.key, err);
 }
 
 static void said_renewed(gateway *g)
@@ -320,7 +311,7 @@ static void one_turn(gateway *g)
     int64_t   wait_ms = 0;
     wm_status st = WM_OK;
 
-    wm_tls_set_now(g->tls, now_for_dates(g));
+    tell_time(g);
     if (has_expired(g))
         st = renew_late(g, &err);
     if (st == WM_OK)
