@@ -87,7 +87,7 @@ static wm_status take_key(builder *b, const yaml_event_t *event, wm_error *err)
     return WM_OK;
 }
 
-static void append(wm_yaml *parent, wm_yaml *node)
+void wm_yaml_append(wm_yaml *parent, wm_yaml *node)
 {
     if (parent->last != NULL)
         parent->last->next = node;
@@ -112,7 +112,7 @@ static wm_status hang(builder *b, wm_yaml *node)
     node->key = b->key;
     node->key_place = b->key_place;
     b->key = NULL;
-    append(parent, node);
+    wm_yaml_append(parent, node);
     return WM_OK;
 }
 
@@ -331,7 +331,7 @@ static wm_yaml *pick(const wm_yaml *map, const char *const *keys, size_t n, bool
             return NULL;
         *copy = *child;
         copy->next = NULL;
-        append(ret, copy);
+        wm_yaml_append(ret, copy);
     }
     return ret;
 }

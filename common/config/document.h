@@ -47,6 +47,9 @@ wm_status wm_document_read(const char *text, size_t n, size_t bytes_max, wm_aren
 /* The value of a key, NULL if there is none. */
 wm_yaml *wm_yaml_get(const wm_yaml *map, const char *key);
 
+/* Hangs a node, which hangs nowhere yet (with its key, if it is a mapping), behind the others. */
+void wm_yaml_append(wm_yaml *parent, wm_yaml *node);
+
 /* A copy of the mapping with only its `keys`, or with all but these; the values are shared. NULL: out of
  * memory. */
 wm_yaml *wm_yaml_only(const wm_yaml *map, const char *const *keys, size_t n, wm_arena *arena);

@@ -1,6 +1,6 @@
 /* common/config/faults.c
  *
- * The words of a fault may come from a hostile file, and are shown on a terminal and in logs: bytes that
+ * Kept sorted by place as they come: there are at most WM_FAULTS_SHOWN. The words of a fault may come from a hostile file, and are shown on a terminal and in logs: bytes that
  * could steer either are replaced, and one line stays one line of bounded length. */
 #include "common/config/faults.h"
 
@@ -16,7 +16,7 @@ void wm_faults_init(wm_faults *faults, const char *file)
 void wm_faults_release(wm_faults *faults)
 {
     wm_text_release(&faults->lines);
-    faults->count = 0;
+    faults->count = faults->n_shown = 0;
 }
 
 /* Control bytes become '?': C0, DEL, and C1 as UTF-8 writes them (0xC2 0x80 to 0xC2 0x9F). */
@@ -55,13 +55,40 @@ static void add_place(wm_text *line, const wm_faults *faults, wm_place place)
         wm_text_printf(line, "%s: ", faults->file);
 }
 
+static bool is_before(wm_place a, wm_place b)
+{
+    return a.line != b.line ? a.line < b.line : a.column < b.column;
+}
+
+/* Files are read in the order of our tables; a person mends them from top to bottom. */
+static void insert(wm_faults *faults, wm_place place, const char *line, size_t n)
+{
+    size_t at = faults->n_shown, start;
+
+    wm_text_add_bytes(&faults->lines, line, n);
+    if (faults->lines.bad)
+        return;
+    while (at > 0 && is_before(place, faults->shown[at - 1].place))
+        at--;
+    start = at > 0 ? faults->shown[at - 1].end : 0;
+    memmove(faults->lines.chars + start + n, faults->lines.chars + start, faults->lines.size - n - start);
+    memcpy(faults->lines.chars + start, line, n);
+    for (size_t i = faults->n_shown; i > at; i--) {
+        faults->shown[i] = faults->shown[i - 1];
+        faults->shown[i].end += n;
+    }
+    faults->shown[at].place = place;
+    faults->shown[at].end = start + n;
+    faults->n_shown++;
+}
+
 void wm_faults_add(wm_faults *faults, wm_place place, const char *path, const char *fmt, ...)
 {
     wm_text line = WM_TEXT_INIT;
     va_list args;
 
     faults->count++;
-    if (faults->count > WM_FAULTS_SHOWN)
+    if (faults->n_shown == WM_FAULTS_SHOWN || faults->lines.bad)
         return;
     add_place(&line, faults, place);
     if (path[0] != '\0')
@@ -72,18 +99,20 @@ void wm_faults_add(wm_faults *faults, wm_place place, const char *path, const ch
     if (line.chars != NULL) {
         tame(line.chars, line.size);
         cut(&line, LINE_MAX_BYTES);
-        wm_text_add_bytes(&faults->lines, line.chars, line.size);
-        wm_text_add(&faults->lines, "\n");
+        wm_text_add(&line, "\n");
     }
-    faults->lines.bad |= line.bad;
+    if (line.bad)
+        faults->lines.bad = true;
+    else
+        insert(faults, place, line.chars, line.size);
     wm_text_release(&line);
 }
 
 void wm_faults_report(const wm_faults *faults, wm_text *ret)
 {
     wm_text_add(ret, wm_text_chars(&faults->lines));
-    if (faults->count > WM_FAULTS_SHOWN)
-        wm_text_printf(ret, "%s: and %zu more faults\n", faults->file, faults->count - WM_FAULTS_SHOWN);
+    if (faults->count > faults->n_shown)
+        wm_text_printf(ret, "%s: and %zu more faults\n", faults->file, faults->count - faults->n_shown);
 }
 
 wm_status wm_faults_result(const wm_faults *faults, wm_error *err)

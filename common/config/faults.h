@@ -23,7 +23,12 @@ enum { WM_FAULTS_SHOWN = 50 };
 typedef struct wm_faults {
     const char *file;  /* as the user named it; borrowed */
     size_t      count; /* how many were added */
-    wm_text     lines; /* one a line; after the first WM_FAULTS_SHOWN only counted */
+    wm_text     lines; /* one a line, in order of place; after the first WM_FAULTS_SHOWN only counted */
+    struct {
+        wm_place place;
+        size_t   end; /* of its line in lines */
+    } shown[WM_FAULTS_SHOWN];
+    size_t n_shown;
 } wm_faults;
 
 void wm_faults_init(wm_faults *faults, const char *file);

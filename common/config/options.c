@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SUGGESTED_MAX = 40 };
+
 void *wm_reader_alloc(wm_reader *reader, size_t n, size_t size)
 {
     size_t bytes;
@@ -41,27 +43,41 @@ const char *wm_path_item(wm_reader *reader, const char *path, size_t i)
     return ret;
 }
 
-void wm_suggest(wm_text *text, const char *word, const char *const *names, size_t n)
+/* The nearest of the names, or all of them. Not for faults that are only counted: a hostile file may have thousands. */
+static void suggest(const wm_reader *reader, wm_text *text, const char *word, const char *const *names, size_t n)
 {
-    const char *nearest = wm_nearest(word, names, n);
+    const char *nearest = reader->faults->count < WM_FAULTS_SHOWN ? wm_nearest(word, names, n) : NULL;
 
-    if (nearest != NULL) {
+    if (nearest != NULL)
         wm_text_printf(text, "; did you mean \"%s\"?", nearest);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; nearest == NULL && i < n && i < SUGGESTED_MAX; i++)
         wm_text_printf(text, "%s%s", i == 0 ? "; known here: " : ", ", names[i]);
+    if (nearest == NULL && n > SUGGESTED_MAX)
+        wm_text_add(text, ", ...");
 }
 
-/* The words of a suggestion, after what is wrong. */
-static void fault_unknown(wm_reader *reader, wm_place place, const char *path, const char *what, const char *word,
-                          const char *const *names, size_t n)
+void wm_fault_unknown(wm_reader *reader, wm_place place, const char *path, const char *what, const char *word,
+                      const char *const *names, size_t n)
+{
+    wm_yaml quoted = { .kind = WM_YAML_SCALAR, .text = word, .quoted = true };
+    wm_text words = WM_TEXT_INIT;
+    char    quote[WM_YAML_QUOTE];
+
+    wm_text_printf(&words, "%s %s", wm_yaml_quote(&quoted, quote), what);
+    suggest(reader, &words, word, names, n);
+    wm_faults_add(reader->faults, place, path, "%s", wm_text_chars(&words));
+    wm_text_release(&words);
+}
+
+static void fault_unknown_key(wm_reader *reader, const wm_yaml *node, const char *path, const char *const *names,
+                              size_t n)
 {
     wm_text words = WM_TEXT_INIT;
 
-    wm_text_add(&words, what);
-    wm_suggest(&words, word, names, n);
-    wm_faults_add(reader->faults, place, path, "%s", wm_text_chars(&words));
+    wm_text_add(&words, n > 0 ? "unknown key" : "unknown key; there are no options here");
+    suggest(reader, &words, node->key, names, n);
+    wm_faults_add(reader->faults, node->key_place, wm_path_key(reader, path, node->key), "%s",
+                  wm_text_chars(&words));
     wm_text_release(&words);
 }
 
@@ -70,16 +86,15 @@ static void fault_unknown(wm_reader *reader, wm_place place, const char *path, c
 static void fault_unknown_member(wm_reader *reader, const wm_family *family, const char *word, wm_place place,
                                  const char *path)
 {
-    wm_yaml      named = { .kind = WM_YAML_SCALAR, .text = word, .quoted = true };
-    char         quote[WM_YAML_QUOTE], what[200];
+    char         what[100];
     const char **names = wm_reader_alloc(reader, family->n_members + 1, sizeof *names);
 
     if (names == NULL)
         return;
     for (size_t i = 0; i < family->n_members; i++)
         names[i] = family->members[i]->name;
-    snprintf(what, sizeof what, "%s is not a known %s", wm_yaml_quote(&named, quote), family->name);
-    fault_unknown(reader, place, path, what, word, names, family->n_members);
+    snprintf(what, sizeof what, "is not a known %s", family->name);
+    wm_fault_unknown(reader, place, path, what, word, names, family->n_members);
 }
 
 static void read_member(wm_reader *reader, const wm_member *member, const wm_yaml *options, wm_place place,
@@ -175,9 +190,7 @@ static void refuse_unknown_keys(wm_reader *reader, const wm_member *table, const
         names[i] = table->options[i].name;
     for (const wm_yaml *child = map->first; child != NULL; child = child->next)
         if (find_option(table, child->key) == NULL)
-            fault_unknown(reader, child->key_place, wm_path_key(reader, path, child->key),
-                          table->n_options > 0 ? "unknown key" : "unknown key; there are no options here",
-                          child->key, names, table->n_options);
+            fault_unknown_key(reader, child, path, names, table->n_options);
 }
 
 static void read_table(wm_reader *reader, const wm_member *table, const wm_yaml *node, wm_place place,

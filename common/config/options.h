@@ -45,8 +45,9 @@ const char *wm_path_item(wm_reader *reader, const char *path, size_t i);
 /* Memory of the arena; NULL and reader->full if there is none. */
 void *wm_reader_alloc(wm_reader *reader, size_t n, size_t size);
 
-/* "; did you mean "rate"?" or "; known here: batch, rate", into *text, for a word that is none of names[n].
- */
-void wm_suggest(wm_text *text, const char *word, const char *const *names, size_t n);
+/* A fault about a word that is none of names[n]: "\"ratte\" is not a known layer; did you mean \"dense\"?", or which are
+ * known if none is near. `what`: "is not a known layer". */
+void wm_fault_unknown(wm_reader *reader, wm_place place, const char *path, const char *what, const char *word,
+                      const char *const *names, size_t n);
 
 #endif

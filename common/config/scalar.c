@@ -254,28 +254,38 @@ enum { ITEM_SIZE = 8 };
 _Static_assert(sizeof(double) == ITEM_SIZE && sizeof(int64_t) == ITEM_SIZE && sizeof(char *) <= ITEM_SIZE,
                "numbers of a list take eight bytes");
 
+/* A list with a fault in it stays empty: what asks for its entries later need not ask whether they are there. */
 static void read_list(wm_reader *reader, const wm_option *option, const wm_yaml *node, const char *path,
                       void *field)
 {
     bool           list = node->kind == WM_YAML_LIST;
     size_t         n = list ? node->count : 1, size = option->kind == WM_WORDS ? sizeof(char *) : ITEM_SIZE;
+    size_t         faults_before = reader->faults->count;
     const wm_yaml *item = list ? node->first : node;
     char          *items;
     any_list       whole;
 
-    if (n == 0)
-        return;
-    if (option->kind == WM_FLAGS)
-        items = field; /* the words are or-ed into one place */
-    else if ((items = wm_reader_alloc(reader, n, size)) == NULL)
+    if (n == 0 || (items = wm_reader_alloc(reader, n, size)) == NULL)
         return;
     for (size_t i = 0; i < n; i++, item = item->next)
         read_scalar(reader, option, item_kind(option->kind), item, list ? wm_path_item(reader, path, i) : path,
-                    option->kind == WM_FLAGS ? items : items + i * size);
-    if (option->kind == WM_FLAGS)
+                    items + i * size);
+    if (reader->faults->count != faults_before)
         return;
     whole = (any_list){ .items = items, .count = n };
     memcpy(field, &whole, sizeof whole);
+}
+
+/* Words that are or-ed into one place. */
+static void read_flags(wm_reader *reader, const wm_option *option, const wm_yaml *node, const char *path,
+                       unsigned *field)
+{
+    bool           list = node->kind == WM_YAML_LIST;
+    size_t         n = list ? node->count : 1;
+    const wm_yaml *item = list ? node->first : node;
+
+    for (size_t i = 0; i < n; i++, item = item->next)
+        read_scalar(reader, option, WM_FLAGS, item, list ? wm_path_item(reader, path, i) : path, field);
 }
 
 void wm_value_read(wm_reader *reader, const wm_option *option, const wm_yaml *node, const char *path, void *field)
@@ -285,8 +295,10 @@ void wm_value_read(wm_reader *reader, const wm_option *option, const wm_yaml *no
     case WM_REALS:
     case WM_WHOLES:
     case WM_DURATIONS:
-    case WM_FLAGS:
         read_list(reader, option, node, path, field);
+        break;
+    case WM_FLAGS:
+        read_flags(reader, option, node, path, field);
         break;
     default:
         assert(option->kind < WM_SECTION);

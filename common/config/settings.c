@@ -95,12 +95,7 @@ static wm_status add_child(const walk *w, wm_yaml *map, const char *key, size_t 
         return no_memory(w);
     child->text = "";
     child->place = child->key_place = w->place;
-    if (map->last != NULL)
-        map->last->next = child;
-    else
-        map->first = child;
-    map->last = child;
-    map->count++;
+    wm_yaml_append(map, child);
     *ret = child;
     return WM_OK;
 }

@@ -10,6 +10,7 @@
 #define WM_COMMON_JOB_JOB_H
 
 #include "common/config/family.h"
+#include "common/config/settings.h"
 #include "common/shape.h"
 
 /* ---- data ---- */
@@ -179,15 +180,10 @@ typedef struct wm_job_families {
     const wm_family *strategies;
 } wm_job_families;
 
-/* A `--set key=value`: "training.rate=0.1", "data.owner={shards: {clients: 10}}"; applied before the checks. */
-typedef struct wm_setting {
-    const char *key, *value;
-} wm_setting;
-
 enum { WM_JOB_TEXT_MAX = 256 << 10 };
 
-/* text[n]: YAML, at most WM_JOB_TEXT_MAX bytes; `file` is for messages. Every fault is added to *faults. WM_E_INVALID
- * if there is one, and *ret is untouched. */
+/* text[n]: YAML, at most WM_JOB_TEXT_MAX bytes; `file` is for messages. Settings are applied before the checks. Every
+ * fault is added to *faults. WM_E_INVALID if there is one, WM_E_NOMEM; *ret is then untouched. */
 wm_status wm_job_parse(const char *file, const char *text, size_t n, const wm_job_families *families,
                        const wm_setting *settings, size_t n_settings, wm_faults *faults, wm_job **ret,
                        wm_error *err);

@@ -346,8 +346,8 @@ static const struct {
       "a.yaml:2:9: second: \"1\" is not a known layer; known here: dense, relu, constant\n" },
     { "name: x\nlayers: []\nmode: 1\n", "a.yaml:3:7: mode: \"1\" is not slow, quick or quickest\n" },
     { "count: 0\nname: x\nname: y\nfirst: 50ms\n",
-      "a.yaml:3:1: name: is given twice; first on line 2\n"
       "a.yaml:1:8: count: \"0\" is out of range: it must be 1 or more\n"
+      "a.yaml:3:1: name: is given twice; first on line 2\n"
       "a.yaml:4:8: first: \"50ms\" is not a known layer; known here: dense, relu, constant\n" },
 };
 

@@ -1,0 +1,156 @@
+/* common/job/targets.c
+ *
+ * data.targets: what is to be predicted. */
+#include "common/job/draft.h"
+#include "common/job/tables.h"
+
+#include <string.h>
+
+typedef struct target_draft {
+    const char  *column;
+    wm_durations ahead;
+    bool         difference;
+    int64_t      classes;
+    int          missing;
+} target_draft;
+
+/* One rule so far; a name of its own keeps room for others. */
+static const char *const missing_rules[] = { "skip", NULL };
+
+static void check_target(const void *options, wm_faults *faults, wm_place place, const char *path)
+{
+    const target_draft *t = options;
+
+    for (size_t i = 1; i < t->ahead.count; i++)
+        if (t->ahead.items[i - 1] >= t->ahead.items[i])
+            wm_faults_add(faults, place, path, "the horizons of `ahead` must rise");
+    if (t->difference && t->ahead.count == 0)
+        wm_faults_add(faults, place, path, "`difference` is the change until a horizon: give `ahead`");
+    if (t->difference && t->classes > 0)
+        wm_faults_add(faults, place, path, "classes have no `difference`");
+    if (t->classes > 0 && t->ahead.count > 1)
+        wm_faults_add(faults, place, path, "a class is predicted for one horizon; give each a target of its own");
+}
+
+static const wm_option target_options[] = {
+    { .name = "column",
+      .kind = WM_WORD,
+      .offset = offsetof(target_draft, column),
+      .doc = "The column that is predicted: one of data.columns, or the label of the source (`label` for idx)." },
+    { .name = "ahead",
+      .kind = WM_DURATIONS,
+      .offset = offsetof(target_draft, ahead),
+      .least = 1,
+      .most = 366.0 * 86400000,
+      .optional = true,
+      .doc =
+          "How far ahead; a list predicts several horizons at once. Without it, the value at the example itself." },
+    { .name = "difference",
+      .kind = WM_BOOL,
+      .offset = offsetof(target_draft, difference),
+      .standard = "false",
+      .doc = "Learn the change from now, not the value; metrics are of the value all the same." },
+    { .name = "classes",
+      .kind = WM_WHOLE,
+      .offset = offsetof(target_draft, classes),
+      .least = 2,
+      .most = 100000,
+      .optional = true,
+      .doc = "The column is a label from 0 to this less one. Categories need not say how many they are." },
+    { .name = "missing",
+      .kind = WM_CHOICE,
+      .offset = offsetof(target_draft, missing),
+      .words = missing_rules,
+      .standard = "skip",
+      .doc = "An example whose target was not read (or was filled) is left out." },
+};
+
+const wm_member wm_job_target_table = {
+    .name = "target",
+    .doc = "One thing that is predicted; it has a loss of its own.",
+    .options = target_options,
+    .n_options = sizeof target_options / sizeof *target_options,
+    .options_size = sizeof(target_draft),
+    .check = check_target,
+};
+
+/* The number of classes of a list of categories is its length. */
+static void take_categories(wm_job_draft *draft, const wm_job_column *column, wm_place place, const char *path,
+                            wm_job_target *target)
+{
+    if (target->classes > 0 && (size_t)target->classes != column->categories.count)
+        wm_faults_add(draft->reader.faults, place, path,
+                      "%lld classes, but the column \"%.64s\" has %zu categories", (long long)target->classes,
+                      column->name, column->categories.count);
+    if (target->difference)
+        wm_faults_add(draft->reader.faults, place, path, "categories have no `difference`");
+    if (target->ahead.count > 1)
+        wm_faults_add(draft->reader.faults, place, path,
+                      "a category is predicted for one horizon; give each a target of its own");
+    target->classes = (int64_t)column->categories.count;
+}
+
+static void check_column(wm_job_draft *draft, wm_place place, const char *path, wm_job_target *target)
+{
+    const wm_job_column *column = wm_job_find_column(&draft->job, target->column);
+
+    if (column == NULL && target->classes == 0)
+        wm_job_fault_column(draft, target->column, place, path);
+    else if (column != NULL && column->kind == WM_COLUMN_CATEGORIES)
+        take_categories(draft, column, place, path, target);
+    else if (column != NULL && column->kind != WM_COLUMN_NUMBER)
+        wm_faults_add(draft->reader.faults, place, path,
+                      "the column \"%.64s\" is a %s; numbers and categories can be predicted", column->name,
+                      column->kind == WM_COLUMN_COMPASS ? "compass" : "cycle");
+}
+
+/* What is to be predicted must not be shown. */
+static void check_hidden(wm_job_draft *draft, const wm_job_target *target, wm_place place, const char *path)
+{
+    const wm_job_data *data = &draft->job.data;
+
+    for (size_t i = 0; i < data->n_inputs; i++)
+        if (data->inputs[i].kind == WM_INPUT_AT && wm_words_have(&data->inputs[i].columns, target->column))
+            wm_faults_add(draft->reader.faults, place, path,
+                          "the input \"%s\" shows \"%.64s\" at the target's own time; take it out",
+                          data->inputs[i].name, target->column);
+}
+
+static void read_target(wm_job_draft *draft, const wm_yaml *node, wm_job_target *ret)
+{
+    const char  *path = wm_path_key(&draft->reader, "data.targets", node->key);
+    target_draft t = { 0 };
+
+    wm_job_check_name(&draft->reader, node->key, node->key_place, path, "a target");
+    wm_table_read(&draft->reader, &wm_job_target_table, node, node->place, path, &t);
+    *ret = (wm_job_target){
+        .name = node->key,
+        .column = t.column != NULL ? t.column : "",
+        .ahead = t.ahead,
+        .difference = t.difference,
+        .classes = t.classes,
+        .place = node->key_place,
+    };
+    if (t.ahead.count > 0 && draft->job.data.time_columns.count == 0)
+        wm_faults_add(draft->reader.faults, node->place, path,
+                      "`ahead` needs readings with a time: give data.time");
+    if (t.column == NULL)
+        return;
+    check_column(draft, node->place, path, ret);
+    check_hidden(draft, ret, node->place, path);
+}
+
+void wm_job_read_targets(wm_job_draft *draft)
+{
+    wm_job_data   *data = &draft->job.data;
+    wm_job_target *targets;
+
+    if (draft->targets == NULL || !wm_job_check_entries(&draft->reader, draft->targets, "data.targets", "targets"))
+        return;
+    targets = wm_reader_alloc(&draft->reader, draft->targets->count, sizeof *targets);
+    if (targets == NULL)
+        return;
+    data->targets = targets;
+    for (const wm_yaml *node = draft->targets->first; node != NULL; node = node->next)
+        read_target(draft, node, &targets[data->n_targets++]);
+}
