@@ -46,7 +46,7 @@ wm_exchange wm_exchange_over(wm_caller *caller, size_t limit)
     return (wm_exchange){ .ask = ask_caller, .state = caller, .limit = limit };
 }
 
-void wm_answer(wm_request *request, const Wm__Envelope *answer)
+void wm_request_answer(wm_request *request, const Wm__Envelope *answer)
 {
     uint8_t *room = wm_request_room(request, wm_envelope_size(answer));
 
@@ -58,15 +58,15 @@ void wm_answer(wm_request *request, const Wm__Envelope *answer)
     wm_request_send(request);
 }
 
-void wm_answer_fault(wm_request *request, wm_status status, const char *text, uint64_t come_back_ms)
+void wm_request_fault(wm_request *request, wm_status status, const char *text, uint64_t come_back_ms)
 {
     wm_fault fault;
 
     wm_fault_init(&fault, status, text, come_back_ms);
-    wm_answer(request, &fault.envelope);
+    wm_request_answer(request, &fault.envelope);
 }
 
-wm_status wm_question(wm_request *request, size_t limit, Wm__Envelope **ret, wm_error *err)
+wm_status wm_request_question(wm_request *request, size_t limit, Wm__Envelope **ret, wm_error *err)
 {
     size_t         n;
     const uint8_t *bytes = wm_request_bytes(request, &n);
@@ -75,6 +75,6 @@ wm_status wm_question(wm_request *request, size_t limit, Wm__Envelope **ret, wm_
 
     if (st == WM_OK)
         return WM_OK;
-    wm_answer_fault(request, st, why.text, 0);
+    wm_request_fault(request, st, why.text, 0);
     return wm_fail(err, st, "%s", why.text);
 }

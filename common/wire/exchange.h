@@ -30,11 +30,11 @@ wm_status wm_ask(wm_caller *caller, size_t limit, const Wm__Envelope *question, 
                  Wm__Envelope **answer, uint64_t *come_back_ms, wm_error *err);
 
 /* The answering half. Both give the request back; out of memory, it is dropped. */
-void wm_answer(wm_request *request, const Wm__Envelope *answer);
-void wm_answer_fault(wm_request *request, wm_status status, const char *text, uint64_t come_back_ms);
+void wm_request_answer(wm_request *request, const Wm__Envelope *answer);
+void wm_request_fault(wm_request *request, wm_status status, const char *text, uint64_t come_back_ms);
 
 /* The question in a request. On failure a Fault that says so has been answered, and the request is given
  * back. */
-wm_status wm_question(wm_request *request, size_t limit, Wm__Envelope **ret, wm_error *err);
+wm_status wm_request_question(wm_request *request, size_t limit, Wm__Envelope **ret, wm_error *err);
 
 #endif
