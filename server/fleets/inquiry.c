@@ -13,6 +13,7 @@ void wm_inquiry_init(wm_inquiry *x, const wm_peer *peer, const Wm__Envelope *que
     x->held_ms = held_ms;
     x->last = last;
     x->bytes = NULL;
+    x->issued = NULL;
     x->text[0] = '\0';
     x->answer = wm_envelope();
 }
@@ -21,6 +22,8 @@ void wm_inquiry_release(wm_inquiry *x)
 {
     free(x->bytes);
     x->bytes = NULL;
+    wm__issued__free_unpacked(x->issued, NULL);
+    x->issued = NULL;
 }
 
 void wm_inquiry_fault(wm_inquiry *x, wm_status status, uint64_t come_back_ms, const char *fmt, ...)

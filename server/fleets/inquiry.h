@@ -30,12 +30,13 @@ typedef struct wm_inquiry {
         Wm__Range       range;
         Wm__Certificate certificate;
     } body;
-    Wm__Key   key;
-    uint8_t   run[WM_RUN_ID_SIZE];
-    wm_digest model, job, scaling, audit;
-    char      text[WM_ERROR_TEXT];
-    Wm__Gap   gaps[WM_GAPS_MAX], *gap_list[WM_GAPS_MAX];
-    uint8_t  *bytes; /* owned */
+    Wm__Key     key;
+    uint8_t     run[WM_RUN_ID_SIZE];
+    wm_digest   model, job, scaling, audit;
+    char        text[WM_ERROR_TEXT];
+    Wm__Gap     gaps[WM_GAPS_MAX], *gap_list[WM_GAPS_MAX];
+    uint8_t    *bytes;  /* owned */
+    Wm__Issued *issued; /* owned: what the issuer said, of which an answer may borrow */
 } wm_inquiry;
 
 void wm_inquiry_init(wm_inquiry *x, const wm_peer *peer, const Wm__Envelope *question, int64_t held_ms, bool last);
