@@ -17,7 +17,8 @@
 
 typedef struct wm_run wm_run;
 
-/* Hears of a run's progress, outside the run's lock, on the thread whose call caused it. Any may be NULL. */
+/* Hears of a run's progress, in order and outside the run's lock, so that it may call the run; on the thread of one of
+ * the run's callers. Any may be NULL. */
 typedef struct wm_run_observer {
     /* There may be work for somebody who had none, or somebody's wait is over. */
     void (*changed)(void *context);
@@ -39,9 +40,16 @@ typedef struct wm_run_settings {
     wm_run_observer        observer;
     int64_t                grace_ms; /* least time that an open phase has left after a restart (30 s) */
     bool                   patient;  /* no deadline passes: a simulation waits for its own workers */
+
+    /* For tests: called at every crash point; true kills the driver there: it touches nothing any more, as a process
+     * that is gone, and can only be freed. NULL otherwise. */
+    bool (*die)(void *context, const char *point);
+    void *die_context;
 } wm_run_settings;
 
-/* Starts the run, or goes on with it where the ledger says it stands. All that `settings` points to is borrowed.
+/* Starts the run, or goes on with it where the ledger says it stands. All that `settings` points to is borrowed. What
+ * the disk refuses later is tried again by wm_run_tick, with growing pauses, and clients wait meanwhile.
+ * WM_E_INVALID: fewer clients than cohort.minimum, or names that are not sorted.
  * WM_E_RANGE: the exact sum has no head-room for this cohort, cap and bound (the sentence has the figures).
  * WM_E_DAMAGED: the model that the ledger names is not in the blobs. */
 wm_status wm_run_open(const wm_run_settings *settings, wm_run **ret, wm_error *err);
@@ -71,7 +79,7 @@ wm_fate wm_run_fate(wm_run *run, const char *client, const wm_update_key *key);
 wm_verdict wm_run_submit(wm_run *run, const char *client, uint8_t *bytes, size_t n_bytes, double loss,
                          wm_error *err);
 
-/* The size of an update for `task`, for a limit before the first byte is taken. */
+/* The size of an update of that kind, for a limit before the first byte is taken. */
 size_t wm_run_update_size(wm_run *run, wm_task_kind kind);
 
 /* An evaluation: results[contender] where bit `contender` of `present` is set. Checked: no more examples than the job's
@@ -91,7 +99,8 @@ void wm_run_count_bytes(wm_run *run, uint64_t up, uint64_t down);
 /* Lets deadlines pass. Returns the ms until it should be called again, -1 for "only after `changed`". */
 int64_t wm_run_tick(wm_run *run);
 
-/* By the operator: closes the run now. */
+/* By the operator: closes the run; a commit that was begun is finished first. WM_E_EXISTS: it is over already. Another
+ * error: it could not be written yet, and is tried again. */
 wm_status wm_run_stop(wm_run *run, const char *why, wm_error *err);
 
 /* ret[n_params] <- the parameters named by `model`; false if that is no longer the model of the task at hand. */

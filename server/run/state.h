@@ -1,0 +1,114 @@
+/* server/run/state.h
+ *
+ * What a run keeps between two events, and the parts of the driver that work on it: for server/run.c and server/run/
+ * alone. Everything here is guarded by the run's lock, but for what is set in wm_run_open and never after. */
+#ifndef WM_SERVER_RUN_STATE_H
+#define WM_SERVER_RUN_STATE_H
+
+#include "common/strategies/strategy.h"
+#include "server/accumulator.h"
+#include "server/round/engine.h"
+#include "server/run.h"
+
+#include <pthread.h>
+
+/* Something that the observer is to hear, with a copy of its own of what it is about. */
+typedef struct wm_news {
+    struct wm_news *next;
+    bool            closed; /* the run is; else a round is done */
+    wm_round_record round;  /* owns its contributions */
+} wm_news;
+
+/* A commit on its way to the disk. A step that failed is tried again; those before it stay done. */
+typedef struct wm_commit {
+    bool      begun; /* the record is made */
+    bool      sums_stored, applied, params_stored, state_stored;
+    float    *params, *state; /* the next ones, owned; NULL before `applied` */
+    wm_digest model, server_state;
+} wm_commit;
+
+/* The last committed update of a client. */
+typedef struct wm_contained {
+    uint32_t  round; /* 0: none */
+    wm_digest digest;
+} wm_contained;
+
+struct wm_run {
+    /* Set once. */
+    wm_run_settings        settings;
+    const wm_strategy_ops *strategy;
+    wm_update_spec         train_spec, statistics_spec;
+    size_t                 train_size, statistics_size; /* bytes of an update */
+    size_t                 loss_part;                   /* of train_spec; n_parts if it has none */
+    size_t                 n_population, n_params, n_state;
+    bool                   statistics; /* the run has a statistics round */
+
+    pthread_mutex_t lock;
+    bool            dead; /* a test has killed the driver: nothing is touched any more */
+    wm_engine      *engine;
+
+    float          *params;                       /* [n_params], those of the standing's model */
+    float          *state;                        /* [n_state], the strategy's; NULL if it has none */
+    wm_accumulator *train_sums, *statistics_sums; /* statistics_sums NULL if there is no such round */
+
+    wm_evaluation (*results)[WM_CONTENDERS]; /* [n_population], of the evaluation that is open */
+    unsigned *present;                       /* [n_population], a bit per contender; 0: nothing reported */
+
+    wm_contained    *contained; /* [n_population] */
+    uint64_t         trained;   /* committed updates of the run */
+    wm_commit        commit;
+    wm_round_record  record;        /* of the last round, committed or being committed; see contributions */
+    wm_contribution *contributions; /* [n_population], the record's */
+    wm_final_record *final;         /* once the run is closed; NULL if nobody reported */
+
+    int64_t  round_opened_ms, round_opened_wall_ms;
+    uint32_t round_opened; /* the round that these are of */
+    uint64_t bytes_up, bytes_down;
+    double   seconds;    /* of the rounds that this process has seen to their end */
+    uint32_t seconds_of; /* how many those are */
+    double   train_loss, eval_loss, metric;
+
+    int64_t  retry_at_ms, retry_ms; /* mono; a durable action that failed is tried again then */
+    wm_error failure;               /* why it failed */
+
+    bool     changed, delivering; /* news are handed out by one thread at a time, in order */
+    wm_news *news, **news_end;
+};
+
+/* A crash point; true if the driver is dead from here on. */
+bool wm_run_dies(wm_run *run, const char *point);
+
+/* ---- actions.c ---- */
+
+/* A new run: initial parameters, ledger. Or the standing of one that goes on, its parameters, its past. */
+wm_status wm_run_begin(wm_run *run, wm_standing *ret, wm_error *err);
+
+/* Performs the engine's durable actions until there is none, or one fails and waits for its retry. */
+void wm_run_advance(wm_run *run);
+
+void wm_commit_release(wm_commit *commit);
+
+/* ---- results.c ---- */
+
+/* WM_E_RANGE, WM_E_NONFINITE: what a client reports cannot be. */
+wm_status wm_results_check(const wm_run *run, unsigned present, const wm_evaluation *results, wm_error *err);
+void      wm_results_keep(wm_run *run, uint32_t client, unsigned present, const wm_evaluation *results);
+void      wm_results_clear(wm_run *run);
+
+/* One contender's figures over all who reported, in order of name. */
+wm_result wm_results_together(const wm_run *run, wm_contender contender);
+
+/* *ret <- the final record, or NULL if nobody reported. WM_E_NOMEM. */
+wm_status wm_results_final(const wm_run *run, wm_final_record **ret, wm_error *err);
+void      wm_final_record_free(wm_final_record *final);
+
+/* ---- news.c ---- */
+
+void wm_news_round(wm_run *run, const wm_round_record *round);
+void wm_news_closed(wm_run *run);
+
+/* Tells the observer what is new; without the lock. */
+void wm_news_deliver(wm_run *run);
+void wm_news_release(wm_run *run);
+
+#endif
