@@ -261,6 +261,67 @@ static void two_layered(test_net *net)
     end(net, "3.dense", "mse");
 }
 
+/* The zoo's 2NN as people write it: families handed in that the models have. */
+static wm_job *digits(const char *layers, wm_faults *faults, wm_error *err)
+{
+    static const wm_job_families families = {
+        .layers = &wm_layers,
+        .losses = &wm_losses,
+        .optimisers = &wm_optimisers,
+        .schedules = &wm_schedules,
+        .metrics = &wm_metrics,
+    };
+    wm_text text = WM_TEXT_INIT;
+    wm_job *job = NULL;
+
+    wm_text_printf(&text,
+                   "job: digits\n"
+                   "data:\n"
+                   "  inputs: {image: {pixels: {shape: [28, 28, 1]}}}\n"
+                   "  targets: {digit: {column: label, classes: 10}}\n"
+                   "  scale: none\n"
+                   "model:\n"
+                   "  layers: %s\n"
+                   "  loss: cross_entropy\n"
+                   "training: {optimiser: {sgd: {momentum: 0.5}}, rate: {cosine: {from: 0.1}}, batch: 10}\n"
+                   "rounds: 3\n"
+                   "evaluate: {metrics: [accuracy]}\n",
+                   layers);
+    wm_faults_init(faults, "digits.yaml");
+    (void)wm_job_parse("digits.yaml", text.chars, text.size, &families, NULL, 0, faults, &job, err);
+    wm_text_release(&text);
+    return job;
+}
+
+static void a_job_file_becomes_a_network(void **state)
+{
+    wm_model *model = NULL;
+    wm_job   *job;
+    wm_faults faults;
+    wm_error  err;
+
+    (void)state;
+    job = digits("[flatten, {dense: 200}, relu, {dense: 200}, relu, {dense: 10}]", &faults, &err);
+    if (job == NULL)
+        fail_msg("%s", wm_text_chars(&faults.lines));
+    assert_ok(wm_model_new(job, &faults, &model, &err), &err);
+    assert_int_equal(wm_model_n_params(model), 199210); /* McMahan et al. 2017, section 3 */
+    assert_string_equal(wm_model_tensor(model, 0)->name, "1.dense.weight");
+    wm_model_free(model);
+    wm_job_free(job);
+    wm_faults_release(&faults);
+
+    job = digits("[{dense: 200}, relu, {dense: 10}]", &faults, &err);
+    assert_non_null(job);
+    assert_int_equal(wm_model_new(job, &faults, &model, &err), WM_E_INVALID);
+    assert_string_equal(
+        wm_text_chars(&faults.lines),
+        "digits.yaml:7:33: model.layers[2]: layer 2.dense gives 28 x 28 x 10, and target digit with "
+        "cross_entropy takes 10 values; is a flatten missing?\n");
+    wm_job_free(job);
+    wm_faults_release(&faults);
+}
+
 static void parameters_stand_in_the_order_of_pytorch(void **state)
 {
     static const struct {
@@ -369,6 +430,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_descriptions_are_refused_at_their_place),
         cmocka_unit_test(two_mistakes_are_told_in_one_go),
+        cmocka_unit_test(a_job_file_becomes_a_network),
         cmocka_unit_test(parameters_stand_in_the_order_of_pytorch),
         cmocka_unit_test(parameters_begin_as_in_pytorch_and_repeat_by_seed),
         cmocka_unit_test(the_digest_is_over_little_endian_floats),
