@@ -8,6 +8,7 @@
 #include "common/strategies/strategy.h"
 
 #include <math.h>
+#include <pthread.h>
 
 static const char job_text[] = "job: test\n"
                                "data:\n"
@@ -479,6 +480,82 @@ static void who_declines_is_named_and_who_is_waited_for_too(void **state)
     world_release(&w);
 }
 
+/* A worker serves every fourth client, or all of them, so that the same update comes from several threads at once. */
+typedef struct worker {
+    world *w;
+    size_t first, stride;
+} worker;
+
+static void *work(void *context)
+{
+    const worker *self = context;
+    world        *w = self->w;
+    bool          over = false;
+
+    while (!over)
+        for (size_t k = self->first; k < w->record.n_population; k += self->stride) {
+            wm_evaluation results[WM_CONTENDERS];
+            wm_task       task;
+            int64_t       come_back_ms;
+            wm_answer     answer = wm_run_ask(w->run, w->names[k], &task, &come_back_ms);
+            float         params[64] = { 0 };
+            size_t        n;
+
+            over = answer == WM_ANSWER_OVER;
+            if (answer != WM_ANSWER_TASK)
+                continue;
+            if (task.phase == WM_PHASE_EVALUATE || task.phase == WM_PHASE_FINAL) {
+                unsigned present = world_report(w, k, task.phase, task.round, results);
+
+                wm_run_report(w->run, w->names[k], task.phase, task.round, present, results, NULL);
+            } else if (task.phase == WM_PHASE_STATISTICS || wm_run_params(w->run, &task.model, params)) {
+                wm_task_kind kind = task.phase == WM_PHASE_TRAIN ? WM_TASK_TRAIN : WM_TASK_STATISTICS;
+                uint8_t     *bytes = world_update_from(w, k, kind, task.round, &task.model, params, &n);
+
+                wm_run_submit(w->run, w->names[k], bytes, n, 0.5, NULL);
+            }
+            wm_run_count_bytes(w->run, 1, 1);
+            wm_run_tick(w->run);
+        }
+    return NULL;
+}
+
+static void one_worker_or_many_give_the_same_bits(void **state)
+{
+    static const struct {
+        size_t workers, stride;
+    } crews[] = { { 1, 1 }, { 4, 4 }, { 4, 1 } };
+    wm_digest first = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof crews / sizeof *crews; i++) {
+        world     w;
+        pthread_t threads[4];
+        worker    workers[4];
+        wm_error  err;
+
+        world_init(&w, job_text, 12, 3);
+        w.job.rounds = 20;
+        w.job.cohort.quorum = 1;
+        assert_true(wm_model_n_params(w.model) <= 64);
+        assert_ok(world_open(&w, &err), &err);
+        for (size_t t = 0; t < crews[i].workers; t++) {
+            workers[t] = (worker){ &w, crews[i].stride == 1 ? 0 : t, crews[i].stride };
+            assert_int_equal(pthread_create(&threads[t], NULL, work, &workers[t]), 0);
+        }
+        for (size_t t = 0; t < crews[i].workers; t++)
+            pthread_join(threads[t], NULL);
+        assert_int_equal(w.standing.outcome, WM_OUTCOME_DONE);
+        assert_int_equal(w.rounds_told, 20);
+        assert_int_equal(w.closed_told, 1);
+        world_check_history(&w);
+        if (i == 0)
+            first = w.standing.model;
+        assert_true(wm_digest_equal(&first, &w.standing.model));
+        world_release(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +571,7 @@ int main(void)
         cmocka_unit_test(strangers_get_nothing),
         cmocka_unit_test(the_operator_stops_a_run),
         cmocka_unit_test(who_declines_is_named_and_who_is_waited_for_too),
+        cmocka_unit_test(one_worker_or_many_give_the_same_bits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
