@@ -14,7 +14,7 @@
 
 /* One extension as OpenSSL's configuration files would have it. */
 typedef struct certificate_extension {
-    int nid;
+    int         nid;
     const char *value; /* constants only: a name from outside could carry syntax */
 } certificate_extension;
 
@@ -51,14 +51,14 @@ enum { EXTENSIONS_MAX = 5 };
 
 /* Everything that one certificate is made from. issuer NULL: it signs itself. */
 typedef struct certificate_draft {
-    wm_key *key;
-    wm_certificate *issuer;
-    wm_key *issuer_key;
-    const char *common_name;
-    int64_t not_before_ms, not_after_ms;
+    wm_key                      *key;
+    wm_certificate              *issuer;
+    wm_key                      *issuer_key;
+    const char                  *common_name;
+    int64_t                      not_before_ms, not_after_ms;
     const certificate_extension *extensions;
-    size_t n_extensions;
-    GENERAL_NAMES *names; /* NULL for authorities */
+    size_t                       n_extensions;
+    GENERAL_NAMES               *names; /* NULL for authorities */
 } certificate_draft;
 
 /* Days and seconds apart, so that no time_t is in the way of the years after 2038. */
@@ -72,9 +72,9 @@ static bool set_time(ASN1_TIME *time, int64_t wall_ms)
 /* 128 random bits behind a byte that keeps the number positive and of one length. */
 static wm_status set_serial(X509 *certificate, wm_error *err)
 {
-    uint8_t bytes[17] = { 1 };
+    uint8_t       bytes[17] = { 1 };
     ASN1_INTEGER *serial = X509_get_serialNumber(certificate);
-    wm_status st = wm_secret_draw(bytes + 1, sizeof bytes - 1, err);
+    wm_status     st = wm_secret_draw(bytes + 1, sizeof bytes - 1, err);
 
     if (st == WM_OK && ASN1_STRING_set(serial, bytes, sizeof bytes) != 1)
         st = wm_openssl_fail(err, WM_E_NOMEM, "no memory for a serial number");
@@ -112,7 +112,7 @@ static bool add_subject(X509 *certificate, const certificate_draft *draft)
 static wm_status make(const certificate_draft *draft, wm_certificate **ret, wm_error *err)
 {
     wm_status st = WM_OK;
-    X509 *certificate = X509_new();
+    X509     *certificate = X509_new();
 
     assert(draft->n_extensions <= EXTENSIONS_MAX);
     if (certificate == NULL)
@@ -142,14 +142,14 @@ static wm_status title(const char *what, const wm_key *key, char text[64], wm_er
     wm_status st = wm_key_digest(key, &digest, err);
 
     if (st == WM_OK)
-        snprintf(text, 64, "Wardmote %s %02x%02x%02x%02x", what, digest.bytes[0], digest.bytes[1],
-                 digest.bytes[2], digest.bytes[3]);
+        snprintf(text, 64, "Wardmote %s %02x%02x%02x%02x", what, digest.bytes[0], digest.bytes[1], digest.bytes[2],
+                 digest.bytes[3]);
     return st;
 }
 
 wm_status wm_authority_make_root(wm_key *key, int64_t wall_ms, wm_certificate **ret, wm_error *err)
 {
-    char name[64];
+    char      name[64];
     wm_status st = title("root", key, name, err);
 
     if (st != WM_OK)
@@ -169,18 +169,17 @@ static wm_status set_dates(const wm_authority *authority, int64_t wall_ms, int64
                            certificate_draft *draft, wm_error *err)
 {
     wm_certificate_facts facts;
-    char from[WM_TIME_TEXT], to[WM_TIME_TEXT], now[WM_TIME_TEXT];
-    wm_status st = wm_certificate_look(authority->certificate, &facts, err);
+    char                 from[WM_TIME_TEXT], to[WM_TIME_TEXT], now[WM_TIME_TEXT];
+    wm_status            st = wm_certificate_look(authority->certificate, &facts, err);
 
     if (st != WM_OK)
         return st;
     if (wall_ms < facts.not_before_ms || wall_ms >= facts.not_after_ms)
-        return wm_fail(
-            err, WM_E_UNTRUSTED,
-            "the authority's certificate is valid from %s to %s, and it is %s: set the clock, or make a "
-            "new authority",
-            wm_time_text(facts.not_before_ms, from), wm_time_text(facts.not_after_ms, to),
-            wm_time_text(wall_ms, now));
+        return wm_fail(err, WM_E_UNTRUSTED,
+                       "the authority's certificate is valid from %s to %s, and it is %s: set the clock, or make a "
+                       "new authority",
+                       wm_time_text(facts.not_before_ms, from), wm_time_text(facts.not_after_ms, to),
+                       wm_time_text(wall_ms, now));
     draft->not_before_ms = wall_ms - WM_BACKDATED_MS;
     if (draft->not_before_ms < facts.not_before_ms)
         draft->not_before_ms = facts.not_before_ms;
@@ -190,17 +189,17 @@ static wm_status set_dates(const wm_authority *authority, int64_t wall_ms, int64
     return WM_OK;
 }
 
-wm_status wm_authority_make_issuing(const wm_authority *root, wm_key *key, int64_t wall_ms,
-                                    wm_certificate **ret, wm_error *err)
+wm_status wm_authority_make_issuing(const wm_authority *root, wm_key *key, int64_t wall_ms, wm_certificate **ret,
+                                    wm_error *err)
 {
-    char name[64];
+    char              name[64];
     certificate_draft draft = { .key = key,
                                 .issuer = root->certificate,
                                 .issuer_key = root->key,
                                 .common_name = name,
                                 .extensions = issuing_extensions,
                                 .n_extensions = sizeof issuing_extensions / sizeof *issuing_extensions };
-    wm_status st = title("issuing", key, name, err);
+    wm_status         st = title("issuing", key, name, err);
 
     if (st == WM_OK)
         st = set_dates(root, wall_ms, ISSUING_LIFE_MS, &draft, err);
@@ -210,9 +209,9 @@ wm_status wm_authority_make_issuing(const wm_authority *root, wm_key *key, int64
 /* An alternative name; NULL if out of memory. */
 static GENERAL_NAME *general_name(const char *text)
 {
-    GENERAL_NAME *name = GENERAL_NAME_new();
+    GENERAL_NAME      *name = GENERAL_NAME_new();
     ASN1_OCTET_STRING *address = a2i_IPADDRESS(text);
-    ASN1_IA5STRING *host = address == NULL ? ASN1_IA5STRING_new() : NULL;
+    ASN1_IA5STRING    *host = address == NULL ? ASN1_IA5STRING_new() : NULL;
 
     if (name != NULL && address != NULL) {
         GENERAL_NAME_set0_value(name, GEN_IPADD, address);
@@ -235,27 +234,26 @@ static wm_status check_names(const wm_certificate_order *order, wm_error *err)
         return wm_gateway_name_check(order->names[0], err);
     }
     if (order->n_names < 1 || order->n_names > WM_SERVER_NAMES_MAX)
-        return wm_fail(err, WM_E_INVALID, "a server's certificate has 1 to %d names, not %zu",
-                       WM_SERVER_NAMES_MAX, order->n_names);
+        return wm_fail(err, WM_E_INVALID, "a server's certificate has 1 to %d names, not %zu", WM_SERVER_NAMES_MAX,
+                       order->n_names);
     for (size_t i = 0; i < order->n_names; i++)
         if (!wm_server_name_ok(order->names[i]))
-            return wm_fail(err, WM_E_INVALID,
-                           "\"%.80s\" is not a server's name: give a host name or an address",
+            return wm_fail(err, WM_E_INVALID, "\"%.80s\" is not a server's name: give a host name or an address",
                            order->names[i]);
     return WM_OK;
 }
 
-wm_status wm_authority_issue(const wm_authority *issuing, const wm_certificate_order *order,
-                             wm_certificate **ret, wm_error *err)
+wm_status wm_authority_issue(const wm_authority *issuing, const wm_certificate_order *order, wm_certificate **ret,
+                             wm_error *err)
 {
-    bool server = order->purpose == WM_PURPOSE_SERVER;
+    bool              server = order->purpose == WM_PURPOSE_SERVER;
     certificate_draft draft = { .key = order->key,
                                 .issuer = issuing->certificate,
                                 .issuer_key = issuing->key,
                                 .common_name = server ? "Wardmote aggregator" : order->names[0],
                                 .extensions = server ? server_extensions : gateway_extensions,
                                 .n_extensions = EXTENSIONS_MAX };
-    wm_status st = check_names(order, err);
+    wm_status         st = check_names(order, err);
 
     if (st == WM_OK)
         st = set_dates(issuing, order->wall_ms, order->life_ms, &draft, err);

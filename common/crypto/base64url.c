@@ -4,8 +4,8 @@
 void wm_base64url_encode(const uint8_t *bytes, size_t n, char *text)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint32_t bits = 0;
-    unsigned held = 0;
+    uint32_t          bits = 0;
+    unsigned          held = 0;
 
     for (size_t i = 0; i < n; i++) {
         bits = bits << 8 | bytes[i];
@@ -30,7 +30,7 @@ static int value_of(char c)
 
 bool wm_base64url_decode(const char *text, size_t n, uint8_t *bytes, size_t room, size_t *ret)
 {
-    size_t have = 0;
+    size_t   have = 0;
     uint32_t bits = 0;
     unsigned held = 0;
 

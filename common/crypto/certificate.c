@@ -31,14 +31,13 @@ wm_status wm_gateway_name_check(const char *name, wm_error *err)
     if (wm_gateway_name_ok(name))
         return WM_OK;
     return wm_fail(err, WM_E_INVALID,
-                   "\"%.80s\" is not a gateway's name: take 1 to 63 of the characters a-z, 0-9 and \"-\"",
-                   name);
+                   "\"%.80s\" is not a gateway's name: take 1 to 63 of the characters a-z, 0-9 and \"-\"", name);
 }
 
 bool wm_server_name_ok(const char *name)
 {
     unsigned char address[sizeof(struct in6_addr)];
-    size_t label = 0, n = strnlen(name, WM_HOST_TEXT);
+    size_t        label = 0, n = strnlen(name, WM_HOST_TEXT);
 
     if (n == 0 || n >= WM_HOST_TEXT)
         return false;
@@ -76,8 +75,8 @@ const char *wm_serial_text(const wm_serial *serial, char text[WM_SERIAL_TEXT])
 bool wm_serial_parse(const char *text, wm_serial *ret)
 {
     static const char hex[] = "0123456789abcdef";
-    wm_serial serial = { .size = 0 };
-    size_t n = strnlen(text, WM_SERIAL_TEXT);
+    wm_serial         serial = { .size = 0 };
+    size_t            n = strnlen(text, WM_SERIAL_TEXT);
 
     if (n == 0 || n >= WM_SERIAL_TEXT || n % 2 != 0)
         return false;
@@ -118,8 +117,8 @@ static bool look_at_serial(const ASN1_INTEGER *integer, wm_serial *ret)
 /* The count of alternative names, and the first DNS name if it is one that could be ours. */
 static bool look_at_names(wm_certificate *certificate, wm_certificate_facts *facts)
 {
-    int critical;
-    bool good = true;
+    int            critical;
+    bool           good = true;
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
 
     if (names == NULL)
@@ -127,13 +126,12 @@ static bool look_at_names(wm_certificate *certificate, wm_certificate_facts *fac
     facts->n_names = (size_t)sk_GENERAL_NAME_num(names);
     for (int i = 0; i < sk_GENERAL_NAME_num(names) && facts->name[0] == '\0'; i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        size_t n;
+        size_t              n;
 
         if (name->type != GEN_DNS)
             continue;
         n = (size_t)ASN1_STRING_length(name->d.dNSName);
-        good =
-            n > 0 && n < sizeof facts->name && memchr(ASN1_STRING_get0_data(name->d.dNSName), 0, n) == NULL;
+        good = n > 0 && n < sizeof facts->name && memchr(ASN1_STRING_get0_data(name->d.dNSName), 0, n) == NULL;
         if (!good)
             break;
         memcpy(facts->name, ASN1_STRING_get0_data(name->d.dNSName), n);
@@ -152,10 +150,9 @@ wm_status wm_certificate_digest(wm_certificate *certificate, wm_digest *ret, wm_
     return WM_OK;
 }
 
-static wm_status look_at_key_and_digest(wm_certificate *certificate, wm_certificate_facts *facts,
-                                        wm_error *err)
+static wm_status look_at_key_and_digest(wm_certificate *certificate, wm_certificate_facts *facts, wm_error *err)
 {
-    wm_key *key = X509_get0_pubkey(certificate);
+    wm_key   *key = X509_get0_pubkey(certificate);
     wm_status st = wm_certificate_digest(certificate, &facts->digest, err);
 
     if (st != WM_OK)
@@ -167,15 +164,14 @@ static wm_status look_at_key_and_digest(wm_certificate *certificate, wm_certific
 
 wm_status wm_certificate_look(wm_certificate *certificate, wm_certificate_facts *ret, wm_error *err)
 {
-    wm_status st;
+    wm_status            st;
     wm_certificate_facts facts = { .n_names = 0 };
-    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-    uint32_t flags = X509_get_extension_flags(certificate);
+    ASN1_TIME           *epoch = ASN1_TIME_set(NULL, 0);
+    uint32_t             flags = X509_get_extension_flags(certificate);
 
     if (epoch == NULL)
         return wm_openssl_fail(err, WM_E_NOMEM, "no memory to read a certificate");
-    if ((flags & EXFLAG_INVALID) != 0 ||
-        !look_at_serial(X509_get0_serialNumber(certificate), &facts.serial) ||
+    if ((flags & EXFLAG_INVALID) != 0 || !look_at_serial(X509_get0_serialNumber(certificate), &facts.serial) ||
         !time_ms(X509_get0_notBefore(certificate), epoch, &facts.not_before_ms) ||
         !time_ms(X509_get0_notAfter(certificate), epoch, &facts.not_after_ms) ||
         !look_at_names(certificate, &facts)) {
@@ -200,8 +196,8 @@ out:
 bool wm_certificate_has_name(wm_certificate *certificate, const char *host)
 {
     const unsigned int flags = X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
-    unsigned char address[sizeof(struct in6_addr)];
-    bool found;
+    unsigned char      address[sizeof(struct in6_addr)];
+    bool               found;
 
     if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
         found = X509_check_ip_asc(certificate, host, 0) == 1;
@@ -209,6 +205,26 @@ bool wm_certificate_has_name(wm_certificate *certificate, const char *host)
         found = X509_check_host(certificate, host, 0, flags, NULL) == 1;
     ERR_clear_error();
     return found;
+}
+
+wm_status wm_certificate_key(wm_certificate *certificate, wm_key **ret, wm_error *err)
+{
+    wm_key *key = X509_get_pubkey(certificate);
+
+    if (key == NULL)
+        return wm_openssl_fail(err, WM_E_MALFORMED, "a certificate has a public key that cannot be read");
+    *ret = key;
+    return WM_OK;
+}
+
+bool wm_certificate_signed_by(wm_certificate *certificate, wm_certificate *authority)
+{
+    EVP_PKEY *key = X509_get0_pubkey(authority);
+    bool      good =
+        key != NULL && X509_check_issued(authority, certificate) == X509_V_OK && X509_verify(certificate, key) == 1;
+
+    ERR_clear_error();
+    return good;
 }
 
 void wm_certificate_free(wm_certificate *certificate)
@@ -244,7 +260,7 @@ wm_status wm_chain_decode(const void *pem, size_t n, wm_chain **ret, wm_error *e
 {
     wm_status st = WM_OK;
     wm_chain *chain = NULL;
-    BIO *bio = NULL;
+    BIO      *bio = NULL;
 
     if (n > WM_CHAIN_BYTES)
         return wm_fail(err, WM_E_RANGE, "a chain of certificates of %zu bytes, at most %d are read", n,
@@ -271,8 +287,8 @@ out:
 
 wm_status wm_chain_load(const wm_files *files, const char *path, wm_chain **ret, wm_error *err)
 {
-    uint8_t *pem;
-    size_t n;
+    uint8_t  *pem;
+    size_t    n;
     wm_status st = files->read(files, path, WM_CHAIN_BYTES, &pem, &n, err);
 
     if (st != WM_OK)
@@ -306,10 +322,10 @@ wm_status wm_chain_of(wm_certificate *const *certificates, size_t n, wm_chain **
 wm_status wm_chain_encode(const wm_chain *chain, char **ret, size_t *n, wm_error *err)
 {
     wm_status st = WM_OK;
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *chars, *copy = NULL;
-    long size;
-    bool good = bio != NULL;
+    BIO      *bio = BIO_new(BIO_s_mem());
+    char     *chars, *copy = NULL;
+    long      size;
+    bool      good = bio != NULL;
 
     for (size_t i = 0; good && i < wm_chain_size(chain); i++)
         good = PEM_write_bio_X509(bio, wm_chain_at(chain, i)) == 1;

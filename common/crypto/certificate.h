@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-typedef struct x509_st wm_certificate;
+typedef struct x509_st       wm_certificate;
 typedef struct stack_st_X509 wm_chain;
 
 enum {
@@ -42,17 +42,17 @@ typedef struct wm_serial {
     uint8_t size;
 } wm_serial;
 
-bool wm_serial_equal(const wm_serial *a, const wm_serial *b);
+bool        wm_serial_equal(const wm_serial *a, const wm_serial *b);
 const char *wm_serial_text(const wm_serial *serial, char text[WM_SERIAL_TEXT]); /* lower-case hexadecimal */
-bool wm_serial_parse(const char *text, wm_serial *ret); /* false: not 1 to 20 bytes of hexadecimal */
+bool        wm_serial_parse(const char *text, wm_serial *ret); /* false: not 1 to 20 bytes of hexadecimal */
 
 typedef struct wm_certificate_facts {
-    char name[WM_HOST_TEXT]; /* the first DNS name among the subject's alternative names; "" if none */
-    size_t n_names;          /* alternative names of any kind */
+    char      name[WM_HOST_TEXT]; /* the first DNS name among the subject's alternative names; "" if none */
+    size_t    n_names;            /* alternative names of any kind */
     wm_serial serial;
-    int64_t not_before_ms, not_after_ms; /* wall time */
-    bool for_server, for_gateway;        /* extended key usage says so, not merely nothing */
-    bool is_authority;
+    int64_t   not_before_ms, not_after_ms; /* wall time */
+    bool      for_server, for_gateway;     /* extended key usage says so, not merely nothing */
+    bool      is_authority;
     wm_digest key;    /* of its public key, as wm_key_digest */
     wm_digest digest; /* of its DER */
 } wm_certificate_facts;
@@ -63,6 +63,12 @@ wm_status wm_certificate_look(wm_certificate *certificate, wm_certificate_facts 
 /* Whether it carries this server name or address among its alternative names; no wildcards, no common names.
  */
 bool wm_certificate_has_name(wm_certificate *certificate, const char *host);
+
+/* *ret: its public key, to wm_key_free. WM_E_MALFORMED: a key that cannot be read. */
+wm_status wm_certificate_key(wm_certificate *certificate, wm_key **ret, wm_error *err);
+
+/* Whether this authority's key has made its signature; nothing else is looked at. */
+bool wm_certificate_signed_by(wm_certificate *certificate, wm_certificate *authority);
 
 /* SHA-256 over its DER. */
 wm_status wm_certificate_digest(wm_certificate *certificate, wm_digest *ret, wm_error *err);
@@ -83,9 +89,9 @@ wm_status wm_chain_of(wm_certificate *const *certificates, size_t n, wm_chain **
 /* Zero-terminated PEM of *n characters, the caller's to free(). */
 wm_status wm_chain_encode(const wm_chain *chain, char **ret, size_t *n, wm_error *err);
 
-size_t wm_chain_size(const wm_chain *chain);
+size_t          wm_chain_size(const wm_chain *chain);
 wm_certificate *wm_chain_at(const wm_chain *chain, size_t i); /* borrowed */
 wm_certificate *wm_chain_take_last(wm_chain *chain); /* out of the chain, the caller's; NULL if it is empty */
-void wm_chain_free(wm_chain *chain);
+void            wm_chain_free(wm_chain *chain);
 
 #endif

@@ -37,8 +37,8 @@ static wm_status check_purpose_and_name(wm_certificate *certificate, const wm_ce
     if (facts->n_names != 1 || !wm_gateway_name_ok(facts->name))
         return wm_fail(err, WM_E_UNTRUSTED, "a gateway's certificate has not exactly one fit name");
     if (rule->name != NULL && strcmp(facts->name, rule->name) != 0)
-        return wm_fail(err, WM_E_UNTRUSTED, "the certificate is of gateway \"%s\", not of \"%.80s\"",
-                       facts->name, rule->name);
+        return wm_fail(err, WM_E_UNTRUSTED, "the certificate is of gateway \"%s\", not of \"%.80s\"", facts->name,
+                       rule->name);
     return WM_OK;
 }
 
@@ -46,25 +46,24 @@ static wm_status check_dates(const wm_chain *path, int64_t wall_ms, wm_error *er
 {
     for (size_t i = 0; i < wm_chain_size(path); i++) {
         wm_certificate_facts facts;
-        char limit[WM_TIME_TEXT], now[WM_TIME_TEXT];
-        const char *whose;
-        wm_status st = wm_certificate_look(wm_chain_at(path, i), &facts, err);
+        char                 limit[WM_TIME_TEXT], now[WM_TIME_TEXT];
+        const char          *whose;
+        wm_status            st = wm_certificate_look(wm_chain_at(path, i), &facts, err);
 
         if (st != WM_OK)
             return st;
         whose = i == 0 ? facts.name : "its authority";
         if (wall_ms < facts.not_before_ms)
-            return wm_fail(err, WM_E_UNTRUSTED, "the certificate of %s is not valid before %s, and it is %s",
-                           whose, wm_time_text(facts.not_before_ms, limit), wm_time_text(wall_ms, now));
+            return wm_fail(err, WM_E_UNTRUSTED, "the certificate of %s is not valid before %s, and it is %s", whose,
+                           wm_time_text(facts.not_before_ms, limit), wm_time_text(wall_ms, now));
         if (wall_ms > facts.not_after_ms)
-            return wm_fail(err, WM_E_UNTRUSTED, "the certificate of %s has expired at %s, and it is %s",
-                           whose, wm_time_text(facts.not_after_ms, limit), wm_time_text(wall_ms, now));
+            return wm_fail(err, WM_E_UNTRUSTED, "the certificate of %s has expired at %s, and it is %s", whose,
+                           wm_time_text(facts.not_after_ms, limit), wm_time_text(wall_ms, now));
     }
     return WM_OK;
 }
 
-static bool set_up(X509_STORE_CTX *context, X509_STORE *store, const wm_chain *chain,
-                   const wm_chain_rule *rule)
+static bool set_up(X509_STORE_CTX *context, X509_STORE *store, const wm_chain *chain, const wm_chain_rule *rule)
 {
     X509_VERIFY_PARAM *param;
 
@@ -76,18 +75,17 @@ static bool set_up(X509_STORE_CTX *context, X509_STORE *store, const wm_chain *c
     X509_VERIFY_PARAM_set_depth(param, BETWEEN_MAX);
     X509_VERIFY_PARAM_set_auth_level(param, 2); /* 112 bits and better everywhere */
     return X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT | X509_V_FLAG_NO_CHECK_TIME) == 1 &&
-           X509_VERIFY_PARAM_set_purpose(param, rule->purpose == WM_PURPOSE_SERVER
-                                                    ? X509_PURPOSE_SSL_SERVER
-                                                    : X509_PURPOSE_SSL_CLIENT) == 1;
+           X509_VERIFY_PARAM_set_purpose(param, rule->purpose == WM_PURPOSE_SERVER ? X509_PURPOSE_SSL_SERVER
+                                                                                   : X509_PURPOSE_SSL_CLIENT) == 1;
 }
 
 wm_status wm_chain_check(const wm_chain *chain, const wm_chain_rule *rule, wm_certificate_facts *facts,
                          wm_error *err)
 {
     wm_certificate_facts mine = { .n_names = 0 };
-    wm_status st;
-    X509_STORE *store = X509_STORE_new();
-    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    wm_status            st;
+    X509_STORE          *store = X509_STORE_new();
+    X509_STORE_CTX      *context = X509_STORE_CTX_new();
 
     assert(rule->root != NULL && wm_chain_size(chain) > 0);
     if (facts != NULL)
@@ -117,13 +115,12 @@ out:
     return st;
 }
 
-wm_status wm_chain_find_root(const wm_chain *chain, const wm_digest *digest, wm_certificate **ret,
-                             wm_error *err)
+wm_status wm_chain_find_root(const wm_chain *chain, const wm_digest *digest, wm_certificate **ret, wm_error *err)
 {
     for (size_t i = 0; i < wm_chain_size(chain); i++) {
         wm_certificate *certificate = wm_chain_at(chain, i);
-        wm_digest found;
-        wm_status st = wm_certificate_digest(certificate, &found, err);
+        wm_digest       found;
+        wm_status       st = wm_certificate_digest(certificate, &found, err);
 
         if (st != WM_OK)
             return st;
@@ -132,9 +129,8 @@ wm_status wm_chain_find_root(const wm_chain *chain, const wm_digest *digest, wm_
             return WM_OK;
         }
     }
-    return wm_openssl_fail(
-        err, WM_E_UNTRUSTED,
-        "the root certificate that is expected is not among the %zu presented: this is another "
-        "office's server, or somebody in between",
-        wm_chain_size(chain));
+    return wm_openssl_fail(err, WM_E_UNTRUSTED,
+                           "the root certificate that is expected is not among the %zu presented: this is another "
+                           "office's server, or somebody in between",
+                           wm_chain_size(chain));
 }

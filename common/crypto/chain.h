@@ -15,11 +15,10 @@
 
 typedef struct wm_chain_rule {
     wm_certificate *root; /* the one anchor of trust */
-    wm_purpose purpose;
-    const char
-        *name;       /* a gateway's name, a server's name or address; NULL: any that is fit for the purpose */
-    int64_t wall_ms; /* every certificate of the path must be valid then */
-    bool ignore_dates;
+    wm_purpose      purpose;
+    const char     *name; /* a gateway's name, a server's name or address; NULL: any that is fit for the purpose */
+    int64_t         wall_ms; /* every certificate of the path must be valid then */
+    bool            ignore_dates;
 } wm_chain_rule;
 
 /* chain[0] is the certificate in question; the others are only used to build the path. *facts, if not NULL,
@@ -30,7 +29,6 @@ wm_status wm_chain_check(const wm_chain *chain, const wm_chain_rule *rule, wm_ce
 
 /* *ret: that certificate of the chain, borrowed, whose DER has this digest and which signs itself.
  * WM_E_UNTRUSTED if there is none: the chain does not come from the office that is expected. */
-wm_status wm_chain_find_root(const wm_chain *chain, const wm_digest *digest, wm_certificate **ret,
-                             wm_error *err);
+wm_status wm_chain_find_root(const wm_chain *chain, const wm_digest *digest, wm_certificate **ret, wm_error *err);
 
 #endif

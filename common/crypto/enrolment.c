@@ -9,7 +9,7 @@
 wm_status wm_enrol_trust(const wm_token *token, const char *host, const wm_chain *presented, wm_error *err)
 {
     wm_chain_rule rule = { .purpose = WM_PURPOSE_SERVER, .name = host, .ignore_dates = true };
-    wm_status st = wm_chain_find_root(presented, &token->root, &rule.root, err);
+    wm_status     st = wm_chain_find_root(presented, &token->root, &rule.root, err);
 
     return st == WM_OK ? wm_chain_check(presented, &rule, NULL, err) : st;
 }
@@ -30,7 +30,7 @@ static wm_status request_and_proof(wm_key *next, wm_key *old, ProtobufCBinaryDat
                                    ProtobufCBinaryData *proof, wm_error *err)
 {
     wm_signature signature;
-    wm_status st = wm_request_make(next, &request->data, &request->len, err);
+    wm_status    st = wm_request_make(next, &request->data, &request->len, err);
 
     if (st == WM_OK)
         st = wm_key_sign(old, WM_RENEWAL_CONTEXT, request->data, request->len, &signature, err);
@@ -51,8 +51,8 @@ static Wm__Enrol *new_enrol(void)
 wm_status wm_enrol_message(const wm_token *token, wm_key *key, Wm__Enrol **ret, wm_error *err)
 {
     Wm__Enrol *message = new_enrol();
-    char *name = strdup(token->name);
-    wm_status st;
+    char      *name = strdup(token->name);
+    wm_status  st;
 
     if (message == NULL || name == NULL) {
         free(name);
@@ -74,11 +74,11 @@ wm_status wm_enrol_message(const wm_token *token, wm_key *key, Wm__Enrol **ret, 
 
 wm_status wm_enrol_late_message(const wm_identity *old, wm_key *next, Wm__Enrol **ret, wm_error *err)
 {
-    Wm__Enrol *message = new_enrol();
+    Wm__Enrol      *message = new_enrol();
     wm_certificate *certificate = wm_chain_at(old->chain, 0);
-    char *name = strdup(old->facts.name), *pem = NULL;
-    wm_chain *chain = NULL;
-    wm_status st;
+    char           *name = strdup(old->facts.name), *pem = NULL;
+    wm_chain       *chain = NULL;
+    wm_status       st;
 
     if (message == NULL || name == NULL) {
         free(name);
@@ -111,7 +111,7 @@ void wm_enrol_message_free(Wm__Enrol *message)
 wm_status wm_renew_message(const wm_identity *old, wm_key *next, Wm__Renew **ret, wm_error *err)
 {
     Wm__Renew *message = malloc(sizeof *message);
-    wm_status st;
+    wm_status  st;
 
     if (message == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a renewal");
@@ -137,26 +137,25 @@ static wm_status check_accepted(const Wm__Certificate *answer, const char *name,
                            .name = name,
                            .wall_ms = (int64_t)answer->server_time_ms,
                            .ignore_dates = answer->server_time_ms == 0 };
-    wm_digest digest;
-    wm_status st = wm_certificate_digest(identity->root, &digest, err);
+    wm_digest     digest;
+    wm_status     st = wm_certificate_digest(identity->root, &digest, err);
 
     if (st != WM_OK)
         return st;
     if (!wm_digest_equal(&digest, root))
-        return wm_fail(err, WM_E_UNTRUSTED,
-                       "the answer brings another root certificate than the one expected");
+        return wm_fail(err, WM_E_UNTRUSTED, "the answer brings another root certificate than the one expected");
     if (answer->server_time_ms > INT64_MAX / 2)
         return wm_fail(err, WM_E_MALFORMED, "the answer brings a time that cannot be");
     st = wm_chain_check(identity->chain, &rule, NULL, err);
     return st == WM_OK ? wm_identity_check(identity, err) : st;
 }
 
-wm_status wm_identity_accept(const Wm__Certificate *answer, wm_key *key, const char *name,
-                             const wm_digest *root, wm_identity *ret, wm_error *err)
+wm_status wm_identity_accept(const Wm__Certificate *answer, wm_key *key, const char *name, const wm_digest *root,
+                             wm_identity *ret, wm_error *err)
 {
     wm_identity identity = { .key = NULL };
-    wm_chain *roots = NULL;
-    wm_status st = wm_chain_decode(answer->chain.data, answer->chain.len, &identity.chain, err);
+    wm_chain   *roots = NULL;
+    wm_status   st = wm_chain_decode(answer->chain.data, answer->chain.len, &identity.chain, err);
 
     if (st == WM_OK)
         st = wm_chain_decode(answer->root.data, answer->root.len, &roots, err);

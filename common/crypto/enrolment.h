@@ -14,7 +14,7 @@
 
 #include "common/crypto/identity.h"
 #include "common/crypto/token.h"
-#include "wardmote.pb-c.h"
+#include "proto/wardmote.pb-c.h"
 
 /* What a renewal's proof is signed under: SHA-256(this and then the request). */
 #define WM_RENEWAL_CONTEXT "wardmote renewal"
@@ -26,15 +26,15 @@ wm_status wm_enrol_trust(const wm_token *token, const char *host, const wm_chain
 
 wm_status wm_enrol_message(const wm_token *token, wm_key *key, Wm__Enrol **ret, wm_error *err);
 wm_status wm_enrol_late_message(const wm_identity *old, wm_key *next, Wm__Enrol **ret, wm_error *err);
-void wm_enrol_message_free(Wm__Enrol *message);
+void      wm_enrol_message_free(Wm__Enrol *message);
 
 wm_status wm_renew_message(const wm_identity *old, wm_key *next, Wm__Renew **ret, wm_error *err);
-void wm_renew_message_free(Wm__Renew *message);
+void      wm_renew_message_free(Wm__Renew *message);
 
 /* Takes `key` on success. *ret <- the identity that the answer makes: its chain leads to the root with digest
  * `root`, is for this key and this name, and is valid at the server's time if the answer says one.
  * WM_E_UNTRUSTED otherwise. */
-wm_status wm_identity_accept(const Wm__Certificate *answer, wm_key *key, const char *name,
-                             const wm_digest *root, wm_identity *ret, wm_error *err);
+wm_status wm_identity_accept(const Wm__Certificate *answer, wm_key *key, const char *name, const wm_digest *root,
+                             wm_identity *ret, wm_error *err);
 
 #endif

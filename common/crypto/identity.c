@@ -24,10 +24,10 @@ bool wm_renewal_due(const wm_certificate_facts *facts, int64_t wall_ms)
 
 wm_status wm_identity_check(wm_identity *identity, wm_error *err)
 {
-    wm_chain_rule rule = { .root = identity->root, .purpose = WM_PURPOSE_GATEWAY, .ignore_dates = true };
+    wm_chain_rule        rule = { .root = identity->root, .purpose = WM_PURPOSE_GATEWAY, .ignore_dates = true };
     wm_certificate_facts facts;
-    wm_digest key;
-    wm_status st = wm_chain_check(identity->chain, &rule, &facts, err);
+    wm_digest            key;
+    wm_status            st = wm_chain_check(identity->chain, &rule, &facts, err);
 
     if (st == WM_OK)
         st = wm_key_digest(identity->key, &key, err);
@@ -64,10 +64,10 @@ static wm_status parse(const uint8_t *pem, size_t n, wm_identity *identity, wm_e
 wm_status wm_identity_load(const wm_files *files, const char *folder, wm_identity *ret, wm_error *err)
 {
     wm_identity identity = { .key = NULL };
-    char *path = wm_path_join(folder, IDENTITY_FILE);
-    uint8_t *pem = NULL;
-    size_t n = 0;
-    wm_status st;
+    char       *path = wm_path_join(folder, IDENTITY_FILE);
+    uint8_t    *pem = NULL;
+    size_t      n = 0;
+    wm_status   st;
 
     if (path == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a path");
@@ -94,8 +94,8 @@ out:
 /* Key, chain and root as one text, to be given to wm_secret_free. */
 static wm_status compose(const wm_identity *identity, char **ret, size_t *n, wm_error *err)
 {
-    char *key = NULL, *chain = NULL, *root = NULL, *all;
-    size_t n_key = 0, n_chain = 0, n_root = 0;
+    char     *key = NULL, *chain = NULL, *root = NULL, *all;
+    size_t    n_key = 0, n_chain = 0, n_root = 0;
     wm_chain *root_chain = NULL;
     wm_status st = wm_key_encode(identity->key, &key, &n_key, err);
 
@@ -125,12 +125,11 @@ out:
     return st;
 }
 
-wm_status wm_identity_save(const wm_identity *identity, const wm_files *files, const char *folder,
-                           wm_error *err)
+wm_status wm_identity_save(const wm_identity *identity, const wm_files *files, const char *folder, wm_error *err)
 {
-    char *path = wm_path_join(folder, IDENTITY_FILE), *next = wm_path_join(folder, NEXT_KEY_FILE);
-    char *pem = NULL;
-    size_t n = 0;
+    char     *path = wm_path_join(folder, IDENTITY_FILE), *next = wm_path_join(folder, NEXT_KEY_FILE);
+    char     *pem = NULL;
+    size_t    n = 0;
     wm_status st;
 
     if (path == NULL || next == NULL) {
@@ -156,7 +155,7 @@ out:
 static wm_status load_next(const wm_identity *now, const wm_files *files, const char *path, wm_key **ret,
                            wm_error *err)
 {
-    wm_key *key;
+    wm_key   *key;
     wm_digest digest;
     wm_status st = wm_key_load(files, path, &key, err);
 
@@ -172,11 +171,11 @@ static wm_status load_next(const wm_identity *now, const wm_files *files, const 
     return st;
 }
 
-wm_status wm_identity_next_key(const wm_identity *now, const wm_files *files, const char *folder,
-                               wm_key **ret, wm_error *err)
+wm_status wm_identity_next_key(const wm_identity *now, const wm_files *files, const char *folder, wm_key **ret,
+                               wm_error *err)
 {
-    char *path = wm_path_join(folder, NEXT_KEY_FILE);
-    wm_key *key;
+    char     *path = wm_path_join(folder, NEXT_KEY_FILE);
+    wm_key   *key;
     wm_status st;
 
     if (path == NULL)

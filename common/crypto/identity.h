@@ -13,9 +13,9 @@
 #include "common/crypto/chain.h"
 
 typedef struct wm_identity {
-    wm_key *key;
-    wm_chain *chain; /* the certificate and the issuing authority's; what is sent in a handshake */
-    wm_certificate *root;
+    wm_key              *key;
+    wm_chain            *chain; /* the certificate and the issuing authority's; what is sent in a handshake */
+    wm_certificate      *root;
     wm_certificate_facts facts; /* of the certificate */
 } wm_identity;
 
@@ -26,13 +26,12 @@ void wm_identity_release(wm_identity *identity);
 wm_status wm_identity_load(const wm_files *files, const char *folder, wm_identity *ret, wm_error *err);
 
 /* Durable when it returns; then next.key is removed. */
-wm_status wm_identity_save(const wm_identity *identity, const wm_files *files, const char *folder,
-                           wm_error *err);
+wm_status wm_identity_save(const wm_identity *identity, const wm_files *files, const char *folder, wm_error *err);
 
 /* The key for the next certificate: that of next.key, or a fresh one written there. `now` is the identity in
  * use, or NULL; a next.key left over from the renewal that made it is not taken again. */
-wm_status wm_identity_next_key(const wm_identity *now, const wm_files *files, const char *folder,
-                               wm_key **ret, wm_error *err);
+wm_status wm_identity_next_key(const wm_identity *now, const wm_files *files, const char *folder, wm_key **ret,
+                               wm_error *err);
 
 /* WM_OK if key, chain and root go together as a gateway's, dates left aside; fills identity->facts. */
 wm_status wm_identity_check(wm_identity *identity, wm_error *err);

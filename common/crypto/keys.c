@@ -35,9 +35,9 @@ void wm_key_free(wm_key *key)
 wm_status wm_key_encode(const wm_key *key, char **ret, size_t *n, wm_error *err)
 {
     wm_status st = WM_OK;
-    BIO *bio = BIO_new(BIO_s_secmem()); /* its buffer is cleared whenever it grows and at the end */
-    char *chars, *copy;
-    long size;
+    BIO      *bio = BIO_new(BIO_s_secmem()); /* its buffer is cleared whenever it grows and at the end */
+    char     *chars, *copy;
+    long      size;
 
     if (bio == NULL || PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1 ||
         (size = BIO_get_mem_data(bio, &chars)) <= 0) {
@@ -70,10 +70,10 @@ static int no_passphrase(char *buffer, int size, int writing, void *context)
 
 wm_status wm_key_check(wm_key *key, wm_error *err)
 {
-    char group[64] = "";
-    size_t length = 0;
-    int explicit_curve = 0;
-    wm_status st = WM_OK;
+    char          group[64] = "";
+    size_t        length = 0;
+    int           explicit_curve = 0;
+    wm_status     st = WM_OK;
     EVP_PKEY_CTX *check = NULL;
 
     /* A curve that is spelled out could be any curve (CVE-2020-0601); only the name will do. */
@@ -94,8 +94,8 @@ wm_status wm_key_check(wm_key *key, wm_error *err)
 wm_status wm_key_decode(const void *pem, size_t n, wm_key **ret, wm_error *err)
 {
     wm_status st;
-    BIO *bio;
-    wm_key *key;
+    BIO      *bio;
+    wm_key   *key;
 
     if (n > KEY_FILE_MAX)
         return wm_fail(err, WM_E_RANGE, "a private key of %zu bytes, at most %d are read", n, KEY_FILE_MAX);
@@ -117,8 +117,8 @@ wm_status wm_key_decode(const void *pem, size_t n, wm_key **ret, wm_error *err)
 
 wm_status wm_key_save(const wm_key *key, const wm_files *files, const char *path, wm_error *err)
 {
-    char *pem;
-    size_t n;
+    char     *pem;
+    size_t    n;
     wm_status st = wm_key_encode(key, &pem, &n, err);
 
     if (st != WM_OK)
@@ -130,8 +130,8 @@ wm_status wm_key_save(const wm_key *key, const wm_files *files, const char *path
 
 wm_status wm_key_load(const wm_files *files, const char *path, wm_key **ret, wm_error *err)
 {
-    uint8_t *pem;
-    size_t n;
+    uint8_t  *pem;
+    size_t    n;
     wm_status st = files->read(files, path, KEY_FILE_MAX, &pem, &n, err);
 
     if (st != WM_OK)
@@ -146,7 +146,7 @@ wm_status wm_key_load(const wm_files *files, const char *path, wm_key **ret, wm_
 wm_status wm_key_digest(const wm_key *key, wm_digest *ret, wm_error *err)
 {
     unsigned char *der = NULL;
-    int n = i2d_PUBKEY(key, &der);
+    int            n = i2d_PUBKEY(key, &der);
 
     if (n <= 0)
         return wm_openssl_fail(err, WM_E_NOMEM, "cannot encode a public key");
@@ -158,9 +158,9 @@ wm_status wm_key_digest(const wm_key *key, wm_digest *ret, wm_error *err)
 wm_status wm_key_sign(wm_key *key, const char *context, const void *bytes, size_t n, wm_signature *ret,
                       wm_error *err)
 {
-    wm_status st = WM_OK;
+    wm_status   st = WM_OK;
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    size_t size = sizeof ret->bytes;
+    size_t      size = sizeof ret->bytes;
 
     if (md == NULL || EVP_DigestSignInit_ex(md, NULL, "SHA256", NULL, NULL, key, NULL) != 1 ||
         EVP_DigestSignUpdate(md, context, strlen(context)) != 1 || EVP_DigestSignUpdate(md, bytes, n) != 1 ||
@@ -175,12 +175,11 @@ wm_status wm_key_sign(wm_key *key, const char *context, const void *bytes, size_
 wm_status wm_key_verify(wm_key *key, const char *context, const void *bytes, size_t n, const void *signature,
                         size_t n_signature, wm_error *err)
 {
-    wm_status st = WM_OK;
+    wm_status   st = WM_OK;
     EVP_MD_CTX *md = EVP_MD_CTX_new();
 
     if (md == NULL || EVP_DigestVerifyInit_ex(md, NULL, "SHA256", NULL, NULL, key, NULL) != 1 ||
-        EVP_DigestVerifyUpdate(md, context, strlen(context)) != 1 ||
-        EVP_DigestVerifyUpdate(md, bytes, n) != 1)
+        EVP_DigestVerifyUpdate(md, context, strlen(context)) != 1 || EVP_DigestVerifyUpdate(md, bytes, n) != 1)
         st = wm_openssl_fail(err, WM_E_NOMEM, "cannot check a signature");
     else if (EVP_DigestVerifyFinal(md, signature, n_signature) != 1)
         st = wm_openssl_fail(err, WM_E_UNTRUSTED, "the signature was not made by this key over these bytes");

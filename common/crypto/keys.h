@@ -17,7 +17,7 @@ typedef struct evp_pkey_st wm_key;
 
 /* A fresh pair from OpenSSL's generator. *ret: the caller's, to wm_key_free. */
 wm_status wm_key_new(wm_key **ret, wm_error *err);
-void wm_key_free(wm_key *key);
+void      wm_key_free(wm_key *key);
 
 /* Private, as PEM in memory of *n characters and a zero; to be given to wm_secret_free. */
 wm_status wm_key_encode(const wm_key *key, char **ret, size_t *n, wm_error *err);
@@ -40,7 +40,7 @@ wm_status wm_key_check(wm_key *key, wm_error *err);
 enum { WM_SIGNATURE_MAX = 80 };
 typedef struct wm_signature {
     uint8_t bytes[WM_SIGNATURE_MAX]; /* DER */
-    size_t size;
+    size_t  size;
 } wm_signature;
 
 /* ECDSA over SHA-256(context and then bytes[n]). The context says what is signed, so that a signature made

@@ -9,11 +9,11 @@
 
 wm_status wm_request_make(wm_key *key, uint8_t **ret, size_t *n, wm_error *err)
 {
-    wm_status st = WM_OK;
-    X509_REQ *request = X509_REQ_new();
+    wm_status      st = WM_OK;
+    X509_REQ      *request = X509_REQ_new();
     unsigned char *der = NULL;
-    uint8_t *copy;
-    int size = 0;
+    uint8_t       *copy;
+    int            size = 0;
 
     if (request == NULL || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
         X509_REQ_set_pubkey(request, key) != 1 || X509_REQ_sign(request, key, EVP_sha256()) <= 0 ||
@@ -38,9 +38,9 @@ out:
 wm_status wm_request_read(const void *bytes, size_t n, wm_key **ret, wm_error *err)
 {
     const unsigned char *at = bytes;
-    X509_REQ *request;
-    wm_key *key;
-    wm_status st;
+    X509_REQ            *request;
+    wm_key              *key;
+    wm_status            st;
 
     if (n > WM_REQUEST_BYTES)
         return wm_fail(err, WM_E_RANGE, "a certificate request of %zu bytes, at most %d are read", n,

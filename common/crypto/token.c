@@ -21,9 +21,9 @@ bool wm_address_split(const char *address, char host[WM_HOST_TEXT], uint16_t *po
 {
     const char *colon = strrchr(address, ':');
     const char *first = address, *end = colon;
-    char name[WM_HOST_TEXT];
-    uint32_t number = 0;
-    size_t n;
+    char        name[WM_HOST_TEXT];
+    uint32_t    number = 0;
+    size_t      n;
 
     if (colon == NULL || strlen(colon + 1) < 1 || strlen(colon + 1) > 5)
         return false;
@@ -51,7 +51,7 @@ bool wm_address_split(const char *address, char host[WM_HOST_TEXT], uint16_t *po
 
 static wm_status check_contents(const wm_token *token, wm_error *err)
 {
-    char host[WM_HOST_TEXT];
+    char     host[WM_HOST_TEXT];
     uint16_t port;
 
     if (token->n_addresses < 1 || token->n_addresses > WM_TOKEN_ADDRESSES)
@@ -95,7 +95,7 @@ static wm_digest checksum_of(const uint8_t *bytes, size_t n)
 
 wm_status wm_token_encode(const wm_token *token, char *text, wm_error *err)
 {
-    uint8_t bytes[BYTES_MAX], *to = bytes;
+    uint8_t   bytes[BYTES_MAX], *to = bytes;
     wm_digest checksum;
     wm_status st = check_contents(token, err);
 
@@ -119,7 +119,7 @@ wm_status wm_token_encode(const wm_token *token, char *text, wm_error *err)
 /* What is left of the bytes. Each take_ is false when they end too early. */
 typedef struct reader {
     const uint8_t *at;
-    size_t left;
+    size_t         left;
 } reader;
 
 static bool take(reader *from, void *to, size_t n)
@@ -153,8 +153,8 @@ static bool take_token(reader *from, wm_token *token)
         if (!take_text(from, token->addresses[i], sizeof token->addresses[i]))
             return false;
     return take(from, token->root.bytes, WM_DIGEST_SIZE) && take(from, token->id, WM_TOKEN_ID_SIZE) &&
-           take_text(from, token->name, sizeof token->name) &&
-           take(from, token->secret, WM_TOKEN_SECRET_SIZE) && from->left == 0;
+           take_text(from, token->name, sizeof token->name) && take(from, token->secret, WM_TOKEN_SECRET_SIZE) &&
+           from->left == 0;
 }
 
 static bool is_space(char c)
@@ -164,8 +164,8 @@ static bool is_space(char c)
 
 static wm_status decode_trimmed(const char *text, size_t n, wm_token *token, wm_error *err)
 {
-    uint8_t bytes[BYTES_MAX];
-    size_t size;
+    uint8_t   bytes[BYTES_MAX];
+    size_t    size;
     wm_digest checksum;
     wm_status st;
 
@@ -190,7 +190,7 @@ out:
 
 wm_status wm_token_decode(const char *text, size_t n, wm_token *ret, wm_error *err)
 {
-    wm_token token = { .n_addresses = 0 };
+    wm_token  token = { .n_addresses = 0 };
     wm_status st;
 
     while (n > 0 && is_space(text[0]))
@@ -200,8 +200,8 @@ wm_status wm_token_decode(const char *text, size_t n, wm_token *ret, wm_error *e
     if (n < PREFIX_SIZE || memcmp(text, PREFIX, PREFIX_SIZE) != 0)
         return wm_fail(err, WM_E_MALFORMED, "this is no token: one begins with \"%s\"", PREFIX);
     if (n >= WM_TOKEN_TEXT)
-        return wm_fail(err, WM_E_MALFORMED, "a token has at most %d characters, this has %zu",
-                       WM_TOKEN_TEXT - 1, n);
+        return wm_fail(err, WM_E_MALFORMED, "a token has at most %d characters, this has %zu", WM_TOKEN_TEXT - 1,
+                       n);
     st = decode_trimmed(text + PREFIX_SIZE, n - PREFIX_SIZE, &token, err);
     if (st == WM_OK)
         *ret = token;

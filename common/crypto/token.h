@@ -24,12 +24,12 @@ enum {
 };
 
 typedef struct wm_token {
-    char addresses[WM_TOKEN_ADDRESSES][WM_ADDRESS_TEXT]; /* host:port, [address]:port for IPv6 */
-    size_t n_addresses;                                  /* 1 to WM_TOKEN_ADDRESSES */
+    char      addresses[WM_TOKEN_ADDRESSES][WM_ADDRESS_TEXT]; /* host:port, [address]:port for IPv6 */
+    size_t    n_addresses;                                    /* 1 to WM_TOKEN_ADDRESSES */
     wm_digest root;
-    uint8_t id[WM_TOKEN_ID_SIZE];
-    char name[WM_NAME_TEXT];
-    uint8_t secret[WM_TOKEN_SECRET_SIZE];
+    uint8_t   id[WM_TOKEN_ID_SIZE];
+    char      name[WM_NAME_TEXT];
+    uint8_t   secret[WM_TOKEN_SECRET_SIZE];
 } wm_token;
 
 /* WM_E_INVALID: an address or the name is not fit. text[WM_TOKEN_TEXT]. */

@@ -14,14 +14,14 @@ enum { PKI_NOW_S = 1790000000 }; /* 2026-09-21 */
 #define PKI_NOW (PKI_NOW_S * 1000ll)
 
 typedef struct pki {
-    wm_key *root_key, *issuing_key;
+    wm_key         *root_key, *issuing_key;
     wm_certificate *root, *issuing;
-    wm_authority root_authority, authority;
+    wm_authority    root_authority, authority;
 } pki;
 
 static inline pki pki_new(int64_t wall_ms)
 {
-    pki p = { .root = NULL };
+    pki      p = { .root = NULL };
     wm_error err;
 
     assert_ok(wm_key_new(&p.root_key, &err), &err);
@@ -44,8 +44,8 @@ static inline void pki_free(pki *p)
 static inline wm_certificate *pki_issue(const pki *p, wm_key *key, wm_purpose purpose, const char *name,
                                         int64_t wall_ms, int64_t life_ms)
 {
-    wm_certificate *certificate;
-    wm_error err;
+    wm_certificate      *certificate;
+    wm_error             err;
     wm_certificate_order order = { key, purpose, &name, 1, wall_ms, life_ms };
 
     assert_ok(wm_authority_issue(&p->authority, &order, &certificate, &err), &err);
@@ -55,7 +55,7 @@ static inline wm_certificate *pki_issue(const pki *p, wm_key *key, wm_purpose pu
 static inline wm_chain *pki_chain(wm_certificate *a, wm_certificate *b, wm_certificate *c)
 {
     wm_chain *chain;
-    wm_error err;
+    wm_error  err;
 
     assert_ok(wm_chain_of((wm_certificate *const[]){ a, b, c }, 3, &chain, &err), &err);
     return chain;

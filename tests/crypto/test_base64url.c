@@ -14,8 +14,8 @@ static const struct {
 static void the_vectors_of_rfc_4648_hold_both_ways(void **state)
 {
     uint8_t bytes[16];
-    char text[16];
-    size_t n;
+    char    text[16];
+    size_t  n;
 
     (void)state;
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
@@ -50,20 +50,20 @@ static const struct {
 static void whatever_has_a_second_form_is_refused(void **state)
 {
     uint8_t bytes[5];
-    size_t n = 77;
+    size_t  n = 77;
 
     (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-        assert_case(refusals[i].says, !wm_base64url_decode(refusals[i].text, strlen(refusals[i].text), bytes,
-                                                           sizeof bytes, &n));
+        assert_case(refusals[i].says,
+                    !wm_base64url_decode(refusals[i].text, strlen(refusals[i].text), bytes, sizeof bytes, &n));
     assert_int_equal(n, 77);
 }
 
 static void every_pair_of_bytes_comes_back(void **state)
 {
     uint8_t in[2], out[2];
-    char text[4];
-    size_t n;
+    char    text[4];
+    size_t  n;
 
     (void)state;
     for (int v = 0; v < 65536; v++) {

@@ -8,11 +8,11 @@
 static const struct {
     const char *says;
     enum { NORTH, SERVER, ISSUING, FOREIGN_NORTH, LONE_NORTH } who;
-    wm_purpose purpose;
+    wm_purpose  purpose;
     const char *name;
-    int64_t day; /* after PKI_NOW, when it is looked at */
-    bool ignore_dates;
-    bool holds;
+    int64_t     day; /* after PKI_NOW, when it is looked at */
+    bool        ignore_dates;
+    bool        holds;
     const char *word; /* of the sentence that refuses it */
 } rows[] = {
     { "a gateway under its own name", NORTH, WM_PURPOSE_GATEWAY, "north", 0, false, true, NULL },
@@ -27,10 +27,8 @@ static const struct {
     { "the server under an address that it has not", SERVER, WM_PURPOSE_SERVER, "127.0.0.1", 0, false, false,
       "127.0.0.1" },
     { "the server posing as a gateway", SERVER, WM_PURPOSE_GATEWAY, NULL, 0, false, false, "not a gateway" },
-    { "an authority posing as a gateway", ISSUING, WM_PURPOSE_GATEWAY, NULL, 0, false, false,
-      "not a gateway" },
-    { "an authority posing as the server", ISSUING, WM_PURPOSE_SERVER, NULL, 0, false, false,
-      "not a server" },
+    { "an authority posing as a gateway", ISSUING, WM_PURPOSE_GATEWAY, NULL, 0, false, false, "not a gateway" },
+    { "an authority posing as the server", ISSUING, WM_PURPOSE_SERVER, NULL, 0, false, false, "not a server" },
     { "a gateway of another office", FOREIGN_NORTH, WM_PURPOSE_GATEWAY, "north", 0, false, false,
       "lead to the root" },
     { "a gateway without the authority between", LONE_NORTH, WM_PURPOSE_GATEWAY, "north", 0, false, false,
@@ -38,19 +36,18 @@ static const struct {
     { "an expired gateway", NORTH, WM_PURPOSE_GATEWAY, "north", 8, false, false, "expired" },
     { "an expired gateway, dates left aside", NORTH, WM_PURPOSE_GATEWAY, "north", 8, true, true, NULL },
     { "a gateway before its time", NORTH, WM_PURPOSE_GATEWAY, "north", -1, false, false, "not valid before" },
-    { "a gateway before its time, dates left aside", NORTH, WM_PURPOSE_GATEWAY, "north", -9000, true, true,
-      NULL },
+    { "a gateway before its time, dates left aside", NORTH, WM_PURPOSE_GATEWAY, "north", -9000, true, true, NULL },
     { "a foreign gateway, dates left aside", FOREIGN_NORTH, WM_PURPOSE_GATEWAY, "north", 0, true, false,
       "lead to the root" },
 };
 
 static void chains_hold_or_are_refused_with_a_word_that_says_why(void **state)
 {
-    pki office = pki_new(PKI_NOW), foreign = pki_new(PKI_NOW);
-    wm_key *key;
-    wm_error err;
+    pki             office = pki_new(PKI_NOW), foreign = pki_new(PKI_NOW);
+    wm_key         *key;
+    wm_error        err;
     wm_certificate *north, *server, *foreign_north;
-    wm_chain *chains[5];
+    wm_chain       *chains[5];
 
     (void)state;
     assert_ok(wm_key_new(&key, &err), &err);
@@ -65,7 +62,7 @@ static void chains_hold_or_are_refused_with_a_word_that_says_why(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         wm_chain_rule rule = { office.root, rows[i].purpose, rows[i].name, PKI_NOW + rows[i].day * WM_DAY_MS,
                                rows[i].ignore_dates };
-        wm_status st = wm_chain_check(chains[rows[i].who], &rule, NULL, &err);
+        wm_status     st = wm_chain_check(chains[rows[i].who], &rule, NULL, &err);
 
         if (rows[i].holds && st != WM_OK)
             print_error("%s\n", err.text);
@@ -89,12 +86,12 @@ static void chains_hold_or_are_refused_with_a_word_that_says_why(void **state)
  * name. */
 static void a_gateway_is_no_authority(void **state)
 {
-    pki office = pki_new(PKI_NOW), evil;
-    wm_key *key;
-    wm_error err;
+    pki             office = pki_new(PKI_NOW), evil;
+    wm_key         *key;
+    wm_error        err;
     wm_certificate *north, *forged;
-    wm_chain *chain;
-    wm_chain_rule rule = { office.root, WM_PURPOSE_GATEWAY, "south", PKI_NOW, false };
+    wm_chain       *chain;
+    wm_chain_rule   rule = { office.root, WM_PURPOSE_GATEWAY, "south", PKI_NOW, false };
 
     (void)state;
     assert_ok(wm_key_new(&key, &err), &err);
@@ -120,11 +117,11 @@ static void a_gateway_is_no_authority(void **state)
 static void a_server_answers_to_all_its_names_and_addresses(void **state)
 {
     static const char *const names[] = { "office.example", "localhost", "127.0.0.1", "::1" };
-    pki office = pki_new(PKI_NOW);
-    wm_certificate_order order = { office.issuing_key, WM_PURPOSE_SERVER, names, 4, PKI_NOW, WM_DAY_MS };
-    wm_certificate *server;
-    wm_certificate_facts facts;
-    wm_error err;
+    pki                      office = pki_new(PKI_NOW);
+    wm_certificate_order     order = { office.issuing_key, WM_PURPOSE_SERVER, names, 4, PKI_NOW, WM_DAY_MS };
+    wm_certificate          *server;
+    wm_certificate_facts     facts;
+    wm_error                 err;
 
     (void)state;
     assert_ok(wm_authority_issue(&office.authority, &order, &server, &err), &err);
@@ -152,11 +149,11 @@ static void a_server_answers_to_all_its_names_and_addresses(void **state)
 
 static void serials_are_random_and_dates_stay_within_the_authority(void **state)
 {
-    pki office = pki_new(PKI_NOW);
+    pki                  office = pki_new(PKI_NOW);
     wm_certificate_facts authority, facts;
-    wm_serial seen[64], parsed;
-    wm_error err;
-    char text[WM_SERIAL_TEXT];
+    wm_serial            seen[64], parsed;
+    wm_error             err;
+    char                 text[WM_SERIAL_TEXT];
 
     (void)state;
     assert_ok(wm_certificate_look(office.issuing, &authority, &err), &err);
@@ -181,15 +178,13 @@ static void serials_are_random_and_dates_stay_within_the_authority(void **state)
 
 static void an_authority_out_of_its_time_issues_nothing(void **state)
 {
-    pki office = pki_new(PKI_NOW);
-    wm_certificate_order order = { office.issuing_key,
-                                   WM_PURPOSE_GATEWAY,
-                                   (const char *const[]){ "north" },
-                                   1,
-                                   PKI_NOW + 11 * 365 * WM_DAY_MS,
-                                   WM_DAY_MS };
+    pki                  office = pki_new(PKI_NOW);
+    wm_certificate_order order = {
+        office.issuing_key, WM_PURPOSE_GATEWAY, (const char *const[]){ "north" }, 1, PKI_NOW + 11 * 365 * WM_DAY_MS,
+        WM_DAY_MS
+    };
     wm_certificate *c;
-    wm_error err;
+    wm_error        err;
 
     (void)state;
     assert_int_equal(wm_authority_issue(&office.authority, &order, &c, &err), WM_E_UNTRUSTED);
@@ -200,11 +195,11 @@ static void an_authority_out_of_its_time_issues_nothing(void **state)
 
 static void a_chain_text_is_read_within_limits(void **state)
 {
-    pki office = pki_new(PKI_NOW);
+    pki       office = pki_new(PKI_NOW);
     wm_chain *chain = pki_chain(office.issuing, office.root, NULL), *back;
-    char *pem, big[WM_CHAIN_BYTES + 1], five[WM_CHAIN_BYTES];
-    size_t n, n_root;
-    wm_error err;
+    char     *pem, big[WM_CHAIN_BYTES + 1], five[WM_CHAIN_BYTES];
+    size_t    n, n_root;
+    wm_error  err;
 
     (void)state;
     assert_ok(wm_chain_encode(chain, &pem, &n, &err), &err);
@@ -237,11 +232,11 @@ static void a_chain_text_is_read_within_limits(void **state)
 
 static void write_chain(const char *path, wm_certificate *certificate)
 {
-    wm_chain *chain = pki_chain(certificate, NULL, NULL);
+    wm_chain       *chain = pki_chain(certificate, NULL, NULL);
     const wm_files *files = wm_files_system();
-    char *pem;
-    size_t n;
-    wm_error err;
+    char           *pem;
+    size_t          n;
+    wm_error        err;
 
     assert_ok(wm_chain_encode(chain, &pem, &n, &err), &err);
     assert_ok(files->replace(files, path, pem, n, 0644, &err), &err);
@@ -252,11 +247,11 @@ static void write_chain(const char *path, wm_certificate *certificate)
 /* Another implementation of the path, so that our strictness is not only our own. */
 static void openssl_verify_agrees(void **state)
 {
-    char folder[4096], command[8192], *root, *issuing, *leaf;
-    pki office;
+    char            folder[4096], command[8192], *root, *issuing, *leaf;
+    pki             office;
     wm_certificate *north;
-    wm_error err;
-    wm_clock clock = wm_clock_system();
+    wm_error        err;
+    wm_clock        clock = wm_clock_system();
 
     (void)state;
     if (system("openssl version >/dev/null 2>&1") != 0)
@@ -276,8 +271,8 @@ static void openssl_verify_agrees(void **state)
              root, issuing, leaf);
     assert_int_equal(system(command), 0);
     snprintf(command, sizeof command,
-             "openssl verify -x509_strict -purpose sslserver -CAfile %s -untrusted %s %s >/dev/null 2>&1",
-             root, issuing, leaf);
+             "openssl verify -x509_strict -purpose sslserver -CAfile %s -untrusted %s %s >/dev/null 2>&1", root,
+             issuing, leaf);
     assert_int_not_equal(system(command), 0);
     assert_ok(wm_folder_remove(folder, &err), &err);
     wm_certificate_free(north);
@@ -289,7 +284,7 @@ static void openssl_verify_agrees(void **state)
 
 static const struct {
     const char *name;
-    bool ok;
+    bool        ok;
 } names[] = {
     { "north", true },
     { "n", true },

@@ -10,11 +10,11 @@
 static void a_key_comes_back_from_its_file_and_only_its_owner_may_read_it(void **state)
 {
     const wm_files *files = wm_files_system();
-    char folder[4096], *path;
-    wm_key *key, *again;
-    wm_digest a, b;
-    struct stat info;
-    wm_error err;
+    char            folder[4096], *path;
+    wm_key         *key, *again;
+    wm_digest       a, b;
+    struct stat     info;
+    wm_error        err;
 
     (void)state;
     path = wm_path_join(wm_test_folder(folder), "some.key");
@@ -43,15 +43,14 @@ static const char rfc6979_key[] = "-----BEGIN EC PRIVATE KEY-----\n"
 
 static void what_is_not_a_p256_key_in_the_clear_is_refused(void **state)
 {
-    char *encrypted = NULL;
-    wm_key *p384 = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384"),
-           *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    wm_key *rsa = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048), *key;
-    BIO *bio = BIO_new(BIO_s_mem());
+    char    *encrypted = NULL;
+    wm_key  *p384 = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384"), *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    wm_key  *rsa = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048), *key;
+    BIO     *bio = BIO_new(BIO_s_mem());
     wm_error err;
-    long n;
-    char *pem;
-    size_t n_pem;
+    long     n;
+    char    *pem;
+    size_t   n_pem;
 
     (void)state;
     for (int i = 0; i < 3; i++) {
@@ -61,8 +60,7 @@ static void what_is_not_a_p256_key_in_the_clear_is_refused(void **state)
     }
     assert_ok(wm_key_new(&key, &err), &err);
     assert_int_equal(
-        PEM_write_bio_PrivateKey(bio, key, EVP_aes_128_cbc(), (unsigned char[]){ "secret" }, 6, NULL, NULL),
-        1);
+        PEM_write_bio_PrivateKey(bio, key, EVP_aes_128_cbc(), (unsigned char[]){ "secret" }, 6, NULL, NULL), 1);
     wm_key_free(key);
     n = BIO_get_mem_data(bio, &encrypted);
     assert_int_equal(wm_key_decode(encrypted, (size_t)n, &key, &err), WM_E_MALFORMED);
@@ -80,13 +78,12 @@ static void what_is_not_a_p256_key_in_the_clear_is_refused(void **state)
 static void the_signature_of_rfc_6979_holds(void **state)
 {
     static const uint8_t signature[] = {
-        0x30, 0x46, 0x02, 0x21, 0x00, 0xef, 0xd4, 0x8b, 0x2a, 0xac, 0xb6, 0xa8, 0xfd, 0x11, 0x40,
-        0xdd, 0x9c, 0xd4, 0x5e, 0x81, 0xd6, 0x9d, 0x2c, 0x87, 0x7b, 0x56, 0xaa, 0xf9, 0x91, 0xc3,
-        0x4d, 0x0e, 0xa8, 0x4e, 0xaf, 0x37, 0x16, 0x02, 0x21, 0x00, 0xf7, 0xcb, 0x1c, 0x94, 0x2d,
-        0x65, 0x7c, 0x41, 0xd4, 0x36, 0xc7, 0xa1, 0xb6, 0xe2, 0x9f, 0x65, 0xf3, 0xe9, 0x00, 0xdb,
-        0xb9, 0xaf, 0xf4, 0x06, 0x4d, 0xc4, 0xab, 0x2f, 0x84, 0x3a, 0xcd, 0xa8,
+        0x30, 0x46, 0x02, 0x21, 0x00, 0xef, 0xd4, 0x8b, 0x2a, 0xac, 0xb6, 0xa8, 0xfd, 0x11, 0x40, 0xdd, 0x9c, 0xd4,
+        0x5e, 0x81, 0xd6, 0x9d, 0x2c, 0x87, 0x7b, 0x56, 0xaa, 0xf9, 0x91, 0xc3, 0x4d, 0x0e, 0xa8, 0x4e, 0xaf, 0x37,
+        0x16, 0x02, 0x21, 0x00, 0xf7, 0xcb, 0x1c, 0x94, 0x2d, 0x65, 0x7c, 0x41, 0xd4, 0x36, 0xc7, 0xa1, 0xb6, 0xe2,
+        0x9f, 0x65, 0xf3, 0xe9, 0x00, 0xdb, 0xb9, 0xaf, 0xf4, 0x06, 0x4d, 0xc4, 0xab, 0x2f, 0x84, 0x3a, 0xcd, 0xa8,
     };
-    wm_key *key;
+    wm_key  *key;
     wm_error err;
 
     (void)state;
@@ -99,9 +96,9 @@ static void the_signature_of_rfc_6979_holds(void **state)
 
 static void a_signature_holds_for_its_key_context_and_bytes_only(void **state)
 {
-    wm_key *key, *other;
+    wm_key      *key, *other;
     wm_signature signature;
-    wm_error err;
+    wm_error     err;
 
     (void)state;
     assert_ok(wm_key_new(&key, &err), &err);

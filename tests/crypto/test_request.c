@@ -7,11 +7,11 @@
 
 static void a_request_gives_back_the_key_that_signed_it(void **state)
 {
-    wm_key *key, *back;
+    wm_key   *key, *back;
     wm_digest a, b;
-    uint8_t *bytes;
-    size_t n;
-    wm_error err;
+    uint8_t  *bytes;
+    size_t    n;
+    wm_error  err;
 
     (void)state;
     assert_ok(wm_key_new(&key, &err), &err);
@@ -28,9 +28,9 @@ static void a_request_gives_back_the_key_that_signed_it(void **state)
 
 static void every_flipped_bit_and_every_cut_is_refused(void **state)
 {
-    wm_key *key, *back;
+    wm_key  *key, *back;
     uint8_t *bytes, *cut;
-    size_t n;
+    size_t   n;
     wm_error err;
 
     (void)state;
@@ -54,12 +54,12 @@ static void every_flipped_bit_and_every_cut_is_refused(void **state)
 
 static void foreign_kinds_of_key_and_long_requests_are_refused(void **state)
 {
-    wm_key *keys[] = { EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384"),
-                       EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1"),
-                       EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048) };
-    wm_key *back, *key;
+    wm_key  *keys[] = { EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384"),
+                        EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1"),
+                        EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048) };
+    wm_key  *back, *key;
     uint8_t *bytes, big[WM_REQUEST_BYTES + 1] = { 0x30 };
-    size_t n;
+    size_t   n;
     wm_error err;
 
     (void)state;

@@ -24,7 +24,7 @@ static wm_token sample(void)
 static void a_token_comes_back_from_its_text(void **state)
 {
     wm_token token = sample(), back;
-    char text[WM_TOKEN_TEXT], pasted[WM_TOKEN_TEXT + 8];
+    char     text[WM_TOKEN_TEXT], pasted[WM_TOKEN_TEXT + 8];
     wm_error err;
 
     (void)state;
@@ -38,9 +38,9 @@ static void a_token_comes_back_from_its_text(void **state)
 static void any_one_character_changed_is_refused(void **state)
 {
     wm_token token = sample(), back;
-    char text[WM_TOKEN_TEXT];
+    char     text[WM_TOKEN_TEXT];
     wm_error err;
-    size_t n, refused = 0;
+    size_t   n, refused = 0;
 
     (void)state;
     assert_ok(wm_token_encode(&token, text, &err), &err);
@@ -65,9 +65,9 @@ static void any_one_character_changed_is_refused(void **state)
 static void every_truncation_and_extension_is_recognised_as_one(void **state)
 {
     wm_token token = sample(), back;
-    char text[WM_TOKEN_TEXT + 4];
+    char     text[WM_TOKEN_TEXT + 4];
     wm_error err;
-    size_t n;
+    size_t   n;
 
     (void)state;
     assert_ok(wm_token_encode(&token, text, &err), &err);
@@ -85,7 +85,7 @@ static void every_truncation_and_extension_is_recognised_as_one(void **state)
 /* A whole token with a right checksum around bytes that we choose. */
 static size_t wrap(const uint8_t *bytes, size_t n, char *text)
 {
-    uint8_t all[4096];
+    uint8_t   all[4096];
     wm_sha256 sha;
     wm_digest digest;
 
@@ -105,8 +105,8 @@ static void a_right_checksum_does_not_make_wrong_contents_right(void **state)
 {
     static const struct {
         const char *says;
-        size_t at; /* byte that is changed */
-        uint8_t value;
+        size_t      at; /* byte that is changed */
+        uint8_t     value;
     } rows[] = {
         { "no address", 0, 0 },
         { "five addresses", 0, 5 },
@@ -121,9 +121,9 @@ static void a_right_checksum_does_not_make_wrong_contents_right(void **state)
         { "a name that is too long", 1 + 3 + 24 + 18 + 13 + 32 + 16, 64 },
     };
     wm_token token = sample(), back;
-    char text[WM_TOKEN_TEXT * 4];
-    uint8_t bytes[1024];
-    size_t n;
+    char     text[WM_TOKEN_TEXT * 4];
+    uint8_t  bytes[1024];
+    size_t   n;
     wm_error err;
 
     (void)state;
@@ -146,7 +146,7 @@ static void a_right_checksum_does_not_make_wrong_contents_right(void **state)
 static const struct {
     const char *address;
     const char *host; /* NULL: refused */
-    uint16_t port;
+    uint16_t    port;
 } addresses[] = {
     { "office:7443", "office", 7443 },
     { "a.b-c.example:1", "a.b-c.example", 1 },
@@ -175,7 +175,7 @@ static const struct {
 
 static void an_address_is_a_host_and_a_port(void **state)
 {
-    char host[WM_HOST_TEXT];
+    char     host[WM_HOST_TEXT];
     uint16_t port;
 
     (void)state;
@@ -193,7 +193,7 @@ static void an_address_is_a_host_and_a_port(void **state)
 static void the_longest_token_has_room(void **state)
 {
     wm_token token = sample(), back;
-    char text[WM_TOKEN_TEXT];
+    char     text[WM_TOKEN_TEXT];
     wm_error err;
 
     (void)state;

@@ -1,0 +1,649 @@
+/* tests/server/test_issuer.c */
+#include "tests/server/gateways.h"
+
+#include "common/wire/envelope.h"
+
+#include <pthread.h>
+
+static void a_token_gives_one_certificate_for_its_name(void **state)
+{
+    place      *p = place_new();
+    wm_identity north = place_join(p, "north");
+
+    (void)state;
+    assert_string_equal(north.facts.name, "north");
+    assert_true(north.facts.for_gateway && !north.facts.for_server);
+    assert_true(north.facts.not_after_ms == NOW + 7 * WM_DAY_MS);
+    assert_int_equal(wm_chain_size(north.chain), 2);
+    wm_identity_release(&north);
+    place_free(p);
+}
+
+static void the_same_key_gets_the_same_answer_and_another_key_none(void **state)
+{
+    place      *p = place_new();
+    wm_token    token = place_token(p, "north", 0);
+    wm_key     *key = new_key(), *other = new_key();
+    Wm__Issued *first = place_enrol(p, &token, key), *again;
+
+    (void)state;
+    assert_int_equal(first->code, WM_OK);
+    for (int i = 0; i < 3; i++) {
+        again = place_enrol(p, &token, key);
+        assert_int_equal(again->code, WM_OK);
+        assert_int_equal(again->chain.len, first->chain.len);
+        assert_memory_equal(again->chain.data, first->chain.data, first->chain.len);
+        wm_issued_free(again);
+        if (i == 0)
+            place_advance(p, 3 * WM_DAY_MS); /* long after the token's end: the answer may have been lost */
+        if (i == 1) {                        /* and after a restart */
+            wm_issuer_free(p->issuer);
+            place_open(p);
+        }
+    }
+    assert_refused(place_enrol(p, &token, other), WM_E_EXISTS, "used already");
+    place_advance(p, 5 * WM_DAY_MS);
+    assert_refused(place_enrol(p, &token, key), WM_E_REFUSED, "has expired");
+    wm_issued_free(first);
+    wm_key_free(key);
+    wm_key_free(other);
+    place_free(p);
+}
+
+static void a_token_lives_as_long_as_it_was_given(void **state)
+{
+    static const struct {
+        const char *says;
+        uint64_t    ttl_ms;
+        int64_t     after_ms;
+        bool        good;
+    } rows[] = {
+        { "the usual quarter of an hour, just before its end", 0, 15 * MINUTE - 1, true },
+        { "the usual quarter of an hour, at its end", 0, 15 * MINUTE, false },
+        { "a day, an hour before its end", WM_DAY_MS, 23 * 60 * MINUTE, true },
+        { "a day, after it", WM_DAY_MS, WM_DAY_MS + 1, false },
+        { "a second, at once", 1000, 0, true },
+        { "a second, after two", 1000, 2000, false },
+    };
+    place  *p = place_new();
+    wm_key *key = new_key();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        wm_token    token = place_token(p, "north", rows[i].ttl_ms);
+        Wm__Issued *issued;
+
+        place_advance(p, rows[i].after_ms);
+        issued = place_enrol(p, &token, key);
+        assert_case(rows[i].says, (issued->code == WM_OK) == rows[i].good);
+        if (!rows[i].good)
+            assert_case(rows[i].says, strstr(issued->text, "has expired") != NULL);
+        wm_issued_free(issued);
+    }
+    wm_key_free(key);
+    place_free(p);
+}
+
+/* Each is wrong in another way; our log says which, the stranger hears the same of all. */
+static void a_stranger_learns_nothing_from_a_wrong_token(void **state)
+{
+    place      *p = place_new();
+    wm_token    good = place_token(p, "north", 0), used = place_token(p, "south", 0), bad;
+    wm_key     *key = new_key(), *other = new_key();
+    Wm__Issued *answers[4];
+
+    (void)state;
+    wm_issued_free(place_enrol(p, &used, other));
+    bad = good;
+    bad.id[3] ^= 1;
+    answers[0] = place_enrol(p, &bad, key);
+    assert_non_null(strstr(answers[0]->text, "not ours"));
+    bad = good;
+    bad.secret[15] ^= 0x80;
+    answers[1] = place_enrol(p, &bad, key);
+    assert_non_null(strstr(answers[1]->text, "wrong secret"));
+    bad = good;
+    strcpy(bad.name, "south");
+    answers[2] = place_enrol(p, &bad, key);
+    assert_non_null(strstr(answers[2]->text, "with the token of \"north\""));
+    answers[3] = place_enrol(p, &used, key);
+    assert_non_null(strstr(answers[3]->text, "used already"));
+    for (int i = 0; i < 4; i++) {
+        assert_int_not_equal(answers[i]->code, WM_OK);
+        assert_int_equal(answers[i]->chain.len, 0);
+        assert_string_equal(answers[i]->answer, answers[0]->answer);
+        assert_null(strstr(answers[i]->answer, "north"));
+    }
+    for (int i = 0; i < 4; i++)
+        wm_issued_free(answers[i]);
+    /* And the right one still works. */
+    answers[0] = place_enrol(p, &good, key);
+    assert_int_equal(answers[0]->code, WM_OK);
+    wm_issued_free(answers[0]);
+    wm_key_free(key);
+    wm_key_free(other);
+    place_free(p);
+}
+
+/* Every byte of what is sent, one at a time. */
+static void a_changed_byte_of_secret_id_or_request_is_refused(void **state)
+{
+    place      *p = place_new();
+    wm_token    token = place_token(p, "north", 0);
+    wm_key     *key = new_key();
+    Wm__Enrol  *enrol;
+    Wm__Issued *issued;
+    wm_error    err;
+
+    (void)state;
+    assert_ok(wm_enrol_message(&token, key, &enrol, &err), &err);
+    for (int field = 0; field < 3; field++) {
+        ProtobufCBinaryData *bytes = field == 0 ? &enrol->token_id : field == 1 ? &enrol->secret : &enrol->request;
+
+        for (size_t i = 0; i < bytes->len; i++) {
+            char source[32];
+
+            snprintf(source, sizeof source, "%d-%zu", field, i);
+            bytes->data[i] ^= 0x10;
+            issued = place_enrol_message(p, enrol, source);
+            if (issued->code == WM_OK)
+                fail_msg("field %d byte %zu makes no difference", field, i);
+            wm_issued_free(issued);
+            bytes->data[i] ^= 0x10;
+        }
+        bytes->len--;
+        issued = place_enrol_message(p, enrol, "cut");
+        assert_int_not_equal(issued->code, WM_OK);
+        wm_issued_free(issued);
+        bytes->len++;
+    }
+    issued = place_enrol_message(p, enrol, "");
+    assert_int_equal(issued->code, WM_OK);
+    wm_issued_free(issued);
+    wm_enrol_message_free(enrol);
+    wm_key_free(key);
+    place_free(p);
+}
+
+static void a_source_that_keeps_failing_is_slowed_and_others_are_not(void **state)
+{
+    place      *p = place_new();
+    wm_token    token = place_token(p, "north", 0), bad = token;
+    wm_key     *key = new_key();
+    Wm__Enrol  *wrong, *right;
+    Wm__Issued *issued;
+    wm_error    err;
+
+    (void)state;
+    bad.secret[0] ^= 1;
+    assert_ok(wm_enrol_message(&bad, key, &wrong, &err), &err);
+    assert_ok(wm_enrol_message(&token, key, &right, &err), &err);
+    for (int i = 0; i < 20; i++)
+        assert_refused(place_enrol_message(p, wrong, "203.0.113.9"), WM_E_UNTRUSTED, "wrong secret");
+    issued = place_enrol_message(p, right, "203.0.113.9");
+    assert_int_equal(issued->code, WM_E_REFUSED);
+    assert_int_equal(issued->come_back_ms, 3000);
+    wm_issued_free(issued);
+    issued = place_enrol_message(p, right, "203.0.113.10");
+    assert_int_equal(issued->code, WM_OK);
+    wm_issued_free(issued);
+    place_advance(p, 3000);
+    /* Successes are not counted, however many. */
+    for (int i = 0; i < 50; i++) {
+        issued = place_enrol_message(p, right, "203.0.113.9");
+        assert_int_equal(issued->code, WM_OK);
+        wm_issued_free(issued);
+    }
+    wm_enrol_message_free(wrong);
+    wm_enrol_message_free(right);
+    wm_key_free(key);
+    place_free(p);
+}
+
+enum { THREADS = 20, SPENDS = 50 };
+
+typedef struct race {
+    place     *p;
+    wm_token   token;
+    int        won, lost;
+    wm_digest  digest; /* of the chain that was won */
+    pthread_t  thread;
+    Wm__Enrol *enrols[SPENDS];
+} race;
+
+static void *race_run(void *context)
+{
+    race *r = context;
+
+    for (int i = 0; i < SPENDS; i++) {
+        char        source[32];
+        Wm__Issued *issued;
+
+        snprintf(source, sizeof source, "%p-%d", context, i);
+        issued = place_enrol_message(r->p, r->enrols[i], source);
+        if (issued->code == WM_OK) {
+            r->won++;
+            r->digest = wm_sha256_of(issued->chain.data, issued->chain.len);
+        } else if (issued->code == WM_E_EXISTS)
+            r->lost++;
+        wm_issued_free(issued);
+    }
+    return NULL;
+}
+
+static void a_thousand_keys_at_once_for_one_token_and_one_wins(void **state)
+{
+    static race races[THREADS];
+    place      *p = place_new();
+    wm_token    token = place_token(p, "north", 0);
+    int         won = 0, lost = 0;
+    wm_error    err;
+
+    (void)state;
+    for (int t = 0; t < THREADS; t++) {
+        races[t] = (race){ .p = p, .token = token };
+        for (int i = 0; i < SPENDS; i++) {
+            wm_key *key = new_key();
+
+            assert_ok(wm_enrol_message(&token, key, &races[t].enrols[i], &err), &err);
+            wm_key_free(key);
+        }
+    }
+    for (int t = 0; t < THREADS; t++)
+        assert_int_equal(pthread_create(&races[t].thread, NULL, race_run, &races[t]), 0);
+    for (int t = 0; t < THREADS; t++) {
+        pthread_join(races[t].thread, NULL);
+        won += races[t].won;
+        lost += races[t].lost;
+        for (int i = 0; i < SPENDS; i++)
+            wm_enrol_message_free(races[t].enrols[i]);
+    }
+    assert_int_equal(won, 1);
+    assert_int_equal(lost, THREADS * SPENDS - 1);
+    place_free(p);
+}
+
+static void renewal_takes_a_fresh_key_and_may_be_repeated(void **state)
+{
+    place      *p = place_new();
+    wm_identity north = place_join(p, "north"), renewed;
+    wm_key     *next = new_key(), *other = new_key();
+    Wm__Issued *first, *again;
+
+    (void)state;
+    place_advance(p, WM_DAY_MS);
+    again = place_renew(p, &north, next);
+    assert_int_equal(again->code, WM_E_REFUSED);
+    assert_true(again->come_back_ms > 2 * WM_DAY_MS && again->come_back_ms < 3 * WM_DAY_MS);
+    wm_issued_free(again);
+    assert_false(wm_renewal_due(&north.facts, p->time.wall_ms));
+
+    place_advance(p, 5 * WM_DAY_MS / 2);
+    assert_true(wm_renewal_due(&north.facts, p->time.wall_ms));
+    assert_refused(place_renew(p, &north, north.key), WM_E_INVALID, "old key");
+    first = place_renew(p, &north, next);
+    assert_int_equal(first->code, WM_OK);
+    wm_issuer_free(p->issuer);
+    place_open(p);
+    again = place_renew(p, &north, next);
+    assert_int_equal(again->code, WM_OK);
+    assert_memory_equal(again->chain.data, first->chain.data, first->chain.len);
+    wm_issued_free(again);
+    assert_refused(place_renew(p, &north, other), WM_E_EXISTS, "copied");
+    renewed = place_accept(p, first, next, "north");
+    assert_true(renewed.facts.not_after_ms == p->time.wall_ms + 7 * WM_DAY_MS);
+    wm_identity_release(&renewed);
+    wm_identity_release(&north);
+    wm_key_free(other);
+    place_free(p);
+}
+
+static void an_expired_certificate_renews_for_thirty_days_and_no_longer(void **state)
+{
+    static const struct {
+        const char *says;
+        int64_t     day; /* after the certificate's end */
+        bool        good;
+    } rows[] = {
+        { "an hour before its end", 0, true },
+        { "29 days after its end", 29, true },
+        { "31 days after its end", 31, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        place      *p = place_new();
+        wm_identity north = place_join(p, "north");
+        wm_key     *next = new_key();
+        Wm__Issued *issued;
+
+        place_advance(p, 7 * WM_DAY_MS + rows[i].day * WM_DAY_MS - 60 * MINUTE);
+        issued = place_renew_late(p, &north, next);
+        assert_case(rows[i].says, (issued->code == WM_OK) == rows[i].good);
+        if (!rows[i].good)
+            assert_case(rows[i].says, strstr(issued->text, "too long ago") != NULL);
+        wm_issued_free(issued);
+        issued = place_renew(p, &north, next); /* whichever way it came */
+        assert_case(rows[i].says, (issued->code == WM_OK) == rows[i].good);
+        wm_issued_free(issued);
+        wm_key_free(next);
+        wm_identity_release(&north);
+        place_free(p);
+    }
+}
+
+static void a_renewal_without_the_old_key_is_refused(void **state)
+{
+    place      *p = place_new();
+    wm_identity north = place_join(p, "north"), south = place_join(p, "south"), thief;
+    wm_key     *own = new_key(), *next = new_key();
+    Wm__Enrol  *enrol;
+    wm_error    err;
+
+    (void)state;
+    place_advance(p, 4 * WM_DAY_MS);
+    /* The certificate is public; the key is not: an aggregator that is broken into has the one only. */
+    thief = north;
+    thief.key = own;
+    assert_refused(place_renew(p, &thief, next), WM_E_UNTRUSTED, "not proved");
+    assert_refused(place_renew_late(p, &thief, next), WM_E_UNTRUSTED, "not proved");
+    /* Another gateway's key is no better. */
+    thief.key = south.key;
+    assert_refused(place_renew(p, &thief, next), WM_E_UNTRUSTED, "not proved");
+    /* A right proof under a wrong name. */
+    thief = north;
+    strcpy(thief.facts.name, "south");
+    assert_refused(place_renew(p, &thief, next), WM_E_UNTRUSTED, "not of \"south\"");
+    /* A proof that was made for another request. */
+    assert_ok(wm_enrol_late_message(&north, next, &enrol, &err), &err);
+    free(enrol->request.data);
+    assert_ok(wm_request_make(own, &enrol->request.data, &enrol->request.len, &err), &err);
+    assert_refused(place_enrol_message(p, enrol, "x"), WM_E_UNTRUSTED, "not proved");
+    wm_enrol_message_free(enrol);
+    wm_identity_release(&north);
+    wm_identity_release(&south);
+    wm_key_free(own);
+    wm_key_free(next);
+    place_free(p);
+}
+
+static void a_certificate_of_another_office_does_not_renew_here(void **state)
+{
+    place      *p = place_new(), *q = place_new();
+    wm_identity north = place_join(q, "north");
+    wm_key     *next = new_key();
+
+    (void)state;
+    place_advance(p, 4 * WM_DAY_MS);
+    assert_refused(place_renew(p, &north, next), WM_E_MISSING, "not ours");
+    assert_refused(place_renew_late(p, &north, next), WM_E_UNTRUSTED, "lead to the root");
+    wm_identity_release(&north);
+    wm_key_free(next);
+    place_free(p);
+    place_free(q);
+}
+
+static void a_revoked_name_is_out_until_it_is_reinstated(void **state)
+{
+    place      *p = place_new();
+    wm_identity north = place_join(p, "north"), back;
+    wm_token    pending = place_token(p, "north", WM_DAY_MS), token;
+    wm_key     *next = new_key(), *key = new_key();
+    Wm__Issue   issue = WM__ISSUE__INIT;
+    Wm__Issued *issued;
+    char       *addresses[] = { "office.example:7443" };
+    wm_error    err;
+
+    (void)state;
+    place_advance(p, 60 * MINUTE);
+    issued = place_revoke(p, "north");
+    assert_ok(wm_issued_status(issued, &err), &err);
+    assert_int_equal(issued->n_certificates, 1);
+    assert_true(issued->certificates[0]->revoked);
+    assert_int_equal(issued->certificates[0]->serial.len, north.facts.serial.size);
+    assert_memory_equal(issued->certificates[0]->serial.data, north.facts.serial.bytes, north.facts.serial.size);
+    wm_issued_free(issued);
+    wm_issued_free(place_revoke(p, "north")); /* again is fine */
+
+    assert_refused(place_enrol(p, &pending, next), WM_E_MISSING, "not ours");
+    place_advance(p, 4 * WM_DAY_MS);
+    assert_refused(place_renew(p, &north, next), WM_E_REFUSED, "revoked");
+    assert_refused(place_renew_late(p, &north, next), WM_E_REFUSED, "revoked");
+    issue.verb = WM__ISSUE__VERB__TOKEN;
+    issue.name = "north";
+    issue.names = addresses;
+    issue.n_names = 1;
+    assert_refused(place_ask(p, WM_DOOR_OPERATOR, &issue), WM_E_REFUSED, "reinstate");
+
+    issue.reinstate = true;
+    issued = place_ask(p, WM_DOOR_OPERATOR, &issue);
+    assert_ok(wm_issued_status(issued, &err), &err);
+    assert_ok(wm_token_decode(issued->text, strlen(issued->text), &token, &err), &err);
+    wm_issued_free(issued);
+    back = place_accept(p, place_enrol(p, &token, key), key, "north");
+    /* The old certificate stays out. */
+    assert_refused(place_renew(p, &north, next), WM_E_REFUSED, "revoked");
+    wm_identity_release(&back);
+    wm_identity_release(&north);
+    wm_key_free(next);
+    place_free(p);
+}
+
+static void the_aggregator_s_door_makes_no_tokens(void **state)
+{
+    place      *p = place_new();
+    Wm__Issue   issue = WM__ISSUE__INIT;
+    char       *addresses[] = { "office.example:7443" };
+    Wm__Issued *issued;
+
+    (void)state;
+    issue.verb = WM__ISSUE__VERB__TOKEN;
+    issue.name = "north";
+    issue.names = addresses;
+    issue.n_names = 1;
+    assert_refused(place_ask(p, WM_DOOR_AGGREGATOR, &issue), WM_E_REFUSED, "operator's");
+    issued = place_ask(p, WM_DOOR_OPERATOR, &issue);
+    assert_int_equal(issued->code, WM_OK);
+    wm_issued_free(issued);
+    issue.verb = (Wm__Issue__Verb)77;
+    assert_refused(place_ask(p, WM_DOOR_OPERATOR, &issue), WM_E_MALFORMED, "unknown kind");
+    place_free(p);
+}
+
+static const struct {
+    const char *says, *name, *address;
+    uint64_t    ttl_ms;
+    wm_status   status;
+} bad_tokens[] = {
+    { "a name in capitals", "North", "office:7443", 0, WM_E_INVALID },
+    { "no name", "", "office:7443", 0, WM_E_INVALID },
+    { "no port", "north", "office", 0, WM_E_INVALID },
+    { "a URL", "north", "tls+tcp://office:7443", 0, WM_E_INVALID },
+    { "a year", "north", "office:7443", 365 * WM_DAY_MS, WM_E_RANGE },
+    { "for ever", "north", "office:7443", UINT64_MAX, WM_E_RANGE },
+};
+
+static void tokens_that_could_not_work_are_not_made(void **state)
+{
+    place *p = place_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad_tokens / sizeof *bad_tokens; i++) {
+        Wm__Issue   issue = WM__ISSUE__INIT;
+        char       *addresses[] = { (char *)(uintptr_t)bad_tokens[i].address };
+        Wm__Issued *issued;
+
+        issue.verb = WM__ISSUE__VERB__TOKEN;
+        issue.name = (char *)(uintptr_t)bad_tokens[i].name;
+        issue.ttl_ms = bad_tokens[i].ttl_ms;
+        issue.names = addresses;
+        issue.n_names = 1;
+        issued = place_ask(p, WM_DOOR_OPERATOR, &issue);
+        assert_case(bad_tokens[i].says, issued->code == (uint32_t)bad_tokens[i].status);
+        wm_issued_free(issued);
+    }
+    place_free(p);
+}
+
+static void the_server_gets_its_own_names_and_no_others(void **state)
+{
+    place      *p = place_new();
+    wm_key     *key = new_key();
+    Wm__Issue   issue = WM__ISSUE__INIT;
+    Wm__Issued *first, *again;
+    char       *foreign[] = { "evil.example" };
+    wm_error    err;
+
+    (void)state;
+    issue.verb = WM__ISSUE__VERB__SERVER;
+    assert_ok(wm_request_make(key, &issue.request.data, &issue.request.len, &err), &err);
+    issue.names = foreign;
+    issue.n_names = 1;
+    assert_refused(place_ask(p, WM_DOOR_AGGREGATOR, &issue), WM_E_REFUSED, "evil.example");
+    issue.n_names = 0;
+    first = place_ask(p, WM_DOOR_AGGREGATOR, &issue);
+    assert_ok(wm_issued_status(first, &err), &err);
+    place_advance(p, 40 * WM_DAY_MS);
+    again = place_ask(p, WM_DOOR_AGGREGATOR, &issue);
+    assert_memory_equal(again->chain.data, first->chain.data, first->chain.len);
+    wm_issued_free(again);
+    place_advance(p, 10 * WM_DAY_MS); /* past half of ninety days */
+    again = place_ask(p, WM_DOOR_AGGREGATOR, &issue);
+    assert_ok(wm_issued_status(again, &err), &err);
+    assert_true(again->not_after_ms == (uint64_t)(p->time.wall_ms + 90 * WM_DAY_MS));
+    wm_issued_free(again);
+    wm_issued_free(first);
+    free(issue.request.data);
+    wm_key_free(key);
+    place_free(p);
+}
+
+static void all_certificates_are_listed_page_by_page(void **state)
+{
+    enum { GATEWAYS = 60 };
+    place    *p = place_new();
+    Wm__Issue issue = WM__ISSUE__INIT;
+    size_t    n = 0, pages = 0, servers = 0, revoked = 0;
+    uint8_t   last[WM_SERIAL_MAX] = { 0 };
+    bool      more = true;
+    char      name[16];
+
+    (void)state;
+    for (int i = 0; i < GATEWAYS; i++) {
+        wm_identity identity;
+
+        snprintf(name, sizeof name, "g-%d", i);
+        identity = place_join(p, name);
+        wm_identity_release(&identity);
+    }
+    wm_issued_free(place_revoke(p, "g-7"));
+    issue.verb = WM__ISSUE__VERB__LIST;
+    issue.serial.data = last;
+    while (more) {
+        Wm__Issued *issued = place_ask(p, WM_DOOR_AGGREGATOR, &issue);
+
+        assert_int_equal(issued->code, WM_OK);
+        for (size_t i = 0; i < issued->n_certificates; i++, n++) {
+            Wm__Listed *c = issued->certificates[i];
+
+            assert_true(memcmp(c->serial.data, last, c->serial.len) > 0);
+            memcpy(last, c->serial.data, c->serial.len);
+            issue.serial.len = c->serial.len;
+            servers += c->server != 0;
+            revoked += c->revoked != 0;
+        }
+        more = issued->more;
+        pages++;
+        wm_issued_free(issued);
+    }
+    assert_int_equal(n, GATEWAYS + 1);
+    assert_int_equal(servers, 1);
+    assert_int_equal(revoked, 1);
+    assert_int_equal(pages, 2);
+    place_free(p);
+}
+
+static void a_clock_that_was_set_back_stops_the_issuer(void **state)
+{
+    place             *p = place_new();
+    wm_token           token = place_token(p, "north", 0);
+    wm_key            *key = new_key();
+    wm_issuer_settings settings = place_settings(p);
+    wm_issuer         *again;
+    wm_error           err;
+
+    (void)state;
+    p->time.wall_ms -= 60 * MINUTE;
+    assert_refused(place_enrol(p, &token, key), WM_E_INVALID, "set the clock");
+    wm_issuer_free(p->issuer);
+    p->issuer = NULL;
+    assert_int_equal(wm_issuer_open(&settings, &again, &err), WM_E_INVALID);
+    p->time.wall_ms += 59 * MINUTE; /* a small correction is nothing */
+    place_open(p);
+    assert_int_equal(wm_issuer_open(&settings, &again, &err), WM_E_EXISTS); /* one at a time */
+    wm_key_free(key);
+    place_free(p);
+}
+
+static void bytes_that_are_no_request_are_answered_with_a_fault(void **state)
+{
+    static uint8_t big[WM_ISSUER_MESSAGE + 1];
+    place         *p = place_new();
+    Wm__Envelope   ask = wm_envelope(), *answer;
+    Wm__Ask        foreign = WM__ASK__INIT;
+    uint8_t        bytes[64], *out;
+    size_t         n, n_out;
+    wm_error       err;
+    const struct {
+        const char    *says;
+        const uint8_t *bytes;
+        size_t         n;
+    } rows[] = {
+        { "nothing", big, 0 },
+        { "too much", big, sizeof big },
+        { "zeros", big, 100 },
+        { "another message", bytes, 0 },
+        { "garbage", (const uint8_t *)"\x08\x01\xa2\x03\xff\xff\xff\xff\x0f", 9 },
+    };
+
+    (void)state;
+    ask.body_case = WM__ENVELOPE__BODY_ASK;
+    ask.ask = &foreign;
+    n = wm_envelope_pack(&ask, bytes);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_ok(wm_issuer_handle_bytes(p->issuer, WM_DOOR_OPERATOR, rows[i].bytes,
+                                         rows[i].bytes == bytes ? n : rows[i].n, &out, &n_out, &err),
+                  &err);
+        assert_ok(wm_envelope_unpack(out, n_out, WM_ISSUER_MESSAGE, &answer, &err), &err);
+        assert_case(rows[i].says, answer->body_case == WM__ENVELOPE__BODY_FAULT && answer->fault->code != WM_OK);
+        wm_envelope_free(answer);
+        free(out);
+    }
+    place_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_token_gives_one_certificate_for_its_name),
+        cmocka_unit_test(the_same_key_gets_the_same_answer_and_another_key_none),
+        cmocka_unit_test(a_token_lives_as_long_as_it_was_given),
+        cmocka_unit_test(a_stranger_learns_nothing_from_a_wrong_token),
+        cmocka_unit_test(a_changed_byte_of_secret_id_or_request_is_refused),
+        cmocka_unit_test(a_source_that_keeps_failing_is_slowed_and_others_are_not),
+        cmocka_unit_test(a_thousand_keys_at_once_for_one_token_and_one_wins),
+        cmocka_unit_test(renewal_takes_a_fresh_key_and_may_be_repeated),
+        cmocka_unit_test(an_expired_certificate_renews_for_thirty_days_and_no_longer),
+        cmocka_unit_test(a_renewal_without_the_old_key_is_refused),
+        cmocka_unit_test(a_certificate_of_another_office_does_not_renew_here),
+        cmocka_unit_test(a_revoked_name_is_out_until_it_is_reinstated),
+        cmocka_unit_test(the_aggregator_s_door_makes_no_tokens),
+        cmocka_unit_test(tokens_that_could_not_work_are_not_made),
+        cmocka_unit_test(the_server_gets_its_own_names_and_no_others),
+        cmocka_unit_test(all_certificates_are_listed_page_by_page),
+        cmocka_unit_test(a_clock_that_was_set_back_stops_the_issuer),
+        cmocka_unit_test(bytes_that_are_no_request_are_answered_with_a_fault),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
