@@ -65,7 +65,8 @@ static void answer(const wm_enrolment *enrolment, const char *name, const char *
     x->issued = issued;
     if (issued->code != WM_OK) {
         log_refusal(enrolment, name, remote, issued->text);
-        wm_inquiry_fault(x, (wm_status)issued->code, issued->come_back_ms, "%s",
+        wm_inquiry_fault(x, issued->answer_code != WM_OK ? (wm_status)issued->answer_code : WM_E_REFUSED,
+                         issued->come_back_ms, "%s",
                          issued->answer[0] != '\0' ? issued->answer : "the request is refused");
         return;
     }

@@ -17,13 +17,16 @@
 #define CLOCK_SLACK_MS (5 * MINUTE_MS)
 #define TROUBLE_MS     (30 * 1000)
 
-static const char *const answers[] = {
-    [WM_HEARS_TROUBLE] = "the data office cannot issue certificates now: come back later",
-    [WM_HEARS_TOKEN] = "this token opens nothing here: ask the data office for a new one",
-    [WM_HEARS_RENEWAL] = "this certificate cannot be renewed: ask the data office for a token",
-    [WM_HEARS_REQUEST] = "this is not a request that can be answered",
-    [WM_HEARS_OFTEN] = "too many failed attempts from this address: come back later",
-    [WM_HEARS_EARLY] = "it is too early to renew this certificate",
+static const struct {
+    wm_status   status;
+    const char *text;
+} answers[] = {
+    [WM_HEARS_TROUBLE] = { WM_E_CLOSED, "the data office cannot issue certificates now: come back later" },
+    [WM_HEARS_TOKEN] = { WM_E_REFUSED, "this token opens nothing here: ask the data office for a new one" },
+    [WM_HEARS_RENEWAL] = { WM_E_REFUSED, "this certificate cannot be renewed: ask the data office for a token" },
+    [WM_HEARS_REQUEST] = { WM_E_MALFORMED, "this is not a request that can be answered" },
+    [WM_HEARS_OFTEN] = { WM_E_FULL, "too many failed attempts from this address: come back later" },
+    [WM_HEARS_EARLY] = { WM_E_REFUSED, "it is too early to renew this certificate" },
 };
 
 /* ---- open and close ---- */
@@ -200,8 +203,9 @@ static wm_status answer_failure(wm_issuing *x, wm_status st)
     if (x->hears == WM_HEARS_TROUBLE && x->come_back_ms == 0)
         x->come_back_ms = TROUBLE_MS;
     x->reply->code = (uint32_t)st;
+    x->reply->answer_code = (uint32_t)answers[x->hears].status;
     x->reply->come_back_ms = (uint64_t)x->come_back_ms;
-    if (!wm_put_text(&x->reply->text, x->err.text) || !wm_put_text(&x->reply->answer, answers[x->hears]))
+    if (!wm_put_text(&x->reply->text, x->err.text) || !wm_put_text(&x->reply->answer, answers[x->hears].text))
         return wm_fail(&x->err, WM_E_NOMEM, "no memory for an answer");
     wm_log_line(x->issuer->settings.log, x->hears == WM_HEARS_TROUBLE ? WM_LOG_ERROR : WM_LOG_WARNING, "issuer",
                 x->err.text, WM_TEXT_FIELD("status", wm_status_name(st)), WM_TEXT_FIELD("source", x->ask->source));

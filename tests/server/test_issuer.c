@@ -111,6 +111,7 @@ static void a_stranger_learns_nothing_from_a_wrong_token(void **state)
     for (int i = 0; i < 4; i++) {
         assert_int_not_equal(answers[i]->code, WM_OK);
         assert_int_equal(answers[i]->chain.len, 0);
+        assert_int_equal(answers[i]->answer_code, WM_E_REFUSED);
         assert_string_equal(answers[i]->answer, answers[0]->answer);
         assert_null(strstr(answers[i]->answer, "north"));
     }
