@@ -17,8 +17,8 @@ typedef struct fake {
     int             fail_from, fail_to; /* the questions that fail, counted from 1 */
     int             lie_at;             /* this answer is wrong in the way of `lie` */
     enum { OTHER_OFFSET, OTHER_TOTAL, SHORT_RANGE, FLIPPED_BIT, OTHER_BODY } lie;
-    Wm__Receipt__State last;  /* when all is here */
-    bool               deaf;  /* counts nothing as arrived */
+    Wm__Receipt__State last; /* when all is here */
+    bool               deaf; /* counts nothing as arrived */
     uint64_t           largest;
 } fake;
 

@@ -89,8 +89,6 @@ static void begin(town *t, const wm_listener_settings *settings, const char *url
     set.gone = gone;
     set.refused = refused;
     set.context = t;
-    pthread_mutex_init(&t->lock, NULL);
-    pthread_cond_init(&t->changed, NULL);
     assert_ok(wm_listener_start(&set, &t->listener, &err), &err);
 }
 
@@ -100,6 +98,8 @@ void town_open(town *t, const wm_listener_settings *settings)
     wm_error        err;
 
     memset(t, 0, sizeof *t);
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->changed, NULL);
     t->authority = test_authority_new("city");
     t->server = test_issue(t->authority, &(test_wish){ .names = "DNS:localhost,IP:127.0.0.1",
                                                        .usage = "serverAuth",
@@ -115,6 +115,11 @@ void town_open(town *t, const wm_listener_settings *settings)
                              .context = t };
     assert_ok(wm_tls_new(&set, &t->server_tls, &err), &err);
     t->north_tls = town_client_tls(t, &t->north);
+    town_listen(t, settings);
+}
+
+void town_listen(town *t, const wm_listener_settings *settings)
+{
     begin(t, settings, "tls+tcp://127.0.0.1:0", true);
     snprintf(t->url, sizeof t->url, "tls+tcp://127.0.0.1:%d", wm_listener_port(t->listener));
 }
@@ -122,6 +127,8 @@ void town_open(town *t, const wm_listener_settings *settings)
 void town_open_local(town *t, const wm_listener_settings *settings)
 {
     memset(t, 0, sizeof *t);
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->changed, NULL);
     snprintf(t->url, sizeof t->url, "ipc://%.200s/socket", wm_test_folder(t->folder));
     begin(t, settings, t->url, false);
 }

@@ -47,7 +47,8 @@ wm_listener_settings town_settings(void);
 
 void town_open(town *t, const wm_listener_settings *settings);       /* TLS on loopback, any port */
 void town_open_local(town *t, const wm_listener_settings *settings); /* a UNIX socket */
-void town_close(town *t);                                            /* gives back what is kept, too */
+void town_listen(town *t, const wm_listener_settings *settings); /* again, over TLS, after its listener was freed */
+void town_close(town *t);                                        /* gives back what is kept, too */
 
 wm_tls    *town_client_tls(const town *t, const test_identity *identity); /* identity NULL: no certificate */
 wm_caller *town_caller(const town *t, wm_tls *tls);                       /* tls NULL: over the UNIX socket */
