@@ -214,6 +214,14 @@ void town_wait_kept(town *t, size_t n)
     pthread_mutex_unlock(&t->lock);
 }
 
+void town_wait_gone(town *t, int times)
+{
+    pthread_mutex_lock(&t->lock);
+    while (atomic_load(&t->gone) < times)
+        wait_change(t, "word of a peer that is gone");
+    pthread_mutex_unlock(&t->lock);
+}
+
 wm_request *town_take(town *t)
 {
     wm_request *request;
@@ -262,4 +270,16 @@ int town_descriptors(void)
         n++;
     closedir(folder);
     return n;
+}
+
+void town_wait_descriptors(int most)
+{
+    int n = 0;
+
+    for (int i = 0; i < 2000; i++) {
+        if ((n = town_descriptors()) <= most)
+            return;
+        usleep(5000);
+    }
+    fail_msg("%d descriptors are open, and there were %d", n, most);
 }

@@ -56,10 +56,13 @@ wm_caller *town_caller(const town *t, wm_tls *tls);                       /* tls
 /* Asks, and checks that the answer is the question. */
 wm_status town_echo(wm_caller *caller, const void *bytes, size_t n, wm_error *err);
 
-void        town_wait_kept(town *t, size_t n);            /* until so many requests are kept */
+void        town_wait_gone(town *t, int times); /* until it was said so often that a kept request's peer is gone */
+void        town_wait_kept(town *t, size_t n);  /* until so many requests are kept */
 void        town_wait_refusal(town *t, const char *part); /* until a refusal's `why` has this in it, or 10 s */
 void        town_wait_connections(town *t, size_t n);     /* until so many are open */
 wm_request *town_take(town *t);                           /* one of those that are kept */
+
+void town_wait_descriptors(int most); /* until no more than so many are open: nng closes its own a little later */
 
 int town_descriptors(void); /* open in this process */
 

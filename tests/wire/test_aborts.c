@@ -1,0 +1,160 @@
+/* tests/wire/test_aborts.c
+ *
+ * Downloads that are broken off half-way by a client with a valid certificate, over and over, in the places where it hurts
+ * most: descriptors stay flat and the service up. (nng's own REP socket loses its reaper thread here within the first few
+ * dozen, and a descriptor with every client after that.) WM_ABORTS says how many there are to be; ordinarily 600, in the suite
+ * `slow` 10,000. */
+#include "tests/wire/stranger.h"
+
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ANSWER = 256 << 10, THREADS = 2 };
+
+typedef enum place {
+    FIRST_RECORD,
+    SOMEWHERE_INSIDE,
+    SOON_AFTER_ASKING,
+    FOUR_AT_ONCE,
+    INSIDE_THE_QUESTION,
+    PLACES
+} place;
+
+typedef struct gang {
+    town      *t;
+    SSL_CTX   *ctx;
+    atomic_int left, spoilt; /* spoilt: did not get as far as to do harm */
+} gang;
+
+static void spin(long microseconds)
+{
+    struct timespec t;
+    long            until;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    until = t.tv_nsec / 1000 + t.tv_sec % 1000 * 1000000 + microseconds;
+    do
+        clock_gettime(CLOCK_MONOTONIC, &t);
+    while (t.tv_nsec / 1000 + t.tv_sec % 1000 * 1000000 < until);
+}
+
+static bool play(stranger *s, place where, unsigned dice)
+{
+    static const uint8_t part_of_a_question[] = { 0, 0, 0, 0, 0, 0, 0, 5, 0x80, 0, 0, 1, 'x' };
+    uint8_t              bytes[32 << 10];
+
+    switch (where) {
+    case FIRST_RECORD:
+        return stranger_ask(s, "x", 1) && SSL_read(s->ssl, bytes, sizeof bytes) > 0;
+    case SOMEWHERE_INSIDE:
+        if (!stranger_ask(s, "x", 1))
+            return false;
+        for (unsigned left = 1 + dice % (ANSWER - 1); left > 0;) {
+            unsigned n = left < sizeof bytes ? left : (unsigned)sizeof bytes;
+
+            if (!stranger_hear(s, bytes, n))
+                return false;
+            left -= n;
+        }
+        return true;
+    case SOON_AFTER_ASKING:
+        if (!stranger_ask(s, "x", 1))
+            return false;
+        spin((long)(dice % 300));
+        return true;
+    case FOUR_AT_ONCE:
+        for (int i = 0; i < 4; i++)
+            if (!stranger_ask(s, "x", 1))
+                return false;
+        return dice % 2 == 0 || SSL_read(s->ssl, bytes, sizeof bytes) > 0;
+    case INSIDE_THE_QUESTION:
+        return stranger_say(s, part_of_a_question, 1 + dice % (sizeof part_of_a_question - 1));
+    case PLACES:
+        break;
+    }
+    return false;
+}
+
+static void *abort_many(void *self)
+{
+    gang    *g = self;
+    unsigned seed = 7;
+
+    for (int n; (n = atomic_fetch_sub(&g->left, 1)) > 0;) {
+        stranger s = stranger_dial(g->t);
+        bool     good = stranger_shake(&s, g->ctx) && stranger_greet(&s);
+
+        seed += (unsigned)n;
+        if (!good || !play(&s, (place)(n % PLACES), (unsigned)rand_r(&seed)))
+            atomic_fetch_add(&g->spoilt, 1);
+        stranger_leave(&s, (stranger_end)(rand_r(&seed) % 3));
+    }
+    return NULL;
+}
+
+static int count_wanted(void)
+{
+    const char *text = getenv("WM_ABORTS");
+
+    return text != NULL ? atoi(text) : 600;
+}
+
+static void aborted_downloads_leave_descriptors_flat_and_the_service_up(void **state)
+{
+    wm_listener_settings set = town_settings();
+    wm_clock             clock = wm_clock_system();
+    int64_t              start = wm_mono_ms(&clock);
+    int                  count = count_wanted(), before;
+    town                 t;
+    gang                 g = { .t = &t, .left = count };
+    pthread_t            threads[THREADS];
+    wm_caller           *caller;
+    wm_listener_counts   counts;
+    uint8_t             *reply;
+    size_t               n;
+    wm_error             err;
+
+    (void)state;
+    set.connections_max_per_identity = 64;
+    town_open(&t, &set);
+    g.ctx = stranger_context(&t.north, 0);
+    atomic_store(&t.answer_bytes, ANSWER);
+    caller = town_caller(&t, t.north_tls); /* one that behaves, all the while */
+    assert_ok(wm_caller_call(caller, "x", 1, 10000, &reply, &n, &err), &err);
+    free(reply);
+    before = town_descriptors();
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, abort_many, &g), 0);
+    while (atomic_load(&g.left) > 0) {
+        assert_ok(wm_caller_call(caller, "x", 1, 10000, &reply, &n, &err), &err);
+        free(reply);
+        usleep(20000);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    town_wait_connections(&t, 1);
+    town_wait_descriptors(before);
+    wm_listener_counts_get(t.listener, &counts);
+    assert_int_equal(counts.held_in + counts.held_out, 0);
+    assert_true(counts.accepted >= (uint64_t)count);
+    assert_true(atomic_load(&g.spoilt) <= count / 50);
+    assert_ok(wm_caller_call(caller, "x", 1, 10000, &reply, &n, &err), &err);
+    assert_int_equal(n, ANSWER);
+    free(reply);
+    print_message("%d downloads broken off in %.1f s, %d of them too early; %d descriptors before and after\n",
+                  count, (double)(wm_mono_ms(&clock) - start) / 1000, atomic_load(&g.spoilt), before);
+    wm_caller_free(caller);
+    SSL_CTX_free(g.ctx);
+    town_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(aborted_downloads_leave_descriptors_flat_and_the_service_up),
+    };
+
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to sockets without MSG_NOSIGNAL */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
