@@ -142,7 +142,7 @@ static void aborted_downloads_leave_descriptors_flat_and_the_service_up(void **s
     assert_ok(wm_caller_call(caller, "x", 1, 10000, &reply, &n, &err), &err);
     assert_int_equal(n, ANSWER);
     free(reply);
-    print_message("%d downloads broken off in %.1f s, %d of them too early; %d descriptors before and after\n",
+    print_message("# %d downloads broken off in %.1f s, %d of them too early; %d descriptors before and after\n",
                   count, (double)(wm_mono_ms(&clock) - start) / 1000, atomic_load(&g.spoilt), before);
     wm_caller_free(caller);
     SSL_CTX_free(g.ctx);
