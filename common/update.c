@@ -210,7 +210,7 @@ static wm_status check_floats(const wm_part_spec *part, const float *x, wm_error
         if (fabsf(x[i]) > bound)
             return wm_fail(err, WM_E_RANGE, "update: %s[%zu] is %g, beyond the bound of %g", part->name, i,
                            (double)x[i], part->bound);
-    assert(!"a value failed the scan and nothing is wrong with it");
+    assert(false && "a value failed the scan and nothing is wrong with it");
     return WM_OK;
 }
 

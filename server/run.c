@@ -226,7 +226,7 @@ static wm_verdict verdict_of(const wm_run *run, const char *client, const wm_act
         wm_fail(err, WM_E_REFUSED, "%s", told->text);
         return WM_VERDICT_REFUSED;
     default:
-        assert(!"an answer that no submission gets");
+        assert(false && "an answer that no submission gets");
         return WM_VERDICT_REFUSED;
     }
 }

@@ -88,7 +88,7 @@ static double reported_loss(const wm_engine *engine)
     for (size_t k = 0; k < engine->cohort.n_population; k++) {
         const wm_contribution *part = &engine->cohort.seats[k].part;
 
-        if (part->verdict == WM_VERDICT_ACCEPTED && part->weight > 0) {
+        if (part->verdict == WM_VERDICT_ACCEPTED) {
             sum += part->loss * (double)part->weight;
             examples += part->weight;
         }
@@ -183,7 +183,7 @@ static void aim_complete(wm_engine *engine)
         break;
     case WM_PHASE_NONE:
     case WM_PHASE_CLOSED:
-        assert(!"a phase that nobody takes part in is complete");
+        assert(false && "a phase that nobody takes part in is complete");
     }
 }
 
@@ -235,10 +235,11 @@ static int64_t phase_deadline_ms(const wm_engine *engine)
 
 static size_t quorum_of(const wm_job *job, size_t goal)
 {
+    assert(job->cohort.quorum <= 1);
     /* 0.7 * 10 is 7.000000000000001 in some arithmetic: a hair less, so that it needs 7 and not 8. */
     size_t need = (size_t)ceil(job->cohort.quorum * (double)goal - 1e-9);
 
-    return need < 1 ? 1 : need > goal ? goal : need;
+    return need < 1 ? 1 : need;
 }
 
 /* Adds the draws of attempts `from` to the standing's, and sets what the phase aims for. */

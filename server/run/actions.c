@@ -436,7 +436,7 @@ static wm_status perform(wm_run *run, wm_action_kind action, wm_standing *standi
     case WM_ACTION_CLOSE:
         return do_close(run, standing, err);
     default:
-        assert(!"only durable actions are pending");
+        assert(false && "only durable actions are pending");
         return WM_OK;
     }
 }

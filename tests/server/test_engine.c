@@ -588,6 +588,117 @@ static void without_deadlines_a_simulation_neither_waits_nor_loops(void **state)
     wm_engine_free(s.engine);
 }
 
+static void statistics_without_a_quorum_fail_the_run(void **state)
+{
+    scene s;
+
+    (void)state;
+    begin(&s);
+    s.statistics = true;
+    s.job.cohort.attempts = 1;
+    start(&s);
+    assert_int_equal(update(&s, 1, 0), WM_ACTION_FOLD);
+    pass(&s, DEADLINE);
+    tick(&s);
+    assert_int_equal(s.durable.outcome, WM_OUTCOME_FAILED);
+    assert_string_equal(s.durable.why, "statistics: 1 of 3 answers needed, after attempt 1; waited since "
+                                       "1970-01-01T00:16:40Z for centre, north, south, west");
+    wm_engine_free(s.engine);
+}
+
+static void a_refusal_or_a_decline_about_something_else_changes_no_seat(void **state)
+{
+    scene    s;
+    wm_event refusal = { .kind = WM_EVENT_REFUSE, .client = 3, .phase = WM_PHASE_TRAIN, .reason = "bad" };
+
+    (void)state;
+    begin(&s);
+    s.job.rounds = 9;
+    s.job.evaluate.every = 9;
+    start(&s);
+    all_update(&s, 1);
+    assert_at(&s, WM_PHASE_TRAIN, 2, 0);
+    refusal.round = 1;
+    assert_int_equal(send(&s, refusal), WM_ACTION_LATE); /* of a round that is over: nobody cares what was in it */
+    assert_int_equal(ask(&s, 3), WM_ACTION_OFFER);
+    decline(&s, 3, WM_PHASE_TRAIN, 2);
+    decline(&s, 3, WM_PHASE_TRAIN, 2);
+    assert_int_equal(wm_engine_cohort(s.engine)->declined, 1);
+    for (uint32_t k = 0; k < CLIENTS; k++) {
+        s.stuck = true;
+        if (k != 3)
+            update(&s, k, 2);
+    }
+    assert_int_equal(wm_engine_pending(s.engine), WM_ACTION_COMMIT);
+    decline(&s, 4, WM_PHASE_TRAIN, 2); /* too late to change what is being written */
+    assert_int_equal(wm_engine_cohort(s.engine)->declined, 1);
+    wm_engine_free(s.engine);
+
+    begin(&s);
+    s.job.cohort.select = (wm_choice){ .member = wm_selections.members[1], .options = &share };
+    start(&s);
+    for (uint32_t k = 0; k < CLIENTS; k++)
+        if (!wm_engine_cohort(s.engine)->seats[k].drawn)
+            decline(&s, k, WM_PHASE_TRAIN, 1);
+    assert_int_equal(wm_engine_cohort(s.engine)->declined, 0);
+    wm_engine_free(s.engine);
+}
+
+static void a_deadline_beyond_all_time_is_none(void **state)
+{
+    scene s;
+
+    (void)state;
+    begin(&s);
+    s.job.cohort.deadline_ms = INT64_MAX / 2;
+    s.job.evaluate.baselines = WM_BASELINE_ALONE;
+    s.job.rounds = 1;
+    start(&s);
+    all_update(&s, 1);
+    all_report(&s, WM_PHASE_EVALUATE, 1, 1);
+    assert_at(&s, WM_PHASE_FINAL, 1, 0);
+    assert_true(wm_engine_left_ms(s.engine, s.now_ms) == INT64_MAX);
+    wm_engine_free(s.engine);
+}
+
+static void every_phase_and_round_is_before_now_or_after(void **state)
+{
+    static const struct {
+        wm_phase phase;
+        uint32_t round;
+        int      at_start, in_round_1, at_the_end; /* the sign of wm_engine_order */
+    } cases[] = {
+        { WM_PHASE_NONE, 0, 1, 1, 1 },   { WM_PHASE_STATISTICS, 0, 0, -1, -1 }, { WM_PHASE_STATISTICS, 1, 1, 1, 1 },
+        { WM_PHASE_TRAIN, 0, 1, 1, 1 },  { WM_PHASE_TRAIN, 1, 1, 0, -1 },       { WM_PHASE_EVALUATE, 1, 1, 1, -1 },
+        { WM_PHASE_TRAIN, 2, 1, 1, -1 }, { WM_PHASE_EVALUATE, 2, 1, 1, -1 },    { WM_PHASE_TRAIN, 3, 1, 1, 1 },
+        { WM_PHASE_FINAL, 2, 1, 1, -1 }, { (wm_phase)77, 1, 1, 1, 1 },
+    };
+    scene s;
+
+    (void)state;
+    begin(&s);
+    s.statistics = true;
+    start(&s);
+    for (int when = 0; when < 3; when++) {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            int order = wm_engine_order(s.engine, cases[i].phase, cases[i].round);
+            int want = when == 0 ? cases[i].at_start : when == 1 ? cases[i].in_round_1 : cases[i].at_the_end;
+
+            if ((order > 0) - (order < 0) != want)
+                fail_msg("%s of round %u: %d", wm_phase_name(cases[i].phase), cases[i].round, order);
+        }
+        if (when == 0)
+            all_update(&s, 0);
+        for (uint32_t round = 1; when == 1 && round <= 2; round++) {
+            all_update(&s, round);
+            all_report(&s, WM_PHASE_EVALUATE, round, 1);
+        }
+        if (when == 1)
+            all_report(&s, WM_PHASE_FINAL, 2, 1);
+    }
+    wm_engine_free(s.engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,6 +718,10 @@ int main(void)
         cmocka_unit_test(what_can_never_be_performed_fails_the_run),
         cmocka_unit_test(after_a_restart_the_round_has_its_cohort_and_what_was_left_of_its_time),
         cmocka_unit_test(without_deadlines_a_simulation_neither_waits_nor_loops),
+        cmocka_unit_test(statistics_without_a_quorum_fail_the_run),
+        cmocka_unit_test(a_refusal_or_a_decline_about_something_else_changes_no_seat),
+        cmocka_unit_test(a_deadline_beyond_all_time_is_none),
+        cmocka_unit_test(every_phase_and_round_is_before_now_or_after),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
