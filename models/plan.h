@@ -21,21 +21,24 @@ void      wm_plan_free(wm_plan *plan);
 /* What wm_plan_new would allocate; WM_E_RANGE if that does not fit a size_t. */
 wm_status wm_plan_bytes(const wm_model *model, size_t batch_max, wm_plan_use use, size_t *ret, wm_error *err);
 
-/* Optimiser state (momenta) to zero, as at the start of each client's local training; seeds dropout and its kin. */
+/* Optimiser state (momenta) to zero and buffers to their start, as at the start of each client's local training; seeds
+ * dropout and its kin. */
 void wm_plan_reset(wm_plan *plan, uint64_t seed);
 
 typedef struct wm_step {
     double rate; /* of the optimiser */
     double clip; /* norm of the gradient over the whole batch; 0: not clipped */
 
-    /* Called between the gradient and the optimiser's step; NULL for none. A strategy's `adjust` goes here. */
+    /* Called between the gradient, already clipped, and the optimiser's step; NULL for none. A strategy's `adjust` goes
+     * here. */
     void (*adjust)(void *context, const float *params, float *grads, size_t n_params);
     void *context;
 } wm_step;
 
 /* One optimiser step on params[n_params]: forward, loss, backward, step. *loss: the batch's mean, before the step.
- * WM_E_NONFINITE if the loss is not finite: the sentence names the first layer whose output is not; params are then
- * as they were. */
+ * WM_E_NONFINITE if the loss is not finite (the sentence names the first layer whose output is not) or if the norm of
+ * a gradient that is to be clipped is not; WM_E_RANGE if the batch is empty or too large, or holds a class that the
+ * target does not have. Params are then as they were. */
 wm_status wm_plan_step(wm_plan *plan, float *params, const wm_batch *batch, const wm_step *step, double *loss,
                        wm_error *err);
 

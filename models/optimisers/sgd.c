@@ -42,7 +42,6 @@ WM_KERNEL static void plainest(float *p, float *g, size_t n, float rate)
     }
 }
 
-/* look: how much of the velocity is looked ahead (Nesterov: momentum and the gradient besides; else all of it) */
 WM_KERNEL static void heavy(float *p, float *g, float *v, size_t n, float rate, float decay, float momentum)
 {
     for (size_t i = 0; i < n; i++) {

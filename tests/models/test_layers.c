@@ -149,6 +149,37 @@ static void activations_are_the_functions_that_they_are_named_for(void **state)
     }
 }
 
+/* y = 2 x0 + 3 x1 + 1 */
+static void dense_leaves_alone_what_nobody_wants(void **state)
+{
+    static const float weight[] = { 2, 3 }, bias[] = { 1 };
+    const float *const params[] = { weight, bias };
+    float              weight_grad[2] = { 10, 20 }, bias_grad[1] = { 30 };
+    float *const all[] = { weight_grad, bias_grad }, *const none[] = { NULL, NULL };
+    const wm_layer_ops *ops = (const wm_layer_ops *)net_member(&wm_layers, "dense");
+    lone                l;
+
+    (void)state;
+    lone_init(&l, 2);
+    l.run.output_shape.dim[0] = 1;
+    l.run.params = params;
+    l.run.param_grads = none; /* frozen */
+    l.x[0] = 5;
+    l.x[1] = 7;
+    l.dy[0] = 0.5f;
+    l.dx[0] = l.dx[1] = 99; /* to be overwritten */
+    ops->forward(NULL, &l.run);
+    assert_true(l.y[0] == 32);
+    ops->backward(NULL, &l.run);
+    assert_true(l.dx[0] == 1 && l.dx[1] == 1.5f);
+    l.run.param_grads = all;
+    l.grads[0] = NULL;
+    l.dx[0] = l.dx[1] = 99;
+    ops->backward(NULL, &l.run);
+    assert_true(weight_grad[0] == 12.5f && weight_grad[1] == 23.5f && bias_grad[0] == 30.5f); /* added to */
+    assert_true(l.dx[0] == 99 && l.dx[1] == 99);
+}
+
 static void nan_stays_nan_through_every_layer(void **state)
 {
     (void)state;
@@ -188,6 +219,7 @@ int main(void)
         cmocka_unit_test(gradients_agree_with_slopes_for_every_layer_and_loss),
         cmocka_unit_test(a_plan_for_training_and_one_for_evaluation_predict_the_same_bits),
         cmocka_unit_test(activations_are_the_functions_that_they_are_named_for),
+        cmocka_unit_test(dense_leaves_alone_what_nobody_wants),
         cmocka_unit_test(nan_stays_nan_through_every_layer),
     };
 
