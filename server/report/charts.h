@@ -1,0 +1,12 @@
+/* server/report/charts.h
+ *
+ * The charts of report.html: which figures of a run are drawn, under which title and unit. */
+#ifndef WM_SERVER_REPORT_CHARTS_H
+#define WM_SERVER_REPORT_CHARTS_H
+
+#include "server/report/summary.h"
+
+/* Adds each chart as a card. WM_E_NOMEM. */
+wm_status wm_report_charts(const wm_report *report, wm_text *to, wm_error *err);
+
+#endif
