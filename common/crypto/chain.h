@@ -7,7 +7,7 @@
  * ends in 2038 on the 32-bit gateways. Revocation is not looked at: it is a deny-list of serials, and whoever
  * keeps it asks it.
  *
- * Used by the TLS layer's verify hook, the enrolling client, the issuer and the tests. */
+ * Used by the TLS layer's verify hook, by the enrolling client on what it is given, and by the issuer. */
 #ifndef WM_COMMON_CRYPTO_CHAIN_H
 #define WM_COMMON_CRYPTO_CHAIN_H
 

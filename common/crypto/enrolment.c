@@ -6,14 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-wm_status wm_enrol_trust(const wm_token *token, const char *host, const wm_chain *presented, wm_error *err)
-{
-    wm_chain_rule rule = { .purpose = WM_PURPOSE_SERVER, .name = host, .ignore_dates = true };
-    wm_status     st = wm_chain_find_root(presented, &token->root, &rule.root, err);
-
-    return st == WM_OK ? wm_chain_check(presented, &rule, NULL, err) : st;
-}
-
 /* protobuf-c's free uses free(), so its fields may come from malloc. */
 static bool copy_bytes(ProtobufCBinaryData *to, const void *bytes, size_t n)
 {

@@ -1,12 +1,12 @@
 /* common/crypto/enrolment.h
  *
- * A gateway's side of joining and of renewing, without any transport: what must hold before a secret is told,
- * the messages to send, what must hold before an answer is kept.
+ * A gateway's side of joining and of renewing, without any transport: what to send, and what must hold before an
+ * answer is kept. (What must hold before the secret is told is the TLS layer's, by the token's pin.)
  *
- *     enrol   connect to the token's address, wm_enrol_trust on the chain presented, send wm_enrol_message
- * with the key of wm_identity_next_key, wm_identity_accept the answer, wm_identity_save renew   past
- * half-life, over the mutual connection: wm_renew_message, then as above late    the certificate has expired,
- * at most 30 days ago: wm_enrol_late_message to the enrolment listener
+ *     enrol   connect to the token's address with the token's pin; send wm_enrol_message with the key of
+ *             wm_identity_next_key; wm_identity_accept the answer; wm_identity_save
+ *     renew   past half-life, over the mutual connection: wm_renew_message, then as above
+ *     late    the certificate has expired, at most 30 days ago: wm_enrol_late_message to the enrolment listener
  *
  * Messages are whole in memory of their own; each has its free, which wipes the secret. */
 #ifndef WM_COMMON_CRYPTO_ENROLMENT_H
@@ -18,11 +18,6 @@
 
 /* What a renewal's proof is signed under: SHA-256(this and then the request). */
 #define WM_RENEWAL_CONTEXT "wardmote renewal"
-
-/* First contact: whether the server behind `host`, one of the token's addresses, belongs to the token's
- * office. `presented` must carry the root. Dates are not looked at, for the gateway may have no clock.
- * WM_E_UNTRUSTED: do not send the secret. */
-wm_status wm_enrol_trust(const wm_token *token, const char *host, const wm_chain *presented, wm_error *err);
 
 wm_status wm_enrol_message(const wm_token *token, wm_key *key, Wm__Enrol **ret, wm_error *err);
 wm_status wm_enrol_late_message(const wm_identity *old, wm_key *next, Wm__Enrol **ret, wm_error *err);

@@ -21,8 +21,7 @@ typedef struct wm_identity {
 
 void wm_identity_release(wm_identity *identity);
 
-/* WM_E_MISSING: not enrolled. WM_E_DAMAGED: the parts do not go together; validity dates are not looked at.
- */
+/* WM_E_MISSING: not enrolled. WM_E_DAMAGED: the parts do not go together; validity dates are not looked at. */
 wm_status wm_identity_load(const wm_files *files, const char *folder, wm_identity *ret, wm_error *err);
 
 /* Durable when it returns; then next.key is removed. */

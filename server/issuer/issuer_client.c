@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 struct wm_issuer_client {
-    pthread_mutex_t lock;   /* held for the length of a question */
+    pthread_mutex_t lock;   /* guards `busy` */
+    pthread_cond_t  turn;   /* it is not busy any more; on the monotonic clock */
+    bool            busy;   /* a question is on its way; whoever set it owns what follows */
     int             fd;     /* of a strand; -1: none, or it broke */
     uint32_t        number; /* of the last question */
     wm_caller      *caller;
@@ -25,11 +27,16 @@ struct wm_issuer_client {
 
 static wm_status client_new(wm_issuer_client **ret, wm_error *err)
 {
-    wm_issuer_client *client = calloc(1, sizeof *client);
+    wm_issuer_client  *client = calloc(1, sizeof *client);
+    pthread_condattr_t attributes;
 
     if (client == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory to talk to the issuer");
     pthread_mutex_init(&client->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&client->turn, &attributes);
+    pthread_condattr_destroy(&attributes);
     client->fd = -1;
     *ret = client;
     return WM_OK;
@@ -84,6 +91,7 @@ void wm_issuer_client_free(wm_issuer_client *client)
     if (client->fd >= 0)
         close(client->fd);
     wm_caller_free(client->caller);
+    pthread_cond_destroy(&client->turn);
     pthread_mutex_destroy(&client->lock);
     free(client);
 }
@@ -129,20 +137,27 @@ static wm_status call_strand(wm_issuer_client *client, const uint8_t *in, size_t
 }
 
 /* A turn within the deadline. */
-static wm_status take_turn(wm_issuer_client *client, int timeout_ms, wm_error *err)
+static wm_status take_turn(wm_issuer_client *client, int64_t until_ms, wm_error *err)
 {
-    struct timespec until;
+    const struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
+                                    .tv_nsec = (long)(until_ms % 1000) * 1000000l };
+    int                   late = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000l;
-    if (until.tv_nsec >= 1000000000l) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000l;
-    }
-    if (pthread_mutex_clocklock(&client->lock, CLOCK_MONOTONIC, &until) != 0)
-        return wm_fail(err, WM_E_TIMEOUT, "the issuer is busy with others' questions");
-    return WM_OK;
+    pthread_mutex_lock(&client->lock);
+    while (client->busy && late == 0)
+        late = pthread_cond_timedwait(&client->turn, &client->lock, &until);
+    late = client->busy;
+    client->busy = true;
+    pthread_mutex_unlock(&client->lock);
+    return late == 0 ? WM_OK : wm_fail(err, WM_E_TIMEOUT, "the issuer is busy with others' questions");
+}
+
+static void give_turn(wm_issuer_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    client->busy = false;
+    pthread_cond_signal(&client->turn);
+    pthread_mutex_unlock(&client->lock);
 }
 
 /* The answer inside the bytes, taken out of its envelope. */
@@ -186,13 +201,13 @@ static wm_status ask_bytes(wm_issuer_client *client, const Wm__Issue *issue, int
     if (in == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a request of %zu bytes", n_in);
     wm_envelope_pack(&envelope, in);
-    st = take_turn(client, timeout_ms, err);
+    st = take_turn(client, until_ms, err);
     if (st == WM_OK) {
         if (client->caller != NULL)
             st = wm_caller_call(client->caller, in, n_in, (int)(until_ms - wm_mono_ms(&clock)), &out, &n_out, err);
         else
             st = call_strand(client, in, n_in, until_ms, &out, &n_out, err);
-        pthread_mutex_unlock(&client->lock);
+        give_turn(client);
     }
     wm_secret_free(in, n_in);
     if (st == WM_OK)

@@ -17,6 +17,15 @@ static wm_token token_for(pki *office)
     return token;
 }
 
+/* First contact as the TLS layer checks it: only the pin is known, and no time. */
+static wm_status first_contact(const wm_token *token, const char *host, const wm_chain *shown, wm_error *err)
+{
+    wm_chain_rule rule = { .purpose = WM_PURPOSE_SERVER, .name = host, .ignore_dates = true };
+    wm_status     st = wm_chain_find_root(shown, &token->root, &rule.root, err);
+
+    return st == WM_OK ? wm_chain_check(shown, &rule, NULL, err) : st;
+}
+
 /* Before the secret is told: which servers are believed. */
 static void the_secret_is_told_to_the_token_s_office_only(void **state)
 {
@@ -55,7 +64,7 @@ static void the_secret_is_told_to_the_token_s_office_only(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         wm_chain *chain = pki_chain(rows[i].chain[0], rows[i].chain[1], rows[i].chain[2]);
 
-        assert_case(rows[i].says, (wm_enrol_trust(&token, rows[i].host, chain, &err) == WM_OK) == rows[i].trusted);
+        assert_case(rows[i].says, (first_contact(&token, rows[i].host, chain, &err) == WM_OK) == rows[i].trusted);
         wm_chain_free(chain);
     }
     wm_certificate_free(server);
