@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <cblas.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ enum { SMALL_MAX = 1000000, ROWS_FEW = 64, STRIP = 16 };
 /* Not every library that calls itself BLAS has these, nor every build of OpenBLAS. */
 extern void  openblas_set_num_threads(int) __attribute__((weak));
 extern char *openblas_get_corename(void) __attribute__((weak));
+extern int   openblas_get_parallel(void) __attribute__((weak));
 
 /* A library that was built with threads would start some inside each large product and take a process-wide lock for
  * it; two models on two cores were twelve times slower so. The number is the library's global; it is set before main,
@@ -26,6 +28,17 @@ __attribute__((constructor)) static void one_thread(void)
 {
     if (openblas_set_num_threads != NULL)
         openblas_set_num_threads(1);
+}
+
+/* Which builds of OpenBLAS may be called by two threads at once. A product that packs takes one of the library's buffers,
+ * and only the build with its own threads locks the list of them; the sequential one, unless it was built with
+ * USE_LOCKING, and the one over OpenMP hand the same buffer to both. With Debian's libopenblas0-serial two simulated
+ * clients at a time gave another model each time, deltas out of bounds among them, and never an error. */
+enum { SEQUENTIAL, OWN_THREADS, OPENMP };
+
+static bool needs_turns(void)
+{
+    return openblas_get_parallel == NULL || openblas_get_parallel() != OWN_THREADS;
 }
 
 static bool has_small_kernels(void)
@@ -43,10 +56,17 @@ static size_t least(size_t a, size_t b)
 static void blas(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                  size_t ldb, float *c, size_t ldc)
 {
+    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* guards the library's buffers, where it does not */
+    bool                   in_turn = needs_turns();
+
     assert(m <= INT_MAX && n <= INT_MAX && k <= INT_MAX && lda <= INT_MAX && ldb <= INT_MAX && ldc <= INT_MAX);
+    if (in_turn)
+        pthread_mutex_lock(&turn);
     cblas_sgemm(CblasRowMajor, form == WM_GEMM_TN ? CblasTrans : CblasNoTrans,
                 form == WM_GEMM_NT ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1, a,
                 (blasint)lda, b, (blasint)ldb, 1, c, (blasint)ldc);
+    if (in_turn)
+        pthread_mutex_unlock(&turn);
 }
 
 void wm_gemm(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
