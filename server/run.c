@@ -43,9 +43,10 @@ static wm_status allocate(wm_run *run, wm_error *err)
     run->results = calloc(n, sizeof *run->results);
     run->present = calloc(n, sizeof *run->present);
     run->contained = calloc(n, sizeof *run->contained);
+    run->late = calloc(n, sizeof *run->late);
     run->contributions = calloc(n, sizeof *run->contributions);
     if (run->params == NULL || (run->n_state > 0 && run->state == NULL) || run->results == NULL ||
-        run->present == NULL || run->contained == NULL || run->contributions == NULL)
+        run->present == NULL || run->contained == NULL || run->late == NULL || run->contributions == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a run of %zu parameters and %zu clients", run->n_params, n);
     return WM_OK;
 }
@@ -163,6 +164,7 @@ void wm_run_free(wm_run *run)
     free(run->results);
     free(run->present);
     free(run->contained);
+    free(run->late);
     free(run->contributions);
     pthread_mutex_destroy(&run->lock);
     free(run);
@@ -549,6 +551,24 @@ void wm_run_refuse(wm_run *run, const char *client, const char *reason)
         tell(run, &event, &told);
         log_refusal(run, client, reason);
         wm_run_advance(run);
+    }
+    leave(run);
+}
+
+void wm_run_late(wm_run *run, const char *client, const wm_update_key *key)
+{
+    wm_event  event = { .kind = WM_EVENT_REFUSE, .phase = WM_PHASE_TRAIN, .round = key->round, .reason = "late" };
+    wm_action told;
+
+    if (!find_client(run, client, &event.client) || memcmp(key->run, run->settings.record->id, WM_RUN_ID_SIZE) != 0 ||
+        key->kind != WM_TASK_TRAIN)
+        return;
+    pthread_mutex_lock(&run->lock);
+    /* Only what is of the past, so that the event can refuse nothing that is open. */
+    if (!run->dead && wm_engine_order(run->engine, WM_PHASE_TRAIN, key->round) < 0 &&
+        run->contained[event.client].round != key->round && run->late[event.client] < key->round) {
+        run->late[event.client] = key->round;
+        tell(run, &event, &told);
     }
     leave(run);
 }

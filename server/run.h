@@ -94,6 +94,9 @@ void wm_run_decline(wm_run *run, const char *client, wm_phase phase, uint32_t ro
 /* A submission that a fleet refused before it had the bytes (too long, wrong digest). */
 void wm_run_refuse(wm_run *run, const char *client, const char *reason);
 
+/* A client has finished an update for a round that is over (wm_run_fate said so): counted as late, once. */
+void wm_run_late(wm_run *run, const char *client, const wm_update_key *key);
+
 void wm_run_count_bytes(wm_run *run, uint64_t up, uint64_t down);
 
 /* Lets deadlines pass. Returns the ms until it should be called again, -1 for "only after `changed`". */

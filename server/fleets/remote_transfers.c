@@ -147,6 +147,8 @@ static bool is_settled(wm_remote *remote, wm_inquiry *x, const wm_update_key *ke
         return true;
     case WM_FATE_OVER:
     default:
+        if (wm_remote_is_served(remote, key))
+            wm_run_late(remote->serving.run, x->peer->name, key);
         receipt(remote, x, WM__RECEIPT__STATE__OVER, 0, NULL);
         return true;
     }

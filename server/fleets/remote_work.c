@@ -126,6 +126,8 @@ int64_t wm_remote_ask(wm_remote *remote, wm_inquiry *x)
         wm_fate fate = wm_remote_fate(remote, client, &held);
 
         work->held = fate_of(fate);
+        if (fate == WM_FATE_OVER && wm_remote_is_served(remote, &held))
+            wm_run_late(remote->serving.run, client, &held);
         news = fate != WM_FATE_ACCEPTED;
     }
     if (remote->serving.run != NULL && !atomic_load(&remote->closing))
