@@ -114,7 +114,12 @@ static wm_status open_issuer(const wm_issuer_process_settings *settings, const c
                              wm_error *err)
 {
     wm_issuer_settings issuer = {
-        .folder = folder, .files = wm_files_system(), .clock = wm_clock_system(), .log = settings->log
+        .folder = folder,
+        .files = wm_files_system(),
+        .clock = wm_clock_system(),
+        .log = settings->log,
+        .gateway_life_ms = settings->gateway_life_ms,
+        .server_life_ms = settings->server_life_ms,
     };
     int64_t until_ms =
         wm_mono_ms(&issuer.clock) + (settings->lock_wait_ms > 0 ? settings->lock_wait_ms : LOCK_WAIT_MS);

@@ -24,6 +24,8 @@ typedef struct wm_issuer_process_settings {
     wm_door     door;         /* what the socket pair may ask for */
     bool        listen;       /* at the operator's socket */
     int         lock_wait_ms; /* for the one before it to end; 0: 5 s */
+
+    int64_t gateway_life_ms, server_life_ms; /* of certificates; 0: as wm_issuer_settings */
 } wm_issuer_process_settings;
 
 typedef struct wm_issuer_process {
