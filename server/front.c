@@ -152,6 +152,10 @@ static void handle_enrolment(void *context, wm_request *request)
         return;
     wm_inquiry_init(&x, wm_request_peer(request), question, 0, true);
     wm_enrolment_enrol(front->settings.enrolment, wm_request_remote(request), &x);
+    if (x.answer.body_case == WM__ENVELOPE__BODY_CERTIFICATE) {
+        x.body.certificate.control_port = (uint32_t)wm_listener_port(front->control);
+        x.body.certificate.bulk_port = (uint32_t)wm_listener_port(front->bulk);
+    }
     wm_request_answer(request, &x.answer);
     wm_inquiry_release(&x);
     wm_envelope_free(question);

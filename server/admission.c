@@ -1,0 +1,63 @@
+/* server/admission.c */
+#include "server/admission.h"
+
+#include "common/job/scaling.h"
+#include "server/accumulator.h"
+#include "server/selection/selection.h"
+
+static const wm_job_families families = {
+    .sources = NULL, /* a job never names a place on a gateway */
+    .owners = NULL,
+    .layers = &wm_layers,
+    .losses = &wm_losses,
+    .optimisers = &wm_optimisers,
+    .schedules = &wm_schedules,
+    .metrics = &wm_metrics,
+    .selections = &wm_selections,
+    .strategies = &wm_strategies,
+};
+
+static wm_status check_spec(const wm_update_spec *spec, size_t n_clients, wm_error *err)
+{
+    size_t    size;
+    int       shift;
+    wm_status st = WM_OK;
+
+    if (!wm_update_size(spec, &size))
+        return wm_fail(err, WM_E_RANGE, "an update of this model does not fit into memory");
+    for (size_t i = 0; st == WM_OK && i < spec->n_parts; i++)
+        st = wm_part_shift(&spec->parts[i], spec->weight_cap, n_clients, &shift, err);
+    return st;
+}
+
+wm_status wm_admit(const char *file, const char *text, size_t n, size_t n_clients, wm_faults *faults,
+                   wm_admitted *ret, wm_error *err)
+{
+    wm_admitted    admitted = { 0 };
+    wm_update_spec spec;
+    wm_status      st = wm_job_parse(file, text, n, &families, NULL, 0, faults, &admitted.job, err);
+
+    if (st == WM_OK)
+        st = wm_model_new(admitted.job, faults, &admitted.model, err);
+    if (st == WM_OK && n_clients > 0) {
+        wm_strategy_spec(admitted.job, wm_model_n_params(admitted.model), &spec);
+        st = check_spec(&spec, n_clients, err);
+    }
+    if (st == WM_OK && n_clients > 0 && wm_job_needs_statistics(admitted.job)) {
+        wm_statistics_spec(admitted.job, &spec);
+        st = check_spec(&spec, n_clients, err);
+    }
+    if (st != WM_OK) {
+        wm_admitted_release(&admitted);
+        return st;
+    }
+    *ret = admitted;
+    return WM_OK;
+}
+
+void wm_admitted_release(wm_admitted *admitted)
+{
+    wm_model_free(admitted->model);
+    wm_job_free(admitted->job);
+    *admitted = (wm_admitted){ 0 };
+}

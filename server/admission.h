@@ -1,0 +1,22 @@
+/* server/admission.h
+ *
+ * Whether a job may run here: the file parsed without the families that only clients have, its network built, its exact
+ * sums with head-room for this many clients. Everything that can be wrong is said before anything runs. */
+#ifndef WM_SERVER_ADMISSION_H
+#define WM_SERVER_ADMISSION_H
+
+#include "models/model.h"
+
+/* What a run is made of. */
+typedef struct wm_admitted {
+    wm_job   *job;
+    wm_model *model;
+} wm_admitted;
+
+/* text[n]: the job's file, `file` its name for messages. n_clients 0: not known yet. WM_E_INVALID: faults, all of them
+ * in *faults; WM_E_RANGE: no head-room. On failure *ret is untouched. */
+wm_status wm_admit(const char *file, const char *text, size_t n, size_t n_clients, wm_faults *faults,
+                   wm_admitted *ret, wm_error *err);
+void      wm_admitted_release(wm_admitted *admitted); /* an empty one is fine */
+
+#endif

@@ -1,0 +1,107 @@
+/* server/commands/status.c: status, backup */
+#include "server/commands/commands.h"
+
+#include "common/clock.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void print_figure(const wm_cli_call *call, const json_t *run, const char *name, const char *title)
+{
+    const json_t *value = json_object_get(run, name);
+
+    if (json_is_number(value))
+        fprintf(call->out, "  %-16s %.6g\n", title, json_number_value(value));
+}
+
+/* The first line has all that one wants to know at a glance. */
+static void print_run(const wm_cli_call *call, const json_t *run)
+{
+    const char   *waiting = wm_json_text(run, "waiting_for");
+    const json_t *left = json_object_get(run, "left_ms"), *eta = json_object_get(run, "eta_ms");
+    char          waited[WM_DURATION_TEXT], time[WM_DURATION_TEXT];
+
+    fprintf(call->out, "%s: round %lld of %lld, %s: %lld of %lld in", wm_json_text(run, "job"),
+            wm_json_int(run, "round"), wm_json_int(run, "rounds"), wm_json_text(run, "phase"),
+            wm_json_int(run, "accepted"), wm_json_int(run, "goal"));
+    if (waiting[0] != '\0')
+        fprintf(call->out, ", waiting for %s since %s", waiting,
+                wm_duration_text((int64_t)wm_json_int(run, "waited_ms"), waited));
+    if (json_is_integer(left))
+        fprintf(call->out, ", %s left", wm_duration_text((int64_t)json_integer_value(left), time));
+    fprintf(call->out, "\n  %-16s %s\n  %-16s attempt %lld, cohort %lld, refused %lld, declined %lld\n", "run",
+            wm_json_text(run, "id"), "this phase", wm_json_int(run, "attempt"), wm_json_int(run, "cohort"),
+            wm_json_int(run, "refused"), wm_json_int(run, "declined"));
+    print_figure(call, run, "train_loss", "training loss");
+    print_figure(call, run, "eval_loss", "evaluation loss");
+    print_figure(call, run, "metric", "metric");
+    if (json_is_integer(eta))
+        fprintf(call->out, "  %-16s %s\n", "to the end", wm_duration_text((int64_t)json_integer_value(eta), time));
+}
+
+static void print_idle(const wm_cli_call *call, const json_t *answer, bool server_runs)
+{
+    const json_t *last = json_object_get(answer, "last_run");
+
+    fprintf(call->out, "%s", server_runs ? "the server runs and has no run at work" : "the server does not run");
+    if (json_is_object(last))
+        fprintf(call->out, "; the last run, %s, is %s, round %lld", wm_json_text(last, "job"),
+                wm_json_text(last, "outcome"), wm_json_int(last, "round"));
+    fputc('\n', call->out);
+}
+
+wm_status wm_command_status(wm_cli_call *call, const void *settings, wm_error *err)
+{
+    const wm_form_settings *set = settings;
+    json_t                 *answer = NULL;
+    const json_t           *gateways, *run;
+    wm_status st = wm_command_ask(call, call->words[0], &(wm_command){ .verb = "status" }, &answer, err);
+
+    if (st != WM_OK)
+        return st;
+    if (set->json) {
+        st = wm_command_print_json(call, answer, err);
+        json_decref(answer);
+        return st;
+    }
+    run = json_object_get(answer, "run");
+    if (json_is_object(run))
+        print_run(call, run);
+    else
+        print_idle(call, answer, json_is_true(json_object_get(answer, "server_runs")));
+    gateways = json_object_get(answer, "gateways");
+    fprintf(call->out, "  %-16s %lld enrolled, %lld heard in the last two minutes, %lld revoked\n", "gateways",
+            wm_json_int(gateways, "enrolled"), wm_json_int(gateways, "heard_lately"),
+            wm_json_int(gateways, "revoked"));
+    fprintf(call->out, "  %-16s %lld\n", "jobs waiting", wm_json_int(answer, "queued"));
+    if (wm_json_text(answer, "trouble")[0] != '\0')
+        fprintf(call->out, "  %-16s %s\n", "trouble", wm_json_text(answer, "trouble"));
+    json_decref(answer);
+    return WM_OK;
+}
+
+wm_status wm_command_backup(wm_cli_call *call, const void *settings, wm_error *err)
+{
+    const char *to = call->words[1];
+    char        here[PATH_MAX], path[2 * PATH_MAX];
+    const char *words[] = { path };
+    json_t     *answer = NULL;
+    wm_status   st;
+
+    (void)settings;
+    /* The server has another working folder than we. */
+    if (to[0] == '/')
+        snprintf(path, sizeof path, "%s", to);
+    else if (getcwd(here, sizeof here) != NULL)
+        snprintf(path, sizeof path, "%s/%s", here, to);
+    else
+        return wm_fail(err, WM_E_IO, "the working folder has no path: give the whole path of the backup");
+    st = wm_command_ask(call, call->words[0], &(wm_command){ .verb = "backup", .words = words, .n_words = 1 },
+                        &answer, err);
+    if (st == WM_OK)
+        fprintf(call->out, "backup made in %s\n", wm_json_text(answer, "backup"));
+    json_decref(answer);
+    return st;
+}
