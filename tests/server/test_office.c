@@ -4,6 +4,7 @@
 #include "common/crypto/chain.h"
 #include "server/issuer/issuer_process.h"
 
+#include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -346,6 +347,45 @@ static void the_process_can_gain_nothing(void **state)
     assert_ok(wm_folder_remove(folder, &err), &err);
 }
 
+/* Real, effective, saved: all three are the other user's, so there is no way back. */
+static void started_by_root_it_becomes_its_own_user_for_good(void **state)
+{
+    char folder[4096], path[64], line[256], want[64], *addresses[] = { "office.example:7443" };
+    wm_issuer_process_settings settings = { .office = folder, .user = "nobody", .door = WM_DOOR_OPERATOR };
+    wm_office_settings         office_settings = {
+                .folder = folder, .files = wm_files_system(), .clock = wm_clock_system(), .user = "nobody"
+    };
+    const struct passwd *nobody = getpwnam("nobody");
+    wm_issuer_process    process;
+    Wm__Issue            issue = token_issue(addresses);
+    Wm__Issued          *issued;
+    wm_office            office;
+    bool                 became = false;
+    FILE                *file;
+    wm_error             err;
+
+    (void)state;
+    if (geteuid() != 0 || nobody == NULL)
+        skip();
+    assert_int_equal(chmod(wm_test_folder(folder), 0711), 0);
+    assert_ok(wm_office_init(&office_settings, &office, &err), &err);
+    assert_ok(wm_issuer_process_start(&settings, &process, &err), &err);
+    snprintf(path, sizeof path, "/proc/%d/status", (int)process.pid);
+    snprintf(want, sizeof want, "Uid:\t%u\t%u\t%u\t%u\n", nobody->pw_uid, nobody->pw_uid, nobody->pw_uid,
+             nobody->pw_uid);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        became = became || strcmp(line, want) == 0;
+    fclose(file);
+    assert_true(became);
+    assert_ok(wm_issuer_ask(process.client, &issue, 20000, &issued, &err), &err);
+    assert_ok(wm_issued_status(issued, &err), &err); /* it can write its store */
+    wm_issued_free(issued);
+    wm_issuer_process_end(&process);
+    assert_ok(wm_folder_remove(folder, &err), &err);
+}
+
 /* Those that fork come first: nng, which the operator's socket needs, does not like to be forked. */
 int main(void)
 {
@@ -358,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_process_that_cannot_start_says_why),
         cmocka_unit_test(a_spend_that_was_killed_happened_wholly_or_not_at_all),
         cmocka_unit_test(the_process_can_gain_nothing),
+        cmocka_unit_test(started_by_root_it_becomes_its_own_user_for_good),
         cmocka_unit_test(the_process_serves_its_aggregator_and_the_operator),
     };
 
