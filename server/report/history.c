@@ -126,7 +126,7 @@ wm_status wm_history_add(wm_history *history, const wm_round_record *round, bool
     to->train_loss = round->train_loss;
     to->bytes_up = round->bytes_up;
     to->bytes_down = round->bytes_down;
-    to->evaluated = round->evaluated;
+    to->evaluated = round->evaluated && round->evaluation.present;
     to->evaluation = round->evaluation;
     for (size_t i = 0; st == WM_OK && i < round->n_contributions; i++)
         if (round->contributions[i].client < history->n_clients)

@@ -17,7 +17,7 @@ typedef struct wm_history_round {
     uint32_t  verdicts[WM_VERDICT_LATE + 1]; /* how many of each */
     double    seconds, train_loss;
     uint64_t  bytes_up, bytes_down;
-    bool      evaluated;
+    bool      evaluated; /* and somebody took part in it: there are figures */
     wm_result evaluation;
 } wm_history_round;
 

@@ -251,14 +251,11 @@ static wm_status write_result(wm_store *store, const uint8_t *run, uint32_t roun
     return wm_query_done(&q);
 }
 
+/* Of an evaluation that nobody took part in there are no figures. */
 static wm_status write_evaluation(wm_store *store, const uint8_t *run, const wm_round_record *round, wm_error *err)
 {
-    wm_result result = round->evaluation;
-
-    if (!round->evaluated)
-        return WM_OK;
-    result.present = true;
-    return write_result(store, run, round->round, -1, WM_FEDERATED, &result, err);
+    return round->evaluated ? write_result(store, run, round->round, -1, WM_FEDERATED, &round->evaluation, err)
+                            : WM_OK;
 }
 
 static wm_status ledger_commit(wm_ledger *self, const uint8_t *run, const wm_standing *standing,

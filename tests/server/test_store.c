@@ -531,6 +531,31 @@ static void what_was_done_or_never_begun_is_refused_and_changes_nothing(void **s
     free(before);
 }
 
+static void keep_evaluation(void *context, const wm_round_record *round)
+{
+    wm_round_record *was = context;
+
+    was->evaluated = round->evaluated;
+    was->evaluation = round->evaluation;
+}
+
+static void an_evaluation_that_nobody_took_part_in_has_no_figures(void **state)
+{
+    fixture        *f = *state;
+    wm_contribution contributions[3];
+    wm_round_record record = round_record(f->store, 1, contributions), was;
+    wm_standing     standing = standing_at(f->store, WM_PHASE_TRAIN, 2);
+    wm_ledger      *ledger = wm_store_ledger(f->store);
+    wm_error        err;
+
+    perform(f, 5);
+    record.evaluated = true;
+    assert_ok(ledger->evaluated(ledger, RUN, &standing, &record, &err), &err);
+    assert_ok(ledger->rounds(ledger, RUN, keep_evaluation, &was, &err), &err);
+    assert_true(was.evaluated);
+    assert_false(was.evaluation.present);
+}
+
 static void a_round_is_committed_once(void **state)
 {
     fixture *f = *state;
@@ -1201,6 +1226,7 @@ int main(void)
         CASE(every_transition_survives_reopening),
         CASE(what_comes_back_is_what_was_told),
         CASE(what_was_done_or_never_begun_is_refused_and_changes_nothing),
+        CASE(an_evaluation_that_nobody_took_part_in_has_no_figures),
         CASE(a_round_is_committed_once),
         CASE(the_start_of_a_job_takes_it_off_the_queue),
         CASE(a_revoked_name_is_denied_and_gets_no_certificate),
