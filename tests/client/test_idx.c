@@ -1,0 +1,175 @@
+/* tests/client/test_idx.c */
+#include "tests/client/data_job.h"
+
+#include <zlib.h>
+
+/* Three images of 2 x 2 and their labels. */
+static const uint8_t images_file[] = { 0, 0, 8, 3, 0, 0, 0,  3,  0,  0,  0,   2,   0,   0,
+                                       0, 2, 0, 1, 2, 3, 10, 11, 12, 13, 255, 254, 253, 252 };
+static const uint8_t labels_file[] = { 0, 0, 8, 1, 0, 0, 0, 3, 2, 0, 1 };
+
+enum { IMAGES = sizeof images_file, LABELS = sizeof labels_file, IMAGES_HEADER = 16, LABELS_HEADER = 8 };
+
+static wm_job idx_job(void)
+{
+    static const wm_job_input  input = { .name = "image", .kind = WM_INPUT_PIXELS, .pixels = { 3, { 2, 2, 1 } } };
+    static const wm_job_target target = { .name = "digit", .column = "label", .classes = 3 };
+
+    return (wm_job){
+        .data = { .inputs = &input, .n_inputs = 1, .targets = &target, .n_targets = 1, .split = { .train = 1 } }
+    };
+}
+
+static wm_status open_pair(const char *folder, const void *images, size_t n_images, const void *labels,
+                           size_t n_labels, wm_owners **ret, wm_error *err)
+{
+    test_idx_options   idx = { WORDS("images"), WORDS("labels") };
+    wm_choice          source = test_choice(&wm_sources, "idx", &idx);
+    wm_owners_settings settings = { .folder = folder, .source = &source };
+    static wm_job      job; /* outlives the owners */
+
+    job = idx_job();
+    test_write(folder, "images", images, n_images);
+    test_write(folder, "labels", labels, n_labels);
+    return wm_owners_open(&job, &settings, ret, err);
+}
+
+static void expect_three(wm_owners *owners)
+{
+    static const float    want[12] = { 0, 1, 2, 3, 10, 11, 12, 13, 255, 254, 253, 252 };
+    static const int32_t  classes[3] = { 2, 0, 1 };
+    static const uint32_t index[3] = { 0, 1, 2 };
+    wm_job                job = idx_job();
+    wm_batch_room        *room;
+    wm_batch              batch;
+    wm_error              err;
+
+    assert_int_equal(wm_examples_count(wm_owners_examples(owners, 0), WM_TRAIN), 3);
+    assert_ok(wm_batch_room_new(&job, 3, &room, &err), &err);
+    wm_examples_gather(wm_owners_examples(owners, 0), WM_TRAIN, index, 3, room, &batch);
+    for (size_t v = 0; v < 12; v++)
+        assert_true(batch.inputs[0][v] == want[v] / 255.0f);
+    assert_memory_equal(batch.classes[0], classes, sizeof classes);
+    wm_batch_room_free(room);
+}
+
+static void images_and_labels_are_read_plain_and_packed(void **state)
+{
+    char       folder[4096], *path;
+    wm_owners *owners;
+    wm_error   err;
+    gzFile     file;
+
+    (void)state;
+    wm_test_folder(folder);
+    assert_ok(open_pair(folder, images_file, IMAGES, labels_file, LABELS, &owners, &err), &err);
+    expect_three(owners);
+    wm_owners_free(owners);
+
+    path = wm_path_join(folder, "packed");
+    file = gzopen(path, "wb");
+    assert_int_equal(gzwrite(file, images_file, IMAGES), IMAGES);
+    assert_int_equal(gzclose(file), Z_OK);
+    {
+        uint8_t *packed;
+        size_t   n;
+
+        assert_ok(wm_files_system()->read(wm_files_system(), path, 4096, &packed, &n, &err), &err);
+        assert_ok(open_pair(folder, packed, n, labels_file, LABELS, &owners, &err), &err);
+        expect_three(owners);
+        wm_owners_free(owners);
+        for (size_t cut = 2; cut < n; cut++) /* of a packed file nothing may be missing, not even its checksum */
+            assert_int_equal(open_pair(folder, packed, cut, labels_file, LABELS, &owners, &err), WM_E_MALFORMED);
+        free(packed);
+    }
+    free(path);
+    wm_folder_remove(folder, NULL);
+}
+
+static bool is_refusal(wm_status st)
+{
+    return st == WM_E_MALFORMED || st == WM_E_SHAPE;
+}
+
+static void every_flipped_header_byte_is_refused(void **state)
+{
+    char       folder[4096];
+    uint8_t    images[IMAGES], labels[LABELS];
+    wm_owners *owners;
+    wm_error   err;
+
+    (void)state;
+    wm_test_folder(folder);
+    for (int flip = 1; flip < 256; flip = flip * 2 + 1) {
+        for (size_t i = 0; i < IMAGES_HEADER; i++) {
+            memcpy(images, images_file, IMAGES);
+            images[i] ^= (uint8_t)flip;
+            assert_true(is_refusal(open_pair(folder, images, IMAGES, labels_file, LABELS, &owners, &err)));
+            assert_non_null(strstr(err.text, "images"));
+        }
+        for (size_t i = 0; i < LABELS_HEADER; i++) {
+            memcpy(labels, labels_file, LABELS);
+            labels[i] ^= (uint8_t)flip;
+            assert_true(is_refusal(open_pair(folder, images_file, IMAGES, labels, LABELS, &owners, &err)));
+            assert_non_null(strstr(err.text, "labels"));
+        }
+    }
+    wm_folder_remove(folder, NULL);
+}
+
+static void every_truncation_and_every_addition_is_refused(void **state)
+{
+    char       folder[4096];
+    uint8_t    more[IMAGES + 1] = { 0 };
+    wm_owners *owners;
+    wm_error   err;
+
+    (void)state;
+    wm_test_folder(folder);
+    for (size_t cut = 0; cut < IMAGES; cut++)
+        assert_true(is_refusal(open_pair(folder, images_file, cut, labels_file, LABELS, &owners, &err)));
+    for (size_t cut = 0; cut < LABELS; cut++)
+        assert_true(is_refusal(open_pair(folder, images_file, IMAGES, labels_file, cut, &owners, &err)));
+    memcpy(more, images_file, IMAGES);
+    assert_int_equal(open_pair(folder, more, IMAGES + 1, labels_file, LABELS, &owners, &err), WM_E_MALFORMED);
+    memcpy(more, labels_file, LABELS);
+    assert_int_equal(open_pair(folder, images_file, IMAGES, more, LABELS + 1, &owners, &err), WM_E_MALFORMED);
+    wm_folder_remove(folder, NULL);
+}
+
+static void labels_beyond_the_classes_and_odd_pairs_are_refused(void **state)
+{
+    char       folder[4096];
+    uint8_t    labels[LABELS], huge[IMAGES];
+    wm_owners *owners;
+    wm_error   err;
+
+    (void)state;
+    wm_test_folder(folder);
+    memcpy(labels, labels_file, LABELS);
+    labels[LABELS - 1] = 3;
+    assert_int_equal(open_pair(folder, images_file, IMAGES, labels, LABELS, &owners, &err), WM_E_MALFORMED);
+    assert_non_null(strstr(err.text, "label 3 of entry 2"));
+    memcpy(labels, labels_file, LABELS);
+    labels[7] = 2;
+    assert_int_equal(open_pair(folder, images_file, IMAGES, labels, LABELS - 1, &owners, &err), WM_E_MALFORMED);
+    assert_non_null(strstr(err.text, "are they a pair"));
+    /* A header that promises gigabytes is doubted before memory is taken. */
+    memcpy(huge, images_file, IMAGES);
+    huge[5] = 0x70;
+    assert_int_equal(open_pair(folder, huge, IMAGES, labels_file, LABELS, &owners, &err), WM_E_MALFORMED);
+    assert_non_null(strstr(err.text, "cannot hold"));
+    wm_folder_remove(folder, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(images_and_labels_are_read_plain_and_packed),
+        cmocka_unit_test(every_flipped_header_byte_is_refused),
+        cmocka_unit_test(every_truncation_and_every_addition_is_refused),
+        cmocka_unit_test(labels_beyond_the_classes_and_odd_pairs_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
