@@ -420,33 +420,51 @@ static wm_status check_found(const opening *o, wm_error *err)
     return wm_fail(err, WM_E_MISSING, "the files have a header and no readings");
 }
 
-wm_status wm_owners_open(const wm_job *job, const wm_owners_settings *settings, wm_owners **ret, wm_error *err)
+wm_status wm_owners_read(const wm_layout *layout, const wm_owners_settings *settings, wm_readings **ret,
+                         wm_error *err)
 {
     const wm_source_ops *source = (const wm_source_ops *)settings->source->member;
     const wm_owner_ops  *rule = settings->owner != NULL ? (const wm_owner_ops *)settings->owner->member : NULL;
     wm_ownership         ownership = { .alone = settings->alone };
-    opening              o = { .settings = settings };
+    wm_readings         *readings;
     wm_status            st;
 
     if (source == NULL)
         return wm_fail(err, WM_E_INVALID, "data.source is not given: say where the readings come from");
+    if (source->images != layout->images)
+        return wm_fail(err, WM_E_INVALID, "data.source: %s has %s", source->member.name,
+                       source->images ? "images, so the job's inputs must be pixels"
+                                      : "rows of readings and no images, which the job's inputs ask for");
+    if (rule == NULL || rule->find != NULL)
+        ownership.only = settings->only; /* else it is dealt first, and then kept */
+    if (rule != NULL && rule->find != NULL)
+        rule->find(settings->owner->options, &ownership);
+    if (layout->images && (ownership.column != NULL || ownership.by_file))
+        return wm_fail(err, WM_E_INVALID, "data.owner: images name no owner: use iid, shards, dirichlet or none");
+    st = wm_readings_new(layout, &ownership, &readings, err);
+    if (st != WM_OK)
+        return st;
+    st = source->read(settings->source->options, settings->folder, readings, err);
+    if (st == WM_OK)
+        *ret = readings;
+    else
+        wm_readings_free(readings);
+    return st;
+}
+
+wm_status wm_owners_open(const wm_job *job, const wm_owners_settings *settings, wm_owners **ret, wm_error *err)
+{
+    const wm_owner_ops *rule = settings->owner != NULL ? (const wm_owner_ops *)settings->owner->member : NULL;
+    opening             o = { .settings = settings };
+    wm_status           st;
+
     o.self = calloc(1, sizeof *o.self);
     if (o.self == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for owners");
     o.self->job = job;
-    if (rule == NULL || rule->find != NULL)
-        ownership.only = settings->only;
-    if (rule != NULL && rule->find != NULL)
-        rule->find(settings->owner->options, &ownership);
     if ((st = wm_layout_new(job, &o.self->layout, err)) != WM_OK ||
-        (st = wm_layout_allow(o.self->layout, settings->allowed, err)) != WM_OK)
-        goto out;
-    if (o.self->layout->images && (ownership.column != NULL || ownership.by_file)) {
-        st = wm_fail(err, WM_E_INVALID, "data.owner: images name no owner: use iid, shards, dirichlet or none");
-        goto out;
-    }
-    if ((st = wm_readings_new(o.self->layout, &ownership, &o.readings, err)) != WM_OK ||
-        (st = source->read(settings->source->options, settings->folder, o.readings, err)) != WM_OK ||
+        (st = wm_layout_allow(o.self->layout, settings->allowed, err)) != WM_OK ||
+        (st = wm_owners_read(o.self->layout, settings, &o.readings, err)) != WM_OK ||
         (st = wm_file_parts(job, o.readings->file_names, o.readings->n_files, &o.file_parts, err)) != WM_OK)
         goto out;
     if (o.readings->n > 0 || o.readings->images.n > 0)

@@ -30,6 +30,12 @@ typedef struct wm_owners_settings {
 wm_status wm_owners_open(const wm_job *job, const wm_owners_settings *settings, wm_owners **ret, wm_error *err);
 void      wm_owners_free(wm_owners *owners);
 
+/* Only reads, and divides nothing: for checks. The layout must outlive *ret. Errors as above. */
+struct wm_layout;
+struct wm_readings;
+wm_status wm_owners_read(const struct wm_layout *layout, const wm_owners_settings *settings,
+                         struct wm_readings **ret, wm_error *err);
+
 size_t      wm_owners_count(const wm_owners *owners);
 const char *wm_owners_name(const wm_owners *owners, size_t i); /* in order of name */
 size_t      wm_owners_train_count(const wm_owners *owners, size_t i); /* examples; for scheduling, largest first */

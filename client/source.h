@@ -13,6 +13,7 @@
 
 typedef struct wm_source_ops {
     wm_member member; /* first: see family.h */
+    bool      images; /* gives images with a label, not rows of cells; the job's inputs must be the same */
 
     /* Reads everything below `folder` that the options name, in an order that depends on the names alone.
      * WM_E_MISSING: no file, or a wanted column is not there; WM_E_MALFORMED: "file:line:column: what". */

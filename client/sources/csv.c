@@ -208,8 +208,6 @@ static wm_status csv_read(const void *options, const char *folder, wm_readings *
     wm_paths  paths = { 0 };
     wm_status st;
 
-    if (readings->layout->images)
-        return wm_fail(err, WM_E_INVALID, "data.source: csv has no images, the job's inputs are pixels");
     self.column = calloc(readings->n_wanted + 1, sizeof *self.column);
     self.cells = calloc(readings->n_wanted + 1, sizeof *self.cells);
     if (self.column == NULL || self.cells == NULL)
@@ -233,13 +231,13 @@ static const wm_option csv_option_table[] = {
     { .name = "separator",
       .kind = WM_WORD,
       .offset = offsetof(csv_options, separator),
-      .standard = "\",\"",
+      .standard = ",",
       .doc = "What stands between cells: one character, or tab or space." },
     { .name = "decimal",
       .kind = WM_CHOICE,
       .offset = offsetof(csv_options, decimal),
       .words = decimals,
-      .standard = "\".\"",
+      .standard = ".",
       .doc = "The decimal sign of numbers." },
     { .name = "missing",
       .kind = WM_WORDS,

@@ -172,8 +172,6 @@ static wm_status idx_read(const void *options, const char *folder, wm_readings *
     wm_paths           images = { 0 }, labels = { 0 };
     wm_status          st;
 
-    if (!readings->layout->images)
-        return wm_fail(err, WM_E_INVALID, "data.source: idx has images, so the job's inputs must be pixels");
     if ((st = wm_paths_find(folder, &self->images, &images, err)) != WM_OK ||
         (st = wm_paths_find(folder, &self->labels, &labels, err)) != WM_OK)
         goto out;
@@ -194,12 +192,12 @@ static const wm_option idx_option_table[] = {
     { .name = "images",
       .kind = WM_WORDS,
       .offset = offsetof(idx_options, images),
-      .standard = "\"*-images-*\"",
+      .standard = "*-images-*",
       .doc = "Patterns of the files with images, below the data folder." },
     { .name = "labels",
       .kind = WM_WORDS,
       .offset = offsetof(idx_options, labels),
-      .standard = "\"*-labels-*\"",
+      .standard = "*-labels-*",
       .doc = "Patterns of the files with labels; they pair with the images in order of name." },
 };
 
@@ -209,5 +207,6 @@ const wm_source_ops wm_source_idx = {
                 .options = idx_option_table,
                 .n_options = sizeof idx_option_table / sizeof *idx_option_table,
                 .options_size = sizeof(idx_options) },
+    .images = true,
     .read = idx_read,
 };

@@ -50,10 +50,32 @@ static bool is_kind(const char *path, mode_t kind)
     return stat(path, &info) == 0 && (info.st_mode & S_IFMT) == kind;
 }
 
-/* Adds the files under `folder` that fit `pattern`, a part of the path at a time. */
+static wm_status walk(const char *folder, const char *pattern, int depth, wm_paths *paths, wm_error *err);
+
+/* Goes on at folder/name: into it if more of the pattern follows, else it is one of the files. */
+static wm_status step(const char *folder, const char *name, const char *rest, int depth, wm_paths *paths,
+                      wm_error *err)
+{
+    char     *path = wm_path_join(folder, name);
+    wm_status st = WM_OK;
+
+    if (path == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
+    if (rest != NULL && is_kind(path, S_IFDIR)) {
+        st = walk(path, rest, depth + 1, paths, err);
+    } else if (rest == NULL && is_kind(path, S_IFREG)) {
+        st = add_path(paths, path, err);
+        path = NULL;
+    }
+    free(path);
+    return st;
+}
+
+/* Adds the files under `folder` that fit `pattern`, a part of the path at a time. A part without a wildcard is not
+ * looked for: its folder need not be readable. Above the folder there is nothing. */
 static wm_status walk(const char *folder, const char *pattern, int depth, wm_paths *paths, wm_error *err)
 {
-    const char *slash = strchr(pattern, '/');
+    const char *slash = strchr(pattern, '/'), *rest = slash != NULL ? slash + 1 : NULL;
     char       *part = slash != NULL ? strndup(pattern, (size_t)(slash - pattern)) : strdup(pattern);
     char      **names = NULL;
     size_t      n = 0;
@@ -65,27 +87,20 @@ static wm_status walk(const char *folder, const char *pattern, int depth, wm_pat
         goto out;
     }
     if (strcmp(part, ".") == 0 || *part == '\0') {
-        st = slash != NULL ? walk(folder, slash + 1, depth + 1, paths, err) : WM_OK;
+        st = rest != NULL ? walk(folder, rest, depth + 1, paths, err) : WM_OK;
+        goto out;
+    }
+    if (strcmp(part, "..") == 0)
+        goto out; /* the caller says that nothing fits */
+    if (strpbrk(part, "*?[\\") == NULL) {
+        st = step(folder, part, rest, depth, paths, err);
         goto out;
     }
     if (wm_folder_names(folder, &names, &n, NULL) != WM_OK)
-        goto out; /* the caller says that nothing fits */
-    for (size_t i = 0; st == WM_OK && i < n; i++) {
-        char *path;
-
-        if (fnmatch(part, names[i], FNM_PERIOD) != 0)
-            continue;
-        path = wm_path_join(folder, names[i]);
-        if (path == NULL)
-            st = wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
-        else if (slash != NULL && is_kind(path, S_IFDIR))
-            st = walk(path, slash + 1, depth + 1, paths, err);
-        else if (slash == NULL && is_kind(path, S_IFREG)) {
-            st = add_path(paths, path, err);
-            path = NULL;
-        }
-        free(path);
-    }
+        goto out;
+    for (size_t i = 0; st == WM_OK && i < n; i++)
+        if (fnmatch(part, names[i], FNM_PERIOD) == 0)
+            st = step(folder, names[i], rest, depth, paths, err);
 out:
     wm_names_free(names, n);
     free(part);

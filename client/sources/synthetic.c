@@ -96,9 +96,6 @@ static wm_status synthetic_read(const void *options, const char *folder, wm_read
     (void)folder;
     if (columns == NULL || cells == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory for the columns of the synthetic city");
-    else if (readings->layout->images)
-        st = wm_fail(err, WM_E_INVALID,
-                     "data.source: the synthetic city has no images, the job's inputs are pixels");
     else
         st = find_columns(readings, columns, err);
     for (int64_t k = 0; st == WM_OK && k < self->gateways; k++)

@@ -197,6 +197,34 @@ static void persistence_is_beaten_by_the_hour_of_the_day(void **state)
     free(pm25);
 }
 
+static void the_job_that_comes_with_it_runs_on_it(void **state)
+{
+    wm_city_settings   city = { .gateways = 2, .days = 40, .seed = 1 };
+    char               folder[4096];
+    wm_owners_settings settings = { .folder = wm_test_folder(folder) };
+    wm_owners         *owners;
+    wm_job            *job;
+    wm_error           err;
+
+    (void)state;
+    assert_ok(wm_city_write(folder, &city, &err), &err);
+    job = test_parse(folder, "city.yaml", NULL, 0);
+    settings.source = &job->data.source;
+    settings.owner = &job->data.owner;
+    assert_ok(wm_owners_open(job, &settings, &owners, &err), &err);
+    assert_int_equal(wm_owners_count(owners), 2);
+    for (size_t i = 0; i < 2; i++) {
+        wm_examples_summary sum;
+
+        wm_examples_summarise(wm_owners_examples(owners, i), &sum);
+        assert_true(sum.counts[WM_TRAIN] > 450 && sum.counts[WM_VALIDATE] > 20 && sum.counts[WM_TEST] > 100);
+        assert_true(sum.filled > sum.missing / 2);
+    }
+    wm_owners_free(owners);
+    wm_job_free(job);
+    wm_folder_remove(folder, NULL);
+}
+
 static void sizes_out_of_range_are_refused(void **state)
 {
     static const wm_city_settings cases[] = { { 0, 10, 1 }, { 1, 0, 1 }, { 10001, 10, 1 }, { 1, 3661, 1 } };
@@ -216,6 +244,7 @@ int main(void)
         cmocka_unit_test(the_files_and_the_source_are_the_same_city),
         cmocka_unit_test(the_city_is_plausible),
         cmocka_unit_test(persistence_is_beaten_by_the_hour_of_the_day),
+        cmocka_unit_test(the_job_that_comes_with_it_runs_on_it),
         cmocka_unit_test(sizes_out_of_range_are_refused),
     };
 

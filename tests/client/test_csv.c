@@ -2,6 +2,7 @@
 #include "tests/client/data_job.h"
 
 #include "client/sources/csv_reader.h"
+#include "client/sources/patterns.h"
 
 #include <math.h>
 #include <zlib.h>
@@ -285,6 +286,50 @@ static void what_can_be_borne_is_borne_and_counted(void **state)
     }
 }
 
+static void patterns_find_files_in_order_and_once(void **state)
+{
+    static const struct {
+        const char *pattern, *want; /* names, or NULL: none fits */
+    } cases[] = {
+        { "*.csv", "a.csv b.csv" }, { "b.csv", "b.csv" },   { "[ab].csv", "a.csv b.csv" },
+        { "./sub/*.csv", "c.csv" }, { "*/*.csv", "c.csv" }, { "s?b/c.csv", "c.csv" },
+        { "*.gz", NULL },           { "sub", NULL },        { "../*.csv", NULL },
+        { "sub/../a.csv", NULL },   { "none/*.csv", NULL },
+    };
+    char        folder[4096], *sub;
+    wm_error    err;
+    const char *twice[] = { "b.csv", "*.csv" };
+    wm_words    both = { twice, 2 };
+    wm_paths    paths;
+
+    (void)state;
+    sub = wm_path_join(wm_test_folder(folder), "sub");
+    assert_ok(wm_files_system()->make_folder(wm_files_system(), sub, 0755, &err), &err);
+    test_write(folder, "b.csv", "x", 1);
+    test_write(folder, "a.csv", "x", 1);
+    test_write(folder, ".hidden.csv", "x", 1);
+    test_write(sub, "c.csv", "x", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wm_words  one = { &cases[i].pattern, 1 };
+        wm_text   got = WM_TEXT_INIT;
+        wm_status st = wm_paths_find(folder, &one, &paths, &err);
+
+        assert_case(cases[i].pattern, st == (cases[i].want != NULL ? WM_OK : WM_E_MISSING));
+        if (st != WM_OK)
+            continue;
+        for (size_t k = 0; k < paths.count; k++)
+            wm_text_printf(&got, "%s%s", k > 0 ? " " : "", wm_path_name(paths.items[k]));
+        assert_case(cases[i].pattern, strcmp(wm_text_chars(&got), cases[i].want) == 0);
+        wm_text_release(&got);
+        wm_paths_release(&paths);
+    }
+    assert_ok(wm_paths_find(folder, &both, &paths, &err), &err);
+    assert_int_equal(paths.count, 2);
+    wm_paths_release(&paths);
+    free(sub);
+    wm_folder_remove(folder, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +339,7 @@ int main(void)
         cmocka_unit_test(numbers_are_read_in_full_or_not_at_all),
         cmocka_unit_test(faults_of_a_file_are_named_by_place),
         cmocka_unit_test(what_can_be_borne_is_borne_and_counted),
+        cmocka_unit_test(patterns_find_files_in_order_and_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

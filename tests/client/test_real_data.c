@@ -1,7 +1,7 @@
 /* tests/client/test_real_data.c
  *
- * Beijing's twelve stations and MNIST, where they are present: WM_DATA, or ../shared/data beside the source. The
- * figures are those that come with the sets. */
+ * The zoo's jobs on Beijing's twelve stations and on MNIST, where these are present: WM_DATA, or ../shared/data beside
+ * the source. The figures are those that come with the sets. */
 #include "tests/client/data_job.h"
 
 #include "client/examples_make.h"
@@ -9,6 +9,8 @@
 #include <math.h>
 #include <sys/resource.h>
 #include <time.h>
+
+enum { COLUMNS_MAX = 32, BATCH = 32 };
 
 static double seconds(void)
 {
@@ -26,31 +28,29 @@ static void print_cost(const char *what, double begin)
     print_message("# %s: %.2f s, peak of the process %ld MiB\n", what, seconds() - begin, usage.ru_maxrss / 1024);
 }
 
-static const wm_job_column beijing_columns[] = {
-    { .name = "PM2.5", .has_range = true, .low = 0, .high = 1000, .scale = WM_SCALE_FEDERATED },
-};
-
-static wm_job beijing_job(void)
+/* A job of the zoo, with one setting; its owners are opened from `set`. false if the set is not here. */
+static bool open_zoo(const char *set, const char *name, const char *key, const char *value, const char *only,
+                     wm_job **job, wm_owners **owners)
 {
-    static wm_job_input      input = { .name = "past", .kind = WM_INPUT_WINDOW, .length = 24 };
-    static wm_job_target     target = { .name = "pm25", .column = "PM2.5" };
-    static const char *const columns[] = { "PM2.5" }, *const times[] = { "year", "month", "day", "hour" };
-    static const int64_t ahead[] = { 6 * HOUR };
+    const wm_setting   setting = { key, value };
+    const char        *source = getenv("WM_SOURCE");
+    char               path[4096], zoo[4096];
+    wm_owners_settings settings = { .folder = test_data_folder(set, path), .only = only };
+    double             begin;
+    wm_error           err;
 
-    input.columns = (wm_words){ columns, 1 };
-    target.ahead = (wm_durations){ ahead, 1 };
-    return (wm_job){ .name = "beijing",
-                     .seed = 1,
-                     .data = { .time_columns = { times, 4 },
-                               .zone = "Asia/Shanghai",
-                               .columns = beijing_columns,
-                               .n_columns = 1,
-                               .inputs = &input,
-                               .n_inputs = 1,
-                               .targets = &target,
-                               .n_targets = 1,
-                               .rows_min = 100,
-                               .split = { .kind = WM_SPLIT_TIME, .train = 0.7, .validate = 0.1, .test = 0.2 } } };
+    if (settings.folder == NULL) {
+        print_message("# skipped: no %s (set WM_DATA)\n", set);
+        return false; /* cmocka's skip() says "not ok", which fails under meson */
+    }
+    snprintf(zoo, sizeof zoo, "%s/models/zoo", source != NULL ? source : ".");
+    *job = test_parse(zoo, name, &setting, key != NULL);
+    settings.source = &(*job)->data.source;
+    settings.owner = &(*job)->data.owner;
+    begin = seconds();
+    assert_ok(wm_owners_open(*job, &settings, owners, &err), &err);
+    print_cost(name, begin);
+    return true;
 }
 
 static void beijing_is_twelve_stations_of_four_years_of_hours(void **state)
@@ -58,26 +58,14 @@ static void beijing_is_twelve_stations_of_four_years_of_hours(void **state)
     static const char *const names[] = { "aotizhongxin", "changping", "dingling", "dongsi",
                                          "guanyuan",     "gucheng",   "huairou",  "nongzhanguan",
                                          "shunyi",       "tiantan",   "wanliu",   "wanshouxigong" };
-    char                     path[4096];
-    const char              *folder = test_data_folder("beijing_multisite_air", path);
-    test_csv_options         csv = { WORDS("PRSA_Data_*.csv.gz"), WORDS("NA"), ",", 0 };
-    const char              *column = "station";
-    wm_job                   job = beijing_job();
-    wm_choice                source = test_choice(&wm_sources, "csv", &csv),
-              owner = test_choice(&wm_owner_rules, "column", &column);
-    wm_owners_settings settings = { .folder = folder, .source = &source, .owner = &owner };
-    size_t             least = SIZE_MAX, most = 0;
-    double             begin = seconds();
-    wm_owners         *owners;
-    wm_error           err;
+    size_t                   least = SIZE_MAX, most = 0;
+    wm_owners               *owners;
+    wm_job                  *job;
 
     (void)state;
-    if (folder == NULL) {
-        print_message("# skipped: no Beijing data (set WM_DATA)\n");
-        return; /* cmocka's skip() says "not ok", which fails under meson */
-    }
-    assert_ok(wm_owners_open(&job, &settings, &owners, &err), &err);
-    print_cost("Beijing, one column", begin);
+    if (!open_zoo("beijing_multisite_air", "air_quality.yaml", "data.inputs.past.window.columns", "[PM2.5]", NULL,
+                  &job, &owners))
+        return;
     assert_int_equal(wm_owners_count(owners), 12);
     for (size_t i = 0; i < 12; i++) {
         wm_examples_summary sum;
@@ -87,25 +75,94 @@ static void beijing_is_twelve_stations_of_four_years_of_hours(void **state)
         assert_int_equal(sum.rows, 35064);
         least = sum.missing < least ? sum.missing : least;
         most = sum.missing > most ? sum.missing : most;
-        assert_true(sum.counts[WM_TRAIN] > 3 * sum.counts[WM_TEST]);
     }
     assert_int_equal(least, 382);
     assert_int_equal(most, 953);
     wm_owners_free(owners);
+    wm_job_free(job);
 }
 
-static wm_job mnist_job(void)
+/* Of all stations together, as the server would make it of their sums. */
+static void scaling_of_all(const wm_job *job, wm_owners *owners, wm_scaling *ret)
 {
-    static const wm_job_input  input = { .name = "image", .kind = WM_INPUT_PIXELS, .pixels = { 3, { 28, 28, 1 } } };
-    static const wm_job_target target = { .name = "digit", .column = "label", .classes = 10 };
+    int64_t        total[WM_STATISTICS_PARTS][COLUMNS_MAX] = { { 0 } };
+    const int64_t *parts[WM_STATISTICS_PARTS] = { total[0], total[1], total[2] };
+    double         begin = seconds();
+    wm_error       err;
 
-    return (wm_job){ .name = "digits",
-                     .seed = 1,
-                     .data = { .inputs = &input,
-                               .n_inputs = 1,
-                               .targets = &target,
-                               .n_targets = 1,
-                               .split = { .kind = WM_SPLIT_FILES, .test_files = "t10k-*" } } };
+    assert_true(job->data.n_columns <= COLUMNS_MAX);
+    for (size_t k = 0; k < wm_owners_count(owners); k++) {
+        int64_t   sums[WM_STATISTICS_PARTS][COLUMNS_MAX] = { { 0 } };
+        wm_update update = { .values = { sums[0], sums[1], sums[2] } };
+
+        assert_ok(wm_examples_statistics(wm_owners_examples(owners, k), &update, &err), &err);
+        for (int i = 0; i < WM_STATISTICS_PARTS; i++)
+            for (size_t c = 0; c < COLUMNS_MAX; c++)
+                total[i][c] += sums[i][c];
+    }
+    assert_ok(wm_scaling_from_statistics(job, parts, ret, &err), &err);
+    print_cost("statistics", begin);
+}
+
+static void the_zoo_on_beijing_is_scaled_and_gathered(void **state)
+{
+    wm_owners     *owners;
+    wm_job        *job;
+    wm_scaling     scaling;
+    wm_batch_room *room;
+    wm_error       err;
+    double         begin, squares = 0;
+    size_t         n = 0, tests = 0;
+
+    (void)state;
+    if (!open_zoo("beijing_multisite_air", "air_quality.yaml", NULL, NULL, NULL, &job, &owners))
+        return;
+    scaling_of_all(job, owners, &scaling);
+    assert_true(scaling.mean[0] > 66 &&
+                scaling.mean[0] < 87); /* PM2.5; 65.99 to 86.19 by station, over all years */
+    assert_ok(wm_batch_room_new(job, BATCH, &room, &err), &err);
+    for (size_t k = 0; k < wm_owners_count(owners); k++)
+        assert_ok(wm_examples_scale(wm_owners_examples(owners, k), &scaling, &err), &err);
+    begin = seconds();
+    for (size_t k = 0; k < wm_owners_count(owners); k++) {
+        const wm_examples *examples = wm_owners_examples(owners, k);
+
+        assert_true(wm_examples_count(examples, WM_TRAIN) > 18000);
+        for (uint32_t at = 0; at + BATCH <= wm_examples_count(examples, WM_TRAIN); at += BATCH, n += BATCH) {
+            uint32_t index[BATCH];
+            wm_batch batch;
+
+            for (uint32_t i = 0; i < BATCH; i++)
+                index[i] = at + i;
+            wm_examples_gather(examples, WM_TRAIN, index, BATCH, room, &batch);
+            for (size_t i = 0; i < BATCH; i++)
+                assert_true(fabsf(batch.targets[0][i]) < 15);
+        }
+    }
+    print_message("# %zu examples in batches of %d\n", n, BATCH);
+    print_cost("gathering them", begin);
+
+    /* Persistence six hours ahead: about 56.7 on the last fifth. */
+    for (size_t k = 0; k < wm_owners_count(owners); k++) {
+        const wm_examples *examples = wm_owners_examples(owners, k);
+
+        for (uint32_t i = 0; i < wm_examples_count(examples, WM_TEST); i++, tests++) {
+            wm_batch batch;
+            float    truth, naive;
+
+            wm_examples_gather(examples, WM_TEST, &i, 1, room, &batch);
+            truth = batch.targets[0][0];
+            wm_examples_unscale(examples, WM_TEST, &i, 1, 0, &truth);
+            wm_examples_naive(examples, WM_TEST, &i, 1, 0, &naive);
+            squares += (double)(truth - naive) * (double)(truth - naive);
+        }
+    }
+    print_message("# persistence: rmse %.1f over %zu\n", sqrt(squares / (double)tests), tests);
+    assert_true(fabs(sqrt(squares / (double)tests) - 56.7) < 2);
+    wm_batch_room_free(room);
+    wm_scaling_release(&scaling);
+    wm_owners_free(owners);
+    wm_job_free(job);
 }
 
 /* Counts of labels and the mean pixel over all owners of a part. */
@@ -134,75 +191,74 @@ static void tally(wm_owners *owners, const wm_job *job, wm_part part, size_t lab
     wm_batch_room_free(room);
 }
 
+static const char shards[] = "{shards: {clients: 100, per_client: 2}}";
+
 static void mnist_is_dealt_whole_and_once(void **state)
 {
     static const size_t train[10] = { 5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949 };
     static const size_t test[10] = { 980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009 };
-    char                path[4096];
-    const char         *folder = test_data_folder("mnist", path);
-    test_idx_options    idx = { WORDS("*-images-*"), WORDS("*-labels-*") };
-    struct {
-        int64_t clients, per_client;
-    } shards = { 100, 2 };
-    wm_job    job = mnist_job();
-    wm_choice source = test_choice(&wm_sources, "idx", &idx),
-              owner = test_choice(&wm_owner_rules, "shards", &shards);
-    wm_owners_settings settings = { .folder = folder, .source = &source, .owner = &owner };
-    double             begin = seconds(), mean;
-    size_t             labels[10];
-    wm_owners         *owners, *one;
-    wm_error           err;
+    size_t              labels[10];
+    double              mean;
+    wm_owners          *owners;
+    wm_job             *job;
 
     (void)state;
-    if (folder == NULL) {
-        print_message("# skipped: no MNIST data (set WM_DATA)\n");
-        return; /* cmocka's skip() says "not ok", which fails under meson */
-    }
-    assert_ok(wm_owners_open(&job, &settings, &owners, &err), &err);
-    print_cost("MNIST in 200 shards", begin);
+    if (!open_zoo("mnist", "digits.yaml", "data.owner", shards, NULL, &job, &owners))
+        return;
     assert_int_equal(wm_owners_count(owners), 100);
     assert_string_equal(wm_owners_name(owners, 7), "client-007");
     for (size_t k = 0; k < 100; k++) {
         assert_int_equal(wm_owners_train_count(owners, k), 600);
         assert_int_equal(wm_examples_count(wm_owners_examples(owners, k), WM_TEST), 100);
     }
-    tally(owners, &job, WM_TRAIN, labels, &mean);
+    tally(owners, job, WM_TRAIN, labels, &mean);
     assert_memory_equal(labels, train, sizeof train);
     assert_true(fabs(mean - 33.3184) < 5e-5);
-    tally(owners, &job, WM_TEST, labels, &mean);
+    tally(owners, job, WM_TEST, labels, &mean);
     assert_memory_equal(labels, test, sizeof test);
     assert_true(fabs(mean - 33.7912) < 5e-5);
+    wm_owners_free(owners);
+    wm_job_free(job);
+}
 
-    /* One client alone holds what it held among the others. */
-    settings.only = "client-042";
-    assert_ok(wm_owners_open(&job, &settings, &one, &err), &err);
+/* One client alone, as a gateway opens it, holds what it held among the others. */
+static void a_dealt_client_alone_is_the_same(void **state)
+{
+    wm_owners     *owners, *one;
+    wm_job        *job, *again;
+    wm_batch_room *room_a, *room_b;
+    wm_batch       a, b;
+    wm_error       err;
+
+    (void)state;
+    if (!open_zoo("mnist", "digits.yaml", "data.owner", shards, NULL, &job, &owners))
+        return;
+    assert_true(open_zoo("mnist", "digits.yaml", "data.owner", shards, "client-042", &again, &one));
     assert_int_equal(wm_owners_count(one), 1);
-    {
-        wm_batch_room *room_a, *room_b;
-        wm_batch       a, b;
-
-        assert_ok(wm_batch_room_new(&job, 1, &room_a, &err), &err);
-        assert_ok(wm_batch_room_new(&job, 1, &room_b, &err), &err);
-        for (uint32_t i = 0; i < 600; i++) {
-            wm_examples_gather(wm_owners_examples(owners, 42), WM_TRAIN, &i, 1, room_a, &a);
-            wm_examples_gather(wm_owners_examples(one, 0), WM_TRAIN, &i, 1, room_b, &b);
-            assert_int_equal(a.classes[0][0], b.classes[0][0]);
-            assert_memory_equal(a.inputs[0], b.inputs[0], 784 * sizeof(float));
-        }
-        wm_batch_room_free(room_a);
-        wm_batch_room_free(room_b);
+    assert_ok(wm_batch_room_new(job, 1, &room_a, &err), &err);
+    assert_ok(wm_batch_room_new(job, 1, &room_b, &err), &err);
+    for (uint32_t i = 0; i < 600; i++) {
+        wm_examples_gather(wm_owners_examples(owners, 42), WM_TRAIN, &i, 1, room_a, &a);
+        wm_examples_gather(wm_owners_examples(one, 0), WM_TRAIN, &i, 1, room_b, &b);
+        assert_int_equal(a.classes[0][0], b.classes[0][0]);
+        assert_memory_equal(a.inputs[0], b.inputs[0], 784 * sizeof(float));
     }
+    wm_batch_room_free(room_a);
+    wm_batch_room_free(room_b);
     wm_owners_free(owners);
     wm_owners_free(one);
+    wm_job_free(job);
+    wm_job_free(again);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(beijing_is_twelve_stations_of_four_years_of_hours),
+        cmocka_unit_test(the_zoo_on_beijing_is_scaled_and_gathered),
         cmocka_unit_test(mnist_is_dealt_whole_and_once),
+        cmocka_unit_test(a_dealt_client_alone_is_the_same),
     };
-
     char path[4096];
 
     if (test_data_folder("beijing_multisite_air", path) == NULL && test_data_folder("mnist", path) == NULL) {
