@@ -123,7 +123,7 @@ static void aborted_downloads_leave_descriptors_flat_and_the_service_up(void **s
     caller = town_caller(&t, t.north_tls); /* one that behaves, all the while */
     assert_ok(wm_caller_call(caller, "x", 1, 10000, &reply, &n, &err), &err);
     free(reply);
-    before = town_descriptors();
+    before = town_sockets();
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, abort_many, &g), 0);
     while (atomic_load(&g.left) > 0) {
@@ -134,7 +134,7 @@ static void aborted_downloads_leave_descriptors_flat_and_the_service_up(void **s
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     town_wait_connections(&t, 1);
-    town_wait_descriptors(before);
+    town_wait_sockets(before);
     wm_listener_counts_get(t.listener, &counts);
     assert_int_equal(counts.held_in + counts.held_out, 0);
     assert_true(counts.accepted >= (uint64_t)count);
@@ -142,8 +142,8 @@ static void aborted_downloads_leave_descriptors_flat_and_the_service_up(void **s
     assert_ok(wm_caller_call(caller, "x", 1, 10000, &reply, &n, &err), &err);
     assert_int_equal(n, ANSWER);
     free(reply);
-    print_message("# %d downloads broken off in %.1f s, %d of them too early; %d descriptors before and after\n",
-                  count, (double)(wm_mono_ms(&clock) - start) / 1000, atomic_load(&g.spoilt), before);
+    print_message("# %d downloads broken off in %.1f s, %d of them too early; %d sockets before and after\n", count,
+                  (double)(wm_mono_ms(&clock) - start) / 1000, atomic_load(&g.spoilt), before);
     wm_caller_free(caller);
     SSL_CTX_free(g.ctx);
     town_close(&t);

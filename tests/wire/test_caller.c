@@ -188,8 +188,8 @@ static void whatever_a_server_does_the_call_ends_in_time_and_says_why(void **sta
         assert_case(parts[i].says, wm_mono_ms(&clock) - start < 2000);
         wm_caller_free(caller);
         stage_close(&s);
-        before = before < 0 ? town_descriptors() : before;
-        town_wait_descriptors(before);
+        before = before < 0 ? town_sockets() : before;
+        town_wait_sockets(before);
     }
 }
 

@@ -81,7 +81,7 @@ static void what_is_no_message_ends_the_connection_and_is_named(void **state)
     town_open(&t, &set);
     ctx = stranger_context(&t.north, 0);
     serve_a_proper_client(&t);
-    before = town_descriptors();
+    before = town_sockets();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         stranger s = stranger_dial(&t);
 
@@ -98,7 +98,7 @@ static void what_is_no_message_ends_the_connection_and_is_named(void **state)
         usleep(60000); /* at most 20 lines a second are told */
     }
     serve_a_proper_client(&t);
-    town_wait_descriptors(before);
+    town_wait_sockets(before);
     SSL_CTX_free(ctx);
     town_close(&t);
 }
@@ -288,7 +288,7 @@ static void leaving_at_any_stage_leaves_nothing_behind(void **state)
     town_open(&t, &set);
     ctx = stranger_context(&t.north, 0);
     serve_a_proper_client(&t);
-    before = town_descriptors();
+    before = town_sockets();
     for (int i = 0; i < 96; i++) {
         stranger s = stranger_dial(&t);
 
@@ -298,7 +298,7 @@ static void leaving_at_any_stage_leaves_nothing_behind(void **state)
         stranger_leave(&s, (stranger_end)(i % 3));
     }
     town_wait_connections(&t, 0);
-    town_wait_descriptors(before);
+    town_wait_sockets(before);
     serve_a_proper_client(&t);
     SSL_CTX_free(ctx);
     town_close(&t);

@@ -260,26 +260,31 @@ void town_wait_connections(town *t, size_t n)
     fail_msg("%zu connections are open, not %zu", counts.connections, n);
 }
 
-int town_descriptors(void)
+int town_sockets(void)
 {
-    DIR *folder = opendir("/proc/self/fd");
-    int  n = -3; /* ., .. and the folder itself */
+    DIR           *folder = opendir("/proc/self/fd");
+    struct dirent *entry;
+    int            n = 0;
 
     assert_non_null(folder);
-    while (readdir(folder) != NULL)
-        n++;
+    while ((entry = readdir(folder)) != NULL) {
+        char    what[16] = "";
+        ssize_t size = readlinkat(dirfd(folder), entry->d_name, what, sizeof what - 1);
+
+        n += size > 0 && strncmp(what, "socket:", 7) == 0;
+    }
     closedir(folder);
     return n;
 }
 
-void town_wait_descriptors(int most)
+void town_wait_sockets(int most)
 {
     int n = 0;
 
     for (int i = 0; i < 2000; i++) {
-        if ((n = town_descriptors()) <= most)
+        if ((n = town_sockets()) <= most)
             return;
         usleep(5000);
     }
-    fail_msg("%d descriptors are open, and there were %d", n, most);
+    fail_msg("%d sockets are open, and there were %d", n, most);
 }

@@ -62,8 +62,8 @@ void        town_wait_refusal(town *t, const char *part); /* until a refusal's `
 void        town_wait_connections(town *t, size_t n);     /* until so many are open */
 wm_request *town_take(town *t);                           /* one of those that are kept */
 
-void town_wait_descriptors(int most); /* until no more than so many are open: nng closes its own a little later */
+void town_wait_sockets(int most); /* until no more than so many are open: nng closes its own a little later */
 
-int town_descriptors(void); /* open in this process */
+int town_sockets(void); /* descriptors of this process that are sockets; a sanitizer may open others */
 
 #endif
