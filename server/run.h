@@ -24,7 +24,7 @@ typedef struct wm_run_observer {
     void (*changed)(void *context);
     /* A round was committed (and evaluated, if it is to be). The record is valid during the call. */
     void (*round_done)(void *context, const wm_round_record *round);
-    /* The run is over; `final` may be NULL. */
+    /* The run is over; `final` is NULL if nobody reported. Not heard of a run that was over when it was opened. */
     void (*closed)(void *context, const wm_standing *standing, const wm_final_record *final);
     void *context;
 } wm_run_observer;
