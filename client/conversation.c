@@ -186,7 +186,7 @@ static wm_status submit(wm_conversation *self, const wm_held *held, int64_t *wai
 static wm_status ask_for_work(wm_conversation *self, int64_t hold_ms, Wm__Envelope **answer, int64_t *wait_ms,
                               wm_error *err)
 {
-    Wm__Envelope request = WM__ENVELOPE__INIT;
+    Wm__Envelope request = wm_envelope();
     Wm__Ask      question = WM__ASK__INIT;
     Wm__Key      busy_key, held_key;
     wm_task      task;

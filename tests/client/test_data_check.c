@@ -3,7 +3,7 @@
  * The first thing that is wrong with a gateway's readings, in words. */
 #include "tests/client/data_job.h"
 
-#include "client/check.h"
+#include "client/data_check.h"
 
 static const char good[] = "t,level,state\n0,1,calm\n3600,2,calm\n7200,3,flood\n10800,4,calm\n";
 
