@@ -59,13 +59,16 @@ static float category_code(const wm_job_column *spec, const char *text, size_t n
 
 float wm_column_code(const wm_used *used, const wm_cell *cell)
 {
+    float code;
+
     if (wm_column_cell(used) == WM_CELL_NUMBER)
         return number_code(used, cell->number);
     if (cell->n == 0)
         return NAN;
     if (used->spec->kind == WM_COLUMN_COMPASS)
         return compass_code(used->spec, cell->text, cell->n);
-    return category_code(used->spec, cell->text, cell->n);
+    code = category_code(used->spec, cell->text, cell->n);
+    return used->classes > 0 && code >= (float)used->classes ? NAN : code; /* a word that is none of the classes */
 }
 
 void wm_column_channels(const wm_used *used, float code, float *channels)

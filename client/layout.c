@@ -80,8 +80,8 @@ static wm_status lay_target(wm_layout *layout, size_t t, wm_error *err)
         return wm_fail(err, WM_E_INVALID, "data.targets.%s: column %s is not a number%s", target->name,
                        target->column,
                        target->classes == 0 ? ", nor is the target a class" : " or a list of categories");
-    if (target->classes > 0)
-        used->classes = target->classes;
+    if (target->classes > 0 && (used->classes == 0 || target->classes < used->classes))
+        used->classes = target->classes; /* of two targets on one column, what both can hold */
     return WM_OK;
 }
 

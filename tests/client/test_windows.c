@@ -274,6 +274,40 @@ static void every_kind_of_column_has_its_channels(void **state)
     wm_owners_free(owners);
 }
 
+/* Of three words only the first two are classes: a label beyond them must never reach a loss. */
+static void a_label_is_the_index_of_its_word(void **state)
+{
+    static const char *const words[] = { "calm", "rising", "flood" };
+    static const char        file[] = "t,x,state\n0,1,rising\n3600,2,flood\n7200,3,calm\n10800,4,rising\n";
+    static const int32_t     want[3] = { 1, 0, 1 };
+    small_job                small;
+    wm_owners               *owners;
+    wm_batch_room           *room;
+    wm_error                 err;
+    float                    naive[2];
+    uint32_t                 first = 0;
+
+    (void)state;
+    small_init(&small, 1, 0);
+    small.columns[1] = (wm_job_column){ .name = "state", .kind = WM_COLUMN_CATEGORIES, .categories = { words, 3 } };
+    small.job.data.n_columns = 2;
+    small.targets[0] = (wm_job_target){ .name = "state", .column = "state", .classes = 2 };
+    assert_ok(test_open_csv(&small.job, file, &owners, &err), &err);
+    assert_ok(wm_examples_scale(wm_owners_examples(owners, 0), NULL, &err), &err);
+    assert_ok(wm_batch_room_new(&small.job, 1, &room, &err), &err);
+    assert_int_equal(wm_examples_count(wm_owners_examples(owners, 0), WM_TRAIN), 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        wm_batch batch;
+
+        wm_examples_gather(wm_owners_examples(owners, 0), WM_TRAIN, &i, 1, room, &batch);
+        assert_int_equal(batch.classes[0][0], want[i]);
+    }
+    wm_examples_naive(wm_owners_examples(owners, 0), WM_TRAIN, &first, 1, 0, naive);
+    assert_true(naive[0] == 0 && naive[1] == 1); /* the majority */
+    wm_batch_room_free(room);
+    wm_owners_free(owners);
+}
+
 /* Two horizons of a difference, and the hour at the farther one as a second input. */
 static void horizons_differences_and_inputs_at_the_target(void **state)
 {
@@ -351,6 +385,7 @@ int main(void)
         cmocka_unit_test(rows_become_a_grid_whatever_their_order),
         cmocka_unit_test(the_hour_that_comes_twice_is_two_hours),
         cmocka_unit_test(every_kind_of_column_has_its_channels),
+        cmocka_unit_test(a_label_is_the_index_of_its_word),
         cmocka_unit_test(horizons_differences_and_inputs_at_the_target),
         cmocka_unit_test(jobs_that_do_not_fit_the_data_are_refused),
     };
