@@ -74,7 +74,7 @@ static wm_status train_pooled(contest *self, wm_error *err)
     wm_trainer                *trainer = NULL;
     wm_status                  st;
 
-    if ((set->job->evaluate.baselines & WM_BASELINE_POOLED) == 0)
+    if ((set->baselines & WM_BASELINE_POOLED) == 0)
         return WM_OK;
     self->pooled = malloc(wm_model_n_params(set->model) * sizeof *self->pooled);
     if (self->pooled == NULL)
@@ -109,7 +109,7 @@ wm_status wm_contest(const wm_contest_settings *settings, wm_contest_result *res
         .results = results,
         .task = { .phase = WM_PHASE_FINAL,
                   .round = (uint32_t)settings->job->rounds,
-                  .baselines = settings->job->evaluate.baselines,
+                  .baselines = settings->baselines,
                   .passes = settings->passes },
     };
     wm_status st = WM_OK;

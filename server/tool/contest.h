@@ -16,6 +16,7 @@ typedef struct wm_contest_settings {
     const float      *params;  /* [n_params]: the federated model */
     const wm_scaling *scaling; /* NULL if the job needs none */
     wm_owners        *owners;
+    unsigned          baselines; /* wm_baseline, or-ed */
     uint32_t          passes;  /* epochs of `alone` and `pooled` */
     size_t            workers;
 } wm_contest_settings;

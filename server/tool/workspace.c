@@ -1,0 +1,201 @@
+/* server/tool/workspace.c */
+#include "server/tool/workspace.h"
+
+#include "common/files.h"
+#include "common/strategies/strategy.h"
+#include "server/selection/selection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const wm_job_families families = {
+    .sources = &wm_sources,
+    .owners = &wm_owner_rules,
+    .layers = &wm_layers,
+    .losses = &wm_losses,
+    .optimisers = &wm_optimisers,
+    .schedules = &wm_schedules,
+    .metrics = &wm_metrics,
+    .selections = &wm_selections,
+    .strategies = &wm_strategies,
+};
+
+/* What the command line changes in the job; keys and values are owned. */
+typedef struct changes {
+    wm_setting *items;
+    size_t      n, room;
+} changes;
+
+static void changes_release(changes *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        free((char *)(uintptr_t)c->items[i].key);
+        free((char *)(uintptr_t)c->items[i].value);
+    }
+    free(c->items);
+}
+
+/* Takes the two over, which may be NULL for lack of memory. */
+static wm_status change(changes *c, char *key, char *value, wm_error *err)
+{
+    if (c->n == c->room) {
+        size_t      room = c->room > 0 ? 2 * c->room : 8;
+        wm_setting *items = realloc(c->items, room * sizeof *items);
+
+        if (items != NULL) {
+            c->items = items;
+            c->room = room;
+        }
+    }
+    if (key == NULL || value == NULL || c->n == c->room) {
+        free(key);
+        free(value);
+        return wm_fail(err, WM_E_NOMEM, "no memory for the job's settings");
+    }
+    c->items[c->n++] = (wm_setting){ .key = key, .value = value };
+    return WM_OK;
+}
+
+static wm_status change_number(changes *c, const char *key, int64_t value, wm_error *err)
+{
+    char *text = NULL;
+
+    if (asprintf(&text, "%lld", (long long)value) < 0)
+        text = NULL;
+    return change(c, strdup(key), text, err);
+}
+
+/* --set as given, then --rounds and --seed. */
+static wm_status collect(wm_cli_call *call, const wm_workspace_settings *set, changes *c, wm_error *err)
+{
+    wm_status st = WM_OK;
+
+    for (size_t i = 0; st == WM_OK && i < set->set.count; i++) {
+        const char *word = set->set.items[i], *equals = strchr(word, '=');
+
+        if (equals == NULL)
+            return wm_cli_misused(call, err, "--set %s: say --set KEY=VALUE, such as training.rate=0.1", word);
+        st = change(c, strndup(word, (size_t)(equals - word)), strdup(equals + 1), err);
+    }
+    if (st == WM_OK && set->rounds > 0)
+        st = change_number(c, "rounds", set->rounds, err);
+    if (st == WM_OK && set->seed >= 0)
+        st = change_number(c, "seed", set->seed, err);
+    return st;
+}
+
+static bool has_option(const wm_member *member, const char *name)
+{
+    for (size_t i = 0; member != NULL && i < member->n_options; i++)
+        if (strcmp(member->options[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static wm_status parse(wm_cli_call *call, const wm_workspace_settings *set, const char *text, size_t n,
+                       const changes *c, wm_workspace *space, wm_error *err)
+{
+    wm_faults faults;
+    wm_status st;
+
+    wm_faults_init(&faults, set->file);
+    st = wm_job_parse(set->file, text, n, &families, c->items, c->n, &faults, &space->job, err);
+    if (st == WM_OK)
+        st = wm_model_new(space->job, &faults, &space->model, err);
+    if (faults.count > 1)
+        fputs(wm_text_chars(&faults.lines), call->err);
+    wm_faults_release(&faults);
+    return st;
+}
+
+wm_status wm_workspace_open_job(wm_cli_call *call, const wm_workspace_settings *settings, wm_workspace *ret,
+                                wm_error *err)
+{
+    const wm_files *files = wm_files_system();
+    wm_workspace    space = { 0 };
+    changes         c = { 0 };
+    uint8_t        *text = NULL;
+    size_t          n = 0;
+    char           *key = NULL;
+    wm_status       st;
+
+    if ((st = files->read(files, settings->file, WM_JOB_TEXT_MAX, &text, &n, err)) == WM_OK &&
+        (st = collect(call, settings, &c, err)) == WM_OK)
+        st = parse(call, settings, (const char *)text, n, &c, &space, err);
+    /* A rule that divides the data into so many clients is told in the job itself, so that the job as run says it. */
+    if (st == WM_OK && settings->clients > 0 && has_option(space.job->data.owner.member, "clients")) {
+        if (asprintf(&key, "data.owner.%s.clients", space.job->data.owner.member->name) < 0)
+            key = NULL;
+        wm_workspace_release(&space);
+        st = key != NULL ? change_number(&c, key, settings->clients, err)
+                         : wm_fail(err, WM_E_NOMEM, "no memory for the job's settings");
+        if (st == WM_OK)
+            st = parse(call, settings, (const char *)text, n, &c, &space, err);
+        free(key);
+    }
+    changes_release(&c);
+    free(text);
+    if (st != WM_OK) {
+        wm_workspace_release(&space);
+        return st;
+    }
+    *ret = space;
+    return WM_OK;
+}
+
+char *wm_workspace_folder(const wm_workspace_settings *settings)
+{
+    char *folder, *slash;
+
+    if (settings->data != NULL)
+        return strdup(settings->data);
+    folder = strdup(settings->file);
+    slash = folder != NULL ? strrchr(folder, '/') : NULL;
+    if (slash != NULL) {
+        slash[slash == folder] = '\0'; /* "/job.yaml" lies in "/" */
+        return folder;
+    }
+    free(folder);
+    return strdup(".");
+}
+
+wm_status wm_workspace_open(wm_cli_call *call, const wm_workspace_settings *settings, wm_log *log, wm_workspace *ret,
+                            wm_error *err)
+{
+    wm_workspace space;
+    char        *folder;
+    wm_status    st = wm_workspace_open_job(call, settings, &space, err);
+
+    if (st != WM_OK)
+        return st;
+    folder = wm_workspace_folder(settings);
+    if (folder == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the data");
+    else if (space.job->data.source.member == NULL)
+        st = wm_fail(err, WM_E_INVALID,
+                     "%s: data.source does not say what to read; a simulation needs it, such as {csv: \"*.csv\"}",
+                     settings->file);
+    else
+        st = wm_owners_open(space.job,
+                            &(wm_owners_settings){ .folder = folder,
+                                                   .source = &space.job->data.source,
+                                                   .owner = &space.job->data.owner,
+                                                   .clients = (size_t)settings->clients,
+                                                   .log = log },
+                            &space.owners, err);
+    free(folder);
+    if (st != WM_OK) {
+        wm_workspace_release(&space);
+        return st;
+    }
+    *ret = space;
+    return WM_OK;
+}
+
+void wm_workspace_release(wm_workspace *workspace)
+{
+    wm_owners_free(workspace->owners);
+    wm_model_free(workspace->model);
+    wm_job_free(workspace->job);
+    *workspace = (wm_workspace){ 0 };
+}
