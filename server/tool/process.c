@@ -141,7 +141,7 @@ wm_status wm_process_run(char *const *argv, const char *input, wm_text *output, 
 {
     int       in[2] = { -1, -1 }, out[2] = { -1, -1 }, errors[2] = { -1, -1 };
     wm_text   complaint = WM_TEXT_INIT;
-    pid_t     pid;
+    pid_t     pid = 0;
     wm_status st;
 
     if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0) {
