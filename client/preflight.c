@@ -1,8 +1,8 @@
-/* client/check.c */
-#include "client/check.h"
+/* client/preflight.c */
+#include "client/preflight.h"
 
+#include "client/check.h"
 #include "client/config.h"
-#include "client/data_check.h"
 #include "client/enrol.h"
 #include "client/server_time.h"
 #include "common/wire/envelope.h"
@@ -79,11 +79,16 @@ static wm_status check_config(checkup *self, wm_faults *faults, wm_error *err)
 static wm_status check_readings(checkup *self, wm_error *err)
 {
     const wm_data_policy *policy = &self->config.data;
+<<<<<<< HEAD:client/check.c
     const char           *name = self->identity.facts.name;
+=======
+    wm_text               report = WM_TEXT_INIT;
+>>>>>>> e20701f (tool: whole simulations are tested; client: the preflight):client/preflight.c
     wm_owners_settings    settings = {
            .folder = policy->folder,
            .source = &policy->source,
            .owner = &policy->owner,
+<<<<<<< HEAD:client/check.c
            .alone = name,
            .only = policy->owner.member == NULL ? NULL
                    : policy->keep != NULL       ? policy->keep
@@ -92,10 +97,20 @@ static wm_status check_readings(checkup *self, wm_error *err)
     };
     wm_text   summary = WM_TEXT_INIT;
     wm_status st = wm_check_readings(NULL, &settings, (size_t)policy->examples_min, &summary, err);
+=======
+           .alone = self->identity.facts.name,
+           .allowed = policy->columns.count > 0 ? &policy->columns : NULL,
+    };
+    wm_status st = wm_check_readings(NULL, &settings, (size_t)policy->examples_min, &report, err);
+>>>>>>> e20701f (tool: whole simulations are tested; client: the preflight):client/preflight.c
 
-    if (st == WM_OK)
-        holds(self, "readings", "%s", wm_text_chars(&summary));
-    wm_text_release(&summary);
+    for (const char *line = wm_text_chars(&report); *line != '\0';) {
+        int n = (int)strcspn(line, "\n");
+
+        holds(self, "readings", "%.*s", n, line);
+        line += n + (line[n] == '\n');
+    }
+    wm_text_release(&report);
     return st;
 }
 
@@ -149,7 +164,7 @@ static wm_status check_servers(checkup *self, wm_error *err)
     return st;
 }
 
-wm_status wm_check(const wm_files *files, const char *folder, wm_clock clock, FILE *out, wm_faults *faults,
+wm_status wm_preflight(const wm_files *files, const char *folder, wm_clock clock, FILE *out, wm_faults *faults,
                    wm_error *err)
 {
     checkup   self = { .files = files, .folder = folder, .clock = clock, .out = out };
