@@ -152,6 +152,8 @@ static wm_status new_run(simulation *s, wm_error *err)
     s->fresh = (wm_run_record){ .job_name = job->name,
                                 .job_text = job->text,
                                 .seed = job->seed,
+                                .rounds = (uint32_t)job->rounds,
+                                .keep = (uint32_t)job->keep,
                                 .started_wall_ms = wm_wall_ms(&s->set->clock),
                                 .n_population = wm_owners_count(s->set->space->owners) };
     st = wm_secret_draw(s->fresh.id, sizeof s->fresh.id, err);
