@@ -23,6 +23,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -31,6 +32,8 @@ enum {
     CLOCK_SLACK_MS = 1000, /* a clock that is being disciplined may be a little behind itself */
     ISSUER_MS = 10 * 1000, /* for an answer of the issuer */
     RENEW_LOOK_MOST_MS = 3600 * 1000,
+    STORE_PATIENCE_MS = 5 * 1000, /* for a command that has the store open */
+    STORE_PAUSE_MS = 20,
 };
 
 typedef struct daemon_state {
@@ -161,10 +164,25 @@ static wm_status check_clock(daemon_state *daemon, wm_error *err)
     return st;
 }
 
+/* A command that found no server has the store open for a moment: that is no reason to give up. */
+static wm_status open_store_soon(daemon_state *daemon, wm_error *err)
+{
+    const wm_daemon_settings *set = daemon->settings;
+    struct timespec           pause = { .tv_nsec = STORE_PAUSE_MS * 1000000L };
+    wm_status                 st;
+
+    for (int waited = 0;; waited += STORE_PAUSE_MS) {
+        st = wm_store_open(set->files, set->folder, set->clock, &daemon->store, err);
+        if (st != WM_E_REFUSED || waited >= STORE_PATIENCE_MS)
+            return st;
+        nanosleep(&pause, NULL);
+    }
+}
+
 static wm_status open_store(daemon_state *daemon, wm_error *err)
 {
     const wm_daemon_settings *set = daemon->settings;
-    wm_status                 st = wm_store_open(set->files, set->folder, set->clock, &daemon->store, err);
+    wm_status                 st = open_store_soon(daemon, err);
 
     if (st == WM_OK)
         st = check_clock(daemon, err);

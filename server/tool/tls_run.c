@@ -92,17 +92,29 @@ static wm_status add_process(tls_run *r, char *const *argv, const char *log, wm_
     return st;
 }
 
-/* Starts the server and waits until it answers. */
+/* Whether the server itself answers, and not the store in its stead. */
+static bool server_runs(tls_run *r)
+{
+    char   *status[] = { r->server, "status", r->office, "--json", NULL };
+    wm_text text = WM_TEXT_INIT;
+    json_t *json = NULL;
+    bool    runs;
+
+    if (wm_process_run(status, NULL, &text, NULL) == WM_OK)
+        json = json_loads(wm_text_chars(&text), 0, NULL);
+    runs = json_is_true(json_object_get(json, "server_runs"));
+    json_decref(json);
+    wm_text_release(&text);
+    return runs;
+}
+
 static wm_status start_server(tls_run *r, wm_error *err)
 {
     char     *run[] = { r->server, "run", r->office, NULL };
-    char     *status[] = { r->server, "status", r->office, "--json", NULL };
     char     *log = wm_path_join(r->folder, "server.log");
     wm_status st = log != NULL ? add_process(r, run, log, err) : wm_fail(err, WM_E_NOMEM, "no memory");
 
-    for (int waited = 0; st == WM_OK; waited += LOOK_MS) {
-        if (wm_process_run(status, NULL, NULL, NULL) == WM_OK)
-            break;
+    for (int waited = 0; st == WM_OK && !server_runs(r); waited += LOOK_MS) {
         if (wm_process_ended(r->pids[0]) || waited > START_MS)
             st = wm_fail(err, WM_E_IO, "the server did not start; its log is %s", log);
         nap(LOOK_MS);
