@@ -1,126 +1,165 @@
 /* client/check.c */
 #include "client/check.h"
 
-#include "client/readings.h"
-#include "client/source.h"
+#include "client/config.h"
+#include "client/data_check.h"
+#include "client/enrol.h"
+#include "client/server_time.h"
+#include "common/wire/envelope.h"
+#include "common/wire/exchange.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* The layout of no job: every allowed column, as words, since nobody has said yet what they are. */
-static wm_status layout_of_words(const wm_owners_settings *settings, const wm_job *no_job,
-                                 const wm_job_column *word, wm_layout *ret, wm_error *err)
+enum { ANSWER_MS = 10 * 1000 };
+
+typedef struct checkup {
+    const wm_files  *files;
+    const char      *folder;
+    wm_clock         clock;
+    FILE            *out;
+    wm_identity      identity;
+    wm_client_config config;
+    wm_arena        *memory;
+    wm_server_time  *time;
+} checkup;
+
+__attribute__((format(printf, 3, 4))) static void holds(checkup *self, const char *what, const char *fmt, ...)
 {
-    const wm_source_ops *source = (const wm_source_ops *)settings->source->member;
-    size_t               n = settings->allowed != NULL ? settings->allowed->count : 0;
+    va_list args;
 
-    *ret = (wm_layout){ .job = no_job, .images = source != NULL && source->images };
-    ret->used = calloc(n + 1, sizeof *ret->used);
-    if (ret->used == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for %zu columns", n);
-    for (size_t i = 0; i < n && !ret->images; i++)
-        ret->used[ret->n_used++] = (wm_used){ .name = settings->allowed->items[i], .spec = word, .read = true };
-    return WM_OK;
+    fprintf(self->out, "ok  %-12s  ", what);
+    va_start(args, fmt);
+    vfprintf(self->out, fmt, args);
+    va_end(args);
+    fputc('\n', self->out);
 }
 
-/* typed: numbers were read as numbers, and ranges are known. */
-static wm_status judge_columns(const wm_readings *readings, bool typed, wm_text *report, wm_error *err)
+static wm_status check_certificate(checkup *self, wm_error *err)
 {
-    wm_status st = WM_OK;
-
-    for (size_t i = 0; i < readings->n_codes; i++) {
-        const char *name = readings->layout->used[readings->used[i]].name;
-        size_t      usable = readings->present[i] - (typed ? readings->outside[i] : 0);
-
-        wm_text_printf(report, "column %s: %zu of %zu rows have a value", name, readings->present[i], readings->n);
-        if (typed && readings->outside[i] > 0)
-            wm_text_printf(report, ", %zu of them out of range or unknown", readings->outside[i]);
-        wm_text_add(report, "\n");
-        if (usable > 0 || st != WM_OK)
-            continue;
-        if (readings->present[i] > 0)
-            st = wm_fail(err, WM_E_RANGE,
-                         "column %s: all %zu values are out of the job's range or words: are its units the job's?",
-                         name, readings->present[i]);
-        else
-            st = wm_fail(err, WM_E_RANGE, "column %s has no value in any of %zu rows%s%s", name, readings->n,
-                         readings->first_fault[0] != '\0' ? ": " : ": is the sensor connected?",
-                         readings->first_fault);
-    }
-    return st;
-}
-
-static wm_status judge(const wm_readings *readings, bool typed, wm_text *report, wm_error *err)
-{
-    size_t    faults = readings->without_time + readings->without_owner + readings->unreadable;
-    wm_status st;
-
-    wm_text_printf(report, "read %zu files, %zu %s\n", readings->n_files, readings->rows_seen,
-                   readings->layout->images ? "images" : "rows");
-    if (readings->rows_seen == 0)
-        return wm_fail(err, WM_E_MISSING, "there are no readings in the files: a header line and nothing below it");
-    if (readings->n == 0 && !readings->layout->images)
-        return wm_fail(err, WM_E_MALFORMED, "none of %zu rows can be used: %s", readings->rows_seen,
-                       readings->first_fault);
-    st = judge_columns(readings, typed, report, err);
-    if (st == WM_OK && faults > 0)
-        st = wm_fail(err, WM_E_MALFORMED,
-                     "%s (%zu such in all): mend the file, or name the word in the source's list of missing ones",
-                     readings->first_fault, faults);
-    return st;
-}
-
-static wm_status judge_examples(const wm_job *job, const wm_owners_settings *settings, size_t examples_min,
-                                wm_text *report, wm_error *err)
-{
-    wm_owners *owners;
-    wm_status  st = wm_owners_open(job, settings, &owners, err);
+    const wm_certificate_facts *facts = &self->identity.facts;
+    char                        until[WM_TIME_TEXT], left[WM_DURATION_TEXT];
+    int64_t                     now;
+    wm_status                   st = wm_identity_load(self->files, self->folder, &self->identity, err);
 
     if (st != WM_OK)
         return st;
-    for (size_t i = 0; i < wm_owners_count(owners); i++) {
-        wm_examples_summary sum;
+    st = wm_server_time_open(self->files, self->folder, self->clock, &self->time, err);
+    if (st != WM_OK)
+        return st;
+    now = wm_server_time_now(self->time);
+    wm_time_text(facts->not_after_ms, until);
+    if (now > facts->not_after_ms)
+        holds(self, "certificate", "\"%s\", expired on %s; `run` renews it within 30 days of that", facts->name,
+              until);
+    else if (now > 0)
+        holds(self, "certificate", "\"%s\", until %s (%s left)", facts->name, until,
+              wm_duration_text(facts->not_after_ms - now, left));
+    else
+        holds(self, "certificate", "\"%s\", until %s", facts->name, until);
+    return WM_OK;
+}
 
-        wm_examples_summarise(wm_owners_examples(owners, i), &sum);
-        wm_text_printf(report,
-                       "%s: %zu examples to train on, %zu to validate, %zu to test; %zu left out for gaps\n",
-                       wm_owners_name(owners, i), sum.counts[WM_TRAIN], sum.counts[WM_VALIDATE],
-                       sum.counts[WM_TEST], sum.dropped);
-        if (st == WM_OK && sum.counts[WM_TRAIN] < examples_min)
-            st =
-                wm_fail(err, WM_E_REFUSED,
-                        "%s has %zu examples to train on, at least %zu are needed: wait for more readings, or fill "
-                        "their gaps",
-                        wm_owners_name(owners, i), sum.counts[WM_TRAIN], examples_min);
-    }
-    wm_owners_free(owners);
+static wm_status check_config(checkup *self, wm_faults *faults, wm_error *err)
+{
+    wm_status st = wm_client_config_read(self->files, self->folder, faults, &self->config, &self->memory, err);
+
+    if (st != WM_OK)
+        return st;
+    if (self->config.data.source.member == NULL)
+        return wm_fail(
+            err, WM_E_INVALID,
+            "%s/client.yaml does not say where the readings lie: add, for example,  data: {folder: /var/lib/readings, source: {csv: \"*.csv\"}}",
+            self->folder);
+    holds(self, "client.yaml", "%zu server%s, source %s", self->config.servers.count,
+          self->config.servers.count == 1 ? "" : "s", self->config.data.source.member->name);
+    return WM_OK;
+}
+
+static wm_status check_readings(checkup *self, wm_error *err)
+{
+    const wm_data_policy *policy = &self->config.data;
+    const char           *name = self->identity.facts.name;
+    wm_owners_settings    settings = {
+           .folder = policy->folder,
+           .source = &policy->source,
+           .owner = &policy->owner,
+           .alone = name,
+           .only = policy->owner.member == NULL ? NULL
+                   : policy->keep != NULL       ? policy->keep
+                                                : name,
+           .allowed = policy->columns.count > 0 ? &policy->columns : NULL,
+    };
+    wm_text   summary = WM_TEXT_INIT;
+    wm_status st = wm_check_readings(NULL, &settings, (size_t)policy->examples_min, &summary, err);
+
+    if (st == WM_OK)
+        holds(self, "readings", "%s", wm_text_chars(&summary));
+    wm_text_release(&summary);
     return st;
 }
 
-wm_status wm_check_readings(const wm_job *job, const wm_owners_settings *settings, size_t examples_min,
-                            wm_text *report, wm_error *err)
+/* One server, by one port: that it answers, that it is the office's, that it takes us for a gateway. */
+static wm_status check_server(checkup *self, const char *url, wm_tls *tls, wm_error *err)
 {
-    static const char *const any[] = { "" };
-    const wm_job_column      word = { .kind = WM_COLUMN_CATEGORIES, .categories = { any, 1 } };
-    const wm_job             no_job = { 0 };
-    wm_layout               *layout = NULL, plain = { 0 };
-    wm_readings             *readings = NULL;
-    wm_status                st;
+    wm_caller_settings settings = { .urls = &url, .n_urls = 1, .tls = tls, .reply_max = WM_CONTROL_BYTES_MAX };
+    Wm__Envelope       question = wm_envelope(), *answer;
+    Wm__CheckIn        check_in = WM__CHECK_IN__INIT;
+    wm_caller         *caller;
+    uint64_t           come_back_ms;
+    wm_status          st = wm_caller_new(&settings, &caller, err);
 
-    if (job != NULL) {
-        st = wm_layout_new(job, &layout, err);
-        if (st == WM_OK)
-            st = wm_layout_allow(layout, settings->allowed, err);
-    } else {
-        st = layout_of_words(settings, &no_job, &word, &plain, err);
+    if (st != WM_OK)
+        return st;
+    check_in.program = (char *)(uintptr_t) "wardmote-client " WM_VERSION;
+    question.body_case = WM__ENVELOPE__BODY_CHECK_IN;
+    question.check_in = &check_in;
+    st = wm_ask(caller, WM_CONTROL_BYTES_MAX, &question, ANSWER_MS, &answer, &come_back_ms, err);
+    wm_caller_free(caller);
+    if (st != WM_OK) {
+        wm_error_prefix(err, "%s", url);
+        return st;
     }
-    if (st == WM_OK)
-        st = wm_owners_read(job != NULL ? layout : &plain, settings, &readings, err);
-    if (st == WM_OK)
-        st = judge(readings, job != NULL, report, err);
-    if (st == WM_OK && job != NULL)
-        st = judge_examples(job, settings, examples_min, report, err);
-    wm_readings_free(readings);
-    wm_layout_free(layout);
-    free(plain.used);
+    if (answer->body_case == WM__ENVELOPE__BODY_WELCOME)
+        holds(self, "server", "%s, %s", url, answer->welcome->program);
+    wm_envelope_free(answer);
+    return WM_OK;
+}
+
+/* Every server is tried: the one that is down today is the one that is needed tomorrow. */
+static wm_status check_servers(checkup *self, wm_error *err)
+{
+    int64_t   now = wm_server_time_now(self->time);
+    char    **urls;
+    size_t    n;
+    wm_tls   *tls;
+    wm_status st = wm_client_urls(&self->config, self->config.control_port, &urls, &n, err);
+
+    if (st != WM_OK)
+        return st;
+    st = wm_identity_tls(&self->identity, &tls, err);
+    if (st == WM_OK) {
+        if (now > 0)
+            wm_tls_set_now(tls, now);
+        for (size_t i = 0; st == WM_OK && i < n; i++)
+            st = check_server(self, urls[i], tls, err);
+        wm_tls_free(tls);
+    }
+    wm_names_free(urls, n);
+    return st;
+}
+
+wm_status wm_check(const wm_files *files, const char *folder, wm_clock clock, FILE *out, wm_faults *faults,
+                   wm_error *err)
+{
+    checkup   self = { .files = files, .folder = folder, .clock = clock, .out = out };
+    wm_status st;
+
+    if ((st = check_certificate(&self, err)) == WM_OK && (st = check_config(&self, faults, err)) == WM_OK &&
+        (st = check_readings(&self, err)) == WM_OK)
+        st = check_servers(&self, err);
+    wm_server_time_free(self.time);
+    wm_arena_free(self.memory);
+    wm_identity_release(&self.identity);
     return st;
 }

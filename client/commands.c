@@ -1,7 +1,7 @@
 /* client/commands.c */
 #include "client/commands.h"
 
-#include "client/preflight.h"
+#include "client/check.h"
 #include "client/enrol.h"
 #include "client/gateway.h"
 #include "common/crypto/keys.h"
@@ -149,7 +149,7 @@ static wm_status check(wm_cli_call *call, const void *settings, wm_error *err)
 
     (void)settings;
     wm_faults_init(&faults, "client.yaml");
-    st = wm_preflight(wm_files_system(), call->words[0], wm_clock_system(), call->out, &faults, err);
+    st = wm_check(wm_files_system(), call->words[0], wm_clock_system(), call->out, &faults, err);
     print_faults(call, &faults);
     wm_faults_release(&faults);
     return st;
