@@ -32,7 +32,8 @@ typedef struct live_run {
     atomic_bool    closed;
 
     pthread_mutex_t folder_lock;
-    wm_run_folder  *folder; /* NULL until it is open */
+    char           *folder_path; /* borrowed by the folder */
+    wm_run_folder  *folder;      /* NULL until it is open */
 } live_run;
 
 /* Of the wait that was last spoken of. */
@@ -144,6 +145,7 @@ static void live_free(live_run *live)
         return;
     wm_run_free(live->run);
     wm_run_folder_free(live->folder);
+    free(live->folder_path);
     wm_admitted_release(&live->admitted);
     if (live->record_is_stored)
         wm_store_run_record_free(live->record);
@@ -190,16 +192,15 @@ static wm_status open_folder(live_run *live, wm_error *err)
 {
     const wm_jobs_settings *set = &live->jobs->settings;
     char                   *runs = wm_path_join(set->office, "runs");
-    char                   *path = runs != NULL ? wm_path_join(runs, live->id) : NULL;
     wm_run_folder          *folder = NULL;
     wm_status               st;
 
-    if (path == NULL) {
-        free(runs);
+    live->folder_path = runs != NULL ? wm_path_join(runs, live->id) : NULL;
+    free(runs);
+    if (live->folder_path == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the run's folder");
-    }
     st = wm_run_folder_open(&(wm_run_folder_settings){ .files = set->files,
-                                                       .path = path,
+                                                       .path = live->folder_path,
                                                        .job = live->admitted.job,
                                                        .model = live->admitted.model,
                                                        .record = live->record,
@@ -212,8 +213,6 @@ static wm_status open_folder(live_run *live, wm_error *err)
     if (st == WM_OK)
         st = close_folder(live, err); /* if it is closed already */
     pthread_mutex_unlock(&live->folder_lock);
-    free(path);
-    free(runs);
     return st;
 }
 

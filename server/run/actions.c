@@ -337,7 +337,7 @@ static void end_round(wm_run *run)
         run->seconds_of++;
     }
     run->bytes_up = run->bytes_down = 0;
-    wm_log_line(run->settings.log, WM_LOG_INFO, "round", "round done", WM_INT_FIELD("round", record->round),
+    wm_log_line(run->settings.log, WM_LOG_DEBUG, "round", "round done", WM_INT_FIELD("round", record->round),
                 WM_INT_FIELD("accepted", record->accepted), WM_INT_FIELD("refused", record->refused),
                 WM_REAL_FIELD("train_loss", record->train_loss),
                 WM_REAL_FIELD("eval_loss", record->evaluation.loss), WM_REAL_FIELD("seconds", record->seconds));
@@ -415,9 +415,8 @@ static wm_status do_close(wm_run *run, const wm_standing *standing, wm_error *er
         return st;
     if (wm_run_dies(run, "close-after"))
         return died(err);
-    wm_log_line(run->settings.log, standing->outcome == WM_OUTCOME_FAILED ? WM_LOG_ERROR : WM_LOG_INFO, "run",
-                "run over", WM_TEXT_FIELD("outcome", wm_outcome_name(standing->outcome)),
-                WM_TEXT_FIELD("why", standing->why));
+    wm_log_line(run->settings.log, WM_LOG_DEBUG, "run", "run over",
+                WM_TEXT_FIELD("outcome", wm_outcome_name(standing->outcome)), WM_TEXT_FIELD("why", standing->why));
     wm_news_closed(run);
     return WM_OK;
 }
