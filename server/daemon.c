@@ -80,6 +80,7 @@ static bool allow(void *context, const wm_peer *peer, char *why, size_t n)
 
     if (wm_roster_admit(daemon->roster, peer->name, &err) == WM_OK)
         return true;
+    wm_roster_refused(daemon->roster, peer->name, err.text);
     snprintf(why, n, "%s", err.text);
     return false;
 }

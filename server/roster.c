@@ -193,6 +193,17 @@ wm_status wm_roster_admit(const wm_roster *roster, const char *name, wm_error *e
     return st;
 }
 
+size_t wm_roster_revoked_count(const wm_roster *roster)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(roster->lock);
+    for (size_t i = 0; i < roster->n; i++)
+        n += roster->items[i].revoked_ms != 0;
+    pthread_mutex_unlock(roster->lock);
+    return n;
+}
+
 void wm_roster_seen(wm_roster *roster, const char *name)
 {
     wm_presence *who;

@@ -46,6 +46,8 @@ void      wm_roster_revoked(wm_roster *roster, const char *name);
 /* WM_E_REFUSED with a clause ("is revoked", "is not enrolled here") if that name is not to be served. */
 wm_status wm_roster_admit(const wm_roster *roster, const char *name, wm_error *err);
 
+size_t wm_roster_revoked_count(const wm_roster *roster);
+
 /* What was heard. Unknown names are passed over. */
 void wm_roster_seen(wm_roster *roster, const char *name);
 void wm_roster_checked_in(wm_roster *roster, const char *name, const char *program, uint64_t rows);

@@ -181,9 +181,28 @@ static bool still_wanted(void *context, const char *client, const wm_update_key 
     return wm_remote_is_served(remote, key) && wm_run_fate(remote->serving.run, client, key) == WM_FATE_WANTED;
 }
 
+/* A run's population is fixed, but who was revoked meanwhile cannot answer: said for it, so that nobody waits. */
+static void decline_for_revoked(wm_remote *remote)
+{
+    const wm_serving *serving = &remote->serving;
+    int64_t           come_back_ms;
+    wm_task           task;
+
+    if (serving->run == NULL || wm_roster_revoked_count(remote->settings.roster) == 0)
+        return;
+    for (size_t k = 0; k < serving->record->n_population; k++) {
+        const char *name = serving->record->population[k];
+
+        if (wm_roster_admit(remote->settings.roster, name, NULL) != WM_OK &&
+            wm_run_ask(serving->run, name, &task, &come_back_ms) == WM_ANSWER_TASK)
+            wm_run_decline(serving->run, name, task.phase, task.round, "its certificate is revoked");
+    }
+}
+
 void wm_remote_tick(wm_remote *remote)
 {
     pthread_rwlock_rdlock(&remote->serving_lock);
+    decline_for_revoked(remote);
     wm_staging_sweep(remote->staging, still_wanted, remote);
     pthread_rwlock_unlock(&remote->serving_lock);
     wm_staging_tick(remote->staging);

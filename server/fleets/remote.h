@@ -50,7 +50,8 @@ void wm_remote_count_bytes(wm_remote *remote, uint64_t up, uint64_t down);
 /* From now on no work is offered and no upload begun; what is on its way may end. */
 void wm_remote_close(wm_remote *remote);
 
-/* Takes places from those who have stalled, and drops uploads that nobody waits for. A few times a second. */
+/* Takes places from those who have stalled, drops uploads that nobody waits for, and declines for gateways that were
+ * revoked. A few times a second, and when the run has changed. */
 void wm_remote_tick(wm_remote *remote);
 
 /* A gateway is gone for good: what it has staged is dropped. */

@@ -520,6 +520,23 @@ static void a_gateway_may_decline(void **state)
     assert_null(ask(s, "north", NULL, NULL, 25000, false)); /* and is not asked again in this attempt */
 }
 
+static void nobody_waits_for_a_revoked_gateway(void **state)
+{
+    scene          *s = *state;
+    made            m[2];
+    wm_run_progress progress;
+
+    for (size_t k = 0; k < 2; k++) { /* east and north; the goal is all three */
+        m[k] = make_update(s, population[k], 0.5f);
+        assert_int_equal(hand_in(s, population[k], &m[k])->state, WM__RECEIPT__STATE__ACCEPTED);
+        wm_update_release(&m[k].update);
+    }
+    wm_roster_revoked(s->roster, "south");
+    wm_remote_tick(s->remote);
+    wm_run_progress_get(s->run, &progress);
+    assert_int_equal(progress.standing.phase, WM_PHASE_EVALUATE);
+}
+
 /* ---- transfers ---- */
 
 static void only_the_blobs_of_ones_task_can_be_fetched(void **state)
@@ -704,6 +721,7 @@ int main(void)
         SCENE(a_foreign_run_is_over),
         SCENE(an_evaluation_must_make_sense),
         SCENE(a_gateway_may_decline),
+        SCENE(nobody_waits_for_a_revoked_gateway),
         SCENE(only_the_blobs_of_ones_task_can_be_fetched),
         SCENE(an_update_comes_in_by_ranges_and_counts_once),
         SCENE(what_does_not_hold_is_refused_by_name),
