@@ -27,11 +27,13 @@ static const wm_option data_options[] = {
       .kind = WM_MEMBER,
       .offset = offsetof(wm_data_policy, source),
       .family = offsetof(config_families, sources),
+      .says = "a source",
       .doc = "Where this gateway's readings lie: a source, such as {csv: \"*.csv\"}." },
     { .name = "owner",
       .kind = WM_MEMBER,
       .offset = offsetof(wm_data_policy, owner),
       .family = offsetof(config_families, owners),
+      .says = "an owner rule",
       .optional = true,
       .doc = "How the readings divide, if the files hold those of other gateways too; without it all are this "
              "gateway's." },

@@ -36,6 +36,16 @@ static inline void wm_assert_ok_(wm_status status, const wm_error *err, const ch
         }                                                                         \
     } while (0)
 
+/* The root of the source tree; meson says it to the tests. */
+static inline const char *wm_test_source(void)
+{
+    const char *source = getenv("WM_SOURCE");
+
+    if (source == NULL)
+        fail_msg("WM_SOURCE is not set: run the tests with meson test");
+    return source;
+}
+
 /* A new empty folder under the build folder's temporary place; text has room for 4096. Removed by the test. */
 static inline const char *wm_test_folder(char text[4096])
 {

@@ -192,12 +192,12 @@ static const wm_option idx_option_table[] = {
     { .name = "images",
       .kind = WM_WORDS,
       .offset = offsetof(idx_options, images),
-      .standard = "*-images-*",
+      .standard = "\"*-images-*\"",
       .doc = "Patterns of the files with images, below the data folder." },
     { .name = "labels",
       .kind = WM_WORDS,
       .offset = offsetof(idx_options, labels),
-      .standard = "*-labels-*",
+      .standard = "\"*-labels-*\"",
       .doc = "Patterns of the files with labels; they pair with the images in order of name." },
 };
 

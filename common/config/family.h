@@ -78,7 +78,7 @@ typedef struct wm_option {
      * that is NULL the key is not looked at and the field stays zero. */
     size_t      family;
     const char *number; /* WM_MEMBER: the member that a plain number stands for: rate: 0.1 is {constant: 0.1} */
-    const char *says;   /* WM_YAML: "a mapping from names to columns" */
+    const char *says; /* WM_YAML, WM_MEMBER(S): "a mapping from names to columns", "a source"; for the reference */
 } wm_option;
 
 /* A member of a family; and any other table of options: a section of a file, or a file as a whole. */

@@ -224,29 +224,32 @@ static void read_option(wm_reader *reader, const wm_option *option, const wm_yam
     }
 }
 
-/* A default as it would stand in the file, as a node; NULL if the arena is full. */
+/* Defaults have no place in the file. */
+static wm_yaml *place_nowhere(wm_yaml *node)
+{
+    node->place = (wm_place){ 0, 0 };
+    for (wm_yaml *child = node->first; child != NULL; child = child->next)
+        place_nowhere(child)->key_place = (wm_place){ 0, 0 };
+    return node;
+}
+
+/* A default as it would stand in the file, as a tree; NULL if the arena is full. */
 static const wm_yaml *standard_node(wm_reader *reader, const wm_option *option)
 {
-    const char *text = option->standard;
-    wm_yaml    *node;
+    const char *text = option->standard[0] != '\0' ? option->standard : "\"\"";
+    wm_yaml    *node = NULL;
+    wm_faults   faults;
+    wm_status   st;
 
-    if (text[0] == '[' || text[0] == '{') {
-        wm_faults faults;
-        wm_status st;
-
-        wm_faults_init(&faults, option->name);
-        st = wm_document_read(text, strlen(text), strlen(text), reader->arena, &faults, &node, NULL);
-        assert(faults.count == 0);
-        wm_faults_release(&faults);
-        if (st == WM_OK)
-            return node;
+    wm_faults_init(&faults, option->name);
+    st = wm_document_read(text, strlen(text), strlen(text), reader->arena, &faults, &node, NULL);
+    assert(faults.count == 0); /* a table of ours */
+    wm_faults_release(&faults);
+    if (st != WM_OK) {
         reader->full = true;
         return NULL;
     }
-    node = wm_reader_alloc(reader, 1, sizeof *node);
-    if (node != NULL)
-        *node = (wm_yaml){ .kind = WM_YAML_SCALAR, .text = text, .quoted = text[0] == '\0' };
-    return node;
+    return place_nowhere(node);
 }
 
 static bool is_empty_list(const wm_yaml *node)

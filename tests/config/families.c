@@ -91,7 +91,7 @@ static const wm_option csv_options[] = {
     { .name = "separator",
       .kind = WM_WORD,
       .offset = offsetof(test_words, second),
-      .standard = ",",
+      .standard = "\",\"",
       .doc = "Between the cells." },
 };
 static const wm_member csv = { .name = "csv",
