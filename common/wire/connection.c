@@ -25,7 +25,7 @@ int64_t wm_now_ms(void)
 static void read_done(void *self);
 static void write_done(void *self);
 
-static void remote_text(nng_stream *stream, char text[WM_REMOTE_TEXT])
+void wm_remote_text(nng_stream *stream, char text[WM_REMOTE_TEXT])
 {
     nng_sockaddr at;
     char         host[INET6_ADDRSTRLEN] = "";
@@ -58,7 +58,7 @@ wm_connection *wm_connection_new(wm_listener *listener, nng_stream *stream)
     c->listener = listener;
     c->stream = stream;
     c->state = WM_READ_HELLO;
-    remote_text(stream, c->remote);
+    wm_remote_text(stream, c->remote);
     return c;
 }
 

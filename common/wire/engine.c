@@ -16,6 +16,7 @@
 #include "common/wire/engine.h"
 
 #include <nng/supplemental/tls/engine.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,9 @@ static const nng_tls_engine engine = {
 
 static void start_once(void)
 {
+    /* Both clean up when the process exits, in the reverse order of their starts: nng, whose threads may still be
+     * freeing connections, must be the first to end, and so the second to start. */
+    OPENSSL_init_ssl(0, NULL);
     process.bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "nng stream");
     if (process.bio == NULL) {
         process.rv = NNG_ENOMEM;

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What unpacking may take: each byte four times, and room for the fields of a few dozen small messages, which protobuf-c
- * also lists while it scans. The most that an honest message of ours needs, a Receipt with 64 gaps, is 10 KiB; 1 MiB of empty
- * sub-messages would need 71 MB. */
+/* What unpacking may take: each byte four times, and room for the fields of a few dozen small messages, which
+ * protobuf-c also lists while it scans. The most that an honest message of ours needs, a Receipt with 64 gaps, is
+ * 10 KiB; 1 MiB of empty sub-messages would need 71 MB. */
 enum { MEMORY_PER_BYTE = 4, MEMORY_FIXED = 16 << 10 };
 
 typedef struct purse {

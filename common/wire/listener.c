@@ -5,6 +5,7 @@
 
 #include "common/wire/serving.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,12 +25,11 @@ static size_t bucket_of(const char *name)
     return hash % WM_NAME_BUCKETS;
 }
 
-void wm_listener_turned_away(wm_connection *c, const char *name, const char *why)
+/* Counts it, and tells the operator while that is not too much. No lock held. */
+static void turn_away(wm_listener *l, const wm_refusal *refusal)
 {
-    wm_listener *l = c->listener;
-    wm_refusal   refusal = { .remote = c->remote, .name = name, .verified = c->verified, .why = why };
-    int64_t      second = wm_now_ms() / 1000;
-    bool         tell;
+    int64_t second = wm_now_ms() / 1000;
+    bool    tell;
 
     atomic_fetch_add(&l->refused, 1);
     if (l->set.refused == NULL)
@@ -41,7 +41,14 @@ void wm_listener_turned_away(wm_connection *c, const char *name, const char *why
     tell = l->log_lines++ < LOG_LINES_A_SECOND;
     pthread_mutex_unlock(&l->log_lock);
     if (tell)
-        l->set.refused(l->set.context, &refusal);
+        l->set.refused(l->set.context, refusal);
+}
+
+void wm_listener_turned_away(wm_connection *c, const char *name, const char *why)
+{
+    wm_refusal refusal = { .remote = c->remote, .name = name, .verified = c->verified, .why = why };
+
+    turn_away(c->listener, &refusal);
 }
 
 /* The oldest of that name, and how many there are. Listener's lock held. */
@@ -127,14 +134,12 @@ void wm_listener_one_less(wm_listener *l)
 
 /* ---- accepting ---- */
 
-/* Takes the stream. Listener's lock held; the caller is a user of the result, which is NULL if there is none.
- */
+/* Takes the stream. Listener's lock held; the caller is a user of the result. NULL: there is no place for it. */
 static wm_connection *take_in(wm_listener *l, nng_stream *stream)
 {
     wm_connection *c = NULL;
 
     if (l->stopping || l->n_connections >= l->set.connections_max) {
-        atomic_fetch_add(&l->refused, l->stopping ? 0 : 1);
         nng_stream_close(stream);
         nng_stream_free(stream);
         return NULL;
@@ -158,20 +163,33 @@ static void accept_done(void *self)
 {
     wm_listener   *l = self;
     wm_connection *c = NULL;
+    nng_stream    *stream;
+    wm_refusal     refusal = { .remote = "",
+                               .name = "",
+                               .why = "no connection can be accepted: out of descriptors or memory" };
+    char           remote[WM_REMOTE_TEXT];
     int            rv = nng_aio_result(l->accept);
+    bool           stopping;
 
     pthread_mutex_lock(&l->lock);
-    if (rv == 0)
-        c = take_in(l, nng_aio_get_output(l->accept, 0));
-    l->accepting = rv == 0 && !l->stopping;
+    stopping = l->stopping;
+    if (rv == 0) {
+        stream = nng_aio_get_output(l->accept, 0);
+        wm_remote_text(stream, remote);
+        refusal.remote = remote;
+        refusal.why = "there are as many connections as are allowed";
+        c = take_in(l, stream);
+    }
+    l->accepting = rv == 0 && !stopping;
     if (l->accepting)
-        nng_stream_listener_accept(l->socket,
-                                   l->accept); /* else: out of descriptors or memory; the sweep tries again */
-    if (l->stopping)
+        nng_stream_listener_accept(l->socket, l->accept); /* else the sweep tries again */
+    if (stopping)
         wm_intake_ring(&l->intake, false);
     pthread_mutex_unlock(&l->lock);
     if (c != NULL)
         wm_connection_release(c);
+    else if (!stopping)
+        turn_away(l, &refusal);
 }
 
 /* ---- the sweeper ---- */
@@ -328,12 +346,25 @@ static wm_status open_socket(wm_listener *l, wm_error *err)
     return WM_OK;
 }
 
+/* Without signals, which are the program's own affair. */
+static bool start_thread(pthread_t *thread, void *(*run)(void *), void *context)
+{
+    sigset_t all, before;
+    bool     started;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    started = pthread_create(thread, NULL, run, context) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
 static wm_status start_workers(wm_listener *l, wm_error *err)
 {
     if ((l->workers = calloc((size_t)l->set.n_workers, sizeof *l->workers)) == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a listener's threads");
     for (; l->n_workers < l->set.n_workers; l->n_workers++)
-        if (pthread_create(&l->workers[l->n_workers], NULL, wm_intake_work, l) != 0)
+        if (!start_thread(&l->workers[l->n_workers], wm_intake_work, l))
             return wm_fail(err, WM_E_NOMEM, "cannot start a listener's threads");
     return WM_OK;
 }
@@ -382,7 +413,7 @@ wm_status wm_listener_start(const wm_listener_settings *set, wm_listener **ret, 
     if (st == WM_OK)
         st = start_workers(l, err);
     l->accepting = true;
-    if (st == WM_OK && pthread_create(&l->sweeper, NULL, sweep_until_empty, l) != 0)
+    if (st == WM_OK && !start_thread(&l->sweeper, sweep_until_empty, l))
         st = wm_fail(err, WM_E_NOMEM, "cannot start a listener's threads");
     if (st != WM_OK) {
         end_workers(l);

@@ -17,12 +17,12 @@
 typedef struct wm_listener wm_listener;
 typedef struct wm_request  wm_request;
 
-/* A peer that was turned away. */
+/* A peer that was turned away, or all that might come: nothing can be accepted, say. */
 typedef struct wm_refusal {
-    const char *remote; /* "192.0.2.7:51034", "local" */
+    const char *remote; /* "192.0.2.7:51034", "local"; "" if it is about nobody in particular */
     const char *name;   /* what its certificate says; "" if it showed none. Verified only if `verified` */
     bool        verified;
-    const char *why; /* one clause: "its certificate is revoked", "it sent no request within 10 s" */
+    const char *why; /* one sentence: "its certificate is revoked", "it did not send its request within 30000 ms" */
 } wm_refusal;
 
 typedef struct wm_listener_settings {

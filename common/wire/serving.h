@@ -9,19 +9,19 @@
  * whoever waits for the message waits for ever. Here nng gives us byte streams only, the aios are ours and so
  * are the rules:
  *
- *   1. Never nng_aio_stop, nng_aio_free or nng_aio_cancel an aio in use. nng_stream_close ends it: it
- * completes everything queued, with an error, on one of nng's threads.
- *   2. Submit only under the connection's lock and only while !closing; set closing under that lock, then
- * close the stream. So nothing is submitted to a closed stream, where it would lie for ever.
- *   3. TCP may have died between two submissions, and nng does not tell the second one. So after each
- * submission look whether TCP still has a peer, and close the stream if not.
- *   4. No aio timeouts: nng's TLS cannot cancel while it has nothing in flight below, and nng's clock is the
- * wall clock. Deadlines are kept here, on CLOCK_MONOTONIC, and swept; the remedy is again nng_stream_close.
- *   5. A connection is freed when its last user lets go (the open state, a read, a write, a request outside,
- * the list of those that wait for memory, a callback at work): nng_aio_reap, since a callback may not free
- * its own aio.
- *   6. A read stays posted while a request is being worked on, for the head of the next one: it tells when
- * the peer goes.
+ *   1. Never nng_aio_stop, nng_aio_free or nng_aio_cancel an aio in use. nng_stream_close ends it: it completes
+ *      everything queued, with an error, on one of nng's threads.
+ *   2. Submit only under the connection's lock and only while !closing; set closing under that lock, then close the
+ *      stream. So nothing is submitted to a closed stream, where it would lie for ever.
+ *   3. TCP may have died between two submissions, and nng does not tell the second one. So after each submission
+ *      look whether TCP still has a peer, and close the stream if not.
+ *   4. No aio timeouts: nng's TLS cannot cancel while it has nothing in flight below, and nng's clock is the wall
+ *      clock. Deadlines are kept here, on CLOCK_MONOTONIC, and swept; the remedy is again nng_stream_close.
+ *   5. A connection is freed when its last user lets go (the open state, a read, a write, a request outside, the
+ *      list of those that wait for memory, a callback at work): nng_aio_reap, since a callback may not free its own
+ *      aio.
+ *   6. A read stays posted while a request is being worked on, for the head of the next one: it tells when the peer
+ *      goes.
  *
  * Locks, in this order: the listener's, a connection's, the intake's. nng's callbacks never run inside its
  * calls, so locks may be held there. No lock is held while a callback of the settings runs, but `match`. */
@@ -134,6 +134,8 @@ int64_t wm_now_ms(void); /* CLOCK_MONOTONIC: nng_clock follows the wall clock on
 
 /* ---- connection.c ---- */
 
+void wm_remote_text(nng_stream *stream, char text[WM_REMOTE_TEXT]);
+
 /* Takes the stream, and closes it if there is no memory for a connection: NULL then. The result has one user
  * besides the open state: the caller. Listener's lock held. */
 wm_connection *wm_connection_new(wm_listener *listener, nng_stream *stream);
@@ -166,8 +168,9 @@ void     *wm_intake_work(void *listener); /* a worker's life */
 void      wm_intake_end(wm_intake *intake);
 
 void wm_intake_push(wm_intake *intake, wm_request *request);
-bool wm_intake_reserve(wm_intake *intake, wm_connection *c,
-                       size_t n); /* false: it is on the list of those that wait */
+/* false: it is on the list of those that wait. */
+bool wm_intake_reserve(wm_intake *intake, wm_connection *c, size_t n);
+
 void wm_intake_unreserve(wm_intake *intake, size_t n);
 void wm_intake_answer(wm_intake *intake, size_t n); /* so many bytes of an answer are in memory */
 void wm_intake_answered(wm_intake *intake, size_t n);

@@ -1,7 +1,8 @@
 /* tests/bench/wire.c
  *
- * What request and answer cost over TLS 1.3 on loopback, both ends in this process: the time of a round trip of 64 bytes,
- * the rate of ranges of 256 KiB, the time to open a connection, the memory of an idle one. Median and range of 5 repeats. */
+ * What request and answer cost over TLS 1.3 on loopback, both ends in this process: the time of a round trip of 64
+ * bytes, the rate of ranges of 256 KiB, the time to open a connection, the memory of an idle one. Median and range
+ * of 5 repeats. */
 #include "tests/wire/town.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* tests/fuzz/fuzz_message.c
  *
- * libFuzzer's bytes as what a stranger sends after the handshakes: a head, a route, an envelope. Nothing that they hold may do
- * more than be refused, with a sentence; an envelope that is taken is the same when it is packed and read again, if that goes.
- * The first byte says over which kind of socket, and through which listener. */
+ * libFuzzer's bytes as what a stranger sends after the handshakes: a head, a route, an envelope. Nothing that they
+ * hold may do more than be refused, with a sentence; an envelope that is taken is the same when it is packed and
+ * read again, if that goes. The first byte says over which kind of socket, and through which listener. */
 #include "common/wire/envelope.h"
 #include "common/wire/frame.h"
 
@@ -35,8 +35,8 @@ static void read_envelope(const uint8_t *bytes, size_t n, size_t limit)
         must(again->body_case == envelope->body_case && wm_envelope_size(again) == size);
         wm_envelope_free(again);
     } else {
-        /* It may be longer by a default that was left out; and protobuf-c writes a field that it does not know (number 0, say)
-         * so that it would not read it again. */
+        /* It may be longer by a default that was left out; and protobuf-c writes a field that it does not know
+         * (number 0, say) so that it would not read it again. */
         must(err.status == WM_E_NOMEM || err.status == WM_E_MALFORMED);
     }
     free(packed);

@@ -13,8 +13,8 @@ typedef struct stranger {
     SSL *ssl; /* NULL before stranger_shake */
 } stranger;
 
-/* A context for strangers with this certificate (NULL: none), and with no TLS newer than `newest` (0: any). It believes every
- * server. To be given to SSL_CTX_free. */
+/* A context for strangers with this certificate (NULL: none), and with no TLS newer than `newest` (0: any). It
+ * believes every server. To be given to SSL_CTX_free. */
 SSL_CTX *stranger_context(const test_identity *identity, int newest);
 
 stranger stranger_dial(const town *t);          /* TCP, or the UNIX socket; 10 s of patience for each read */

@@ -1,9 +1,9 @@
 /* tests/wire/test_aborts.c
  *
- * Downloads that are broken off half-way by a client with a valid certificate, over and over, in the places where it hurts
- * most: descriptors stay flat and the service up. (nng's own REP socket loses its reaper thread here within the first few
- * dozen, and a descriptor with every client after that.) WM_ABORTS says how many there are to be; ordinarily 600, in the suite
- * `slow` 10,000. */
+ * Downloads that are broken off half-way by a client with a valid certificate, over and over, in the places where
+ * it hurts most: descriptors stay flat and the service up. (nng's own REP socket loses its reaper thread here
+ * within the first few dozen, and a descriptor with every client after that.) WM_ABORTS says how many there are to
+ * be; ordinarily 600, in the suite `slow` 10,000. */
 #include "tests/wire/stranger.h"
 
 #include <signal.h>

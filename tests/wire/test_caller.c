@@ -1,7 +1,7 @@
 /* tests/wire/test_caller.c
  *
- * The caller against servers that are played here, over a UNIX socket, where no TLS is between: they stay silent, lie, or
- * go. Every call ends by its deadline, whatever they do. */
+ * The caller against servers that are played here, over a UNIX socket, where no TLS is between: they stay silent,
+ * lie, or go. Every call ends by its deadline, whatever they do. */
 #include "tests/wire/town.h"
 
 #include "common/wire/frame.h"

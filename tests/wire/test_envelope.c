@@ -1,7 +1,7 @@
 /* tests/wire/test_envelope.c
  *
- * Bytes are written out by hand from the protobuf encoding (field << 3 | type), so that no library of ours is its own
- * witness. */
+ * Bytes are written out by hand from the protobuf encoding (field << 3 | type), so that no library of ours is its
+ * own witness. */
 #include "tests/unit.h"
 
 #include "common/wire/envelope.h"

@@ -1,7 +1,7 @@
 /* tests/wire/test_hostile.c
  *
- * Strangers that send what they should not, stop where they should not, and go when they should not: each is cut off and
- * named in the log, nothing of theirs is left behind, and a proper client is served afterwards. */
+ * Strangers that send what they should not, stop where they should not, and go when they should not: each is cut
+ * off and named in the log, nothing of theirs is left behind, and a proper client is served afterwards. */
 #include "tests/wire/stranger.h"
 
 #include "common/wire/frame.h"

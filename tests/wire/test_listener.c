@@ -77,7 +77,8 @@ static void large_questions_and_answers_arrive_whole(void **state)
     free(bytes);
 }
 
-/* nng's own REQ socket, as another language would use it: over TLS with our engine's certificates, and over UNIX sockets. */
+/* nng's own REQ socket, as another language would use it: over TLS with our engine's certificates, and over UNIX
+ * sockets. */
 static void a_plain_req_socket_cannot_tell(void **state)
 {
     (void)state;
@@ -311,6 +312,7 @@ static void connections_have_a_limit_and_are_let_in_again_below_it(void **state)
     assert_ok(town_echo(callers[0], "hello", 5, &err), &err);
     assert_ok(town_echo(callers[1], "hello", 5, &err), &err);
     assert_int_equal(town_echo(callers[2], "hello", 5, &err), WM_E_CLOSED);
+    town_wait_refusal(&t, "as many connections as are allowed");
     wm_caller_free(callers[0]);
     town_wait_connections(&t, 1);
     assert_ok(town_echo(callers[2], "hello", 5, &err), &err);

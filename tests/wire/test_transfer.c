@@ -1,6 +1,7 @@
 /* tests/wire/test_transfer.c
  *
- * The loops over a server that is played here: it serves a blob or takes one, and fails as it is told. No sockets. */
+ * The loops over a server that is played here: it serves a blob or takes one, and fails as it is told. No sockets.
+ */
 #include "tests/unit.h"
 
 #include "common/rng.h"
