@@ -21,7 +21,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +37,7 @@ enum {
 
 typedef struct daemon_state {
     const wm_daemon_settings *settings;
-    int                       signal_fd, stir_fd;
+    int                       stop_fd, stir_fd;
     wm_store                 *store;
     wm_roster                *roster;
     wm_issuer_keeper         *keeper;
@@ -123,20 +122,38 @@ static wm_status command(void *context, const Wm__Command *asked, wm_text *ret)
 
 /* ---- opening ---- */
 
+/* A handler has no context: what it needs is the one thing here that belongs to the process and not to a daemon. A
+ * signalfd would need the signals blocked in every thread, and some threads are made by libraries before main. */
+static struct {
+    atomic_int            fd;
+    volatile sig_atomic_t number;
+} stop_signal = { .fd = -1 };
+
+static void on_stop_signal(int number)
+{
+    int      saved = errno;
+    uint64_t one = 1;
+    ssize_t  done;
+
+    stop_signal.number = number;
+    done = write(atomic_load(&stop_signal.fd), &one, sizeof one);
+    (void)done;
+    errno = saved;
+}
+
 static wm_status open_signals(daemon_state *daemon, wm_error *err)
 {
-    sigset_t set;
+    struct sigaction action = { .sa_handler = on_stop_signal, .sa_flags = SA_RESTART };
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    signal(SIGPIPE, SIG_IGN);
-    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
-        return wm_fail(err, WM_E_IO, "cannot take over the signals");
-    daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    daemon->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     daemon->stir_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (daemon->signal_fd < 0 || daemon->stir_fd < 0)
+    if (daemon->stop_fd < 0 || daemon->stir_fd < 0)
         return wm_fail(err, WM_E_IO, "cannot wait for signals: %s", strerror(errno));
+    atomic_store(&stop_signal.fd, daemon->stop_fd);
+    sigemptyset(&action.sa_mask);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0)
+        return wm_fail(err, WM_E_IO, "cannot take over the signals: %s", strerror(errno));
     return WM_OK;
 }
 
@@ -503,21 +520,20 @@ static int64_t tick(daemon_state *daemon)
     return next_ms < TICK_MS ? next_ms : TICK_MS;
 }
 
-/* Until a signal says stop; its number. */
-static uint32_t loop(daemon_state *daemon)
+/* Until a signal says stop. */
+static void loop(daemon_state *daemon)
 {
-    struct pollfd           fds[] = { { .fd = daemon->signal_fd, .events = POLLIN },
-                                      { .fd = daemon->stir_fd, .events = POLLIN } };
-    struct signalfd_siginfo info;
-    uint64_t                stirs;
+    struct pollfd fds[] = { { .fd = daemon->stop_fd, .events = POLLIN },
+                            { .fd = daemon->stir_fd, .events = POLLIN } };
+    uint64_t      count;
 
     for (;;) {
         int64_t next_ms = tick(daemon);
 
         (void)poll(fds, 2, next_ms > 0 ? (int)next_ms : 0);
-        if (read(daemon->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-            return info.ssi_signo;
-        while (read(daemon->stir_fd, &stirs, sizeof stirs) == (ssize_t)sizeof stirs)
+        if (read(daemon->stop_fd, &count, sizeof count) == (ssize_t)sizeof count)
+            return;
+        while (read(daemon->stir_fd, &count, sizeof count) == (ssize_t)sizeof count)
             ;
     }
 }
@@ -543,8 +559,10 @@ static void close_all(daemon_state *daemon)
     wm_store_close(daemon->store);
     free(daemon->uploads_folder);
     free(daemon->socket_path);
-    if (daemon->signal_fd >= 0)
-        close(daemon->signal_fd);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    if (daemon->stop_fd >= 0)
+        close(daemon->stop_fd);
     if (daemon->stir_fd >= 0)
         close(daemon->stir_fd);
     pthread_mutex_destroy(&daemon->commands);
@@ -552,7 +570,7 @@ static void close_all(daemon_state *daemon)
 
 wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
 {
-    daemon_state daemon = { .settings = settings, .signal_fd = -1, .stir_fd = -1 };
+    daemon_state daemon = { .settings = settings, .stop_fd = -1, .stir_fd = -1 };
     wm_status    st;
 
     pthread_mutex_init(&daemon.commands, NULL);
@@ -568,9 +586,11 @@ wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
         st = open_fleet(&daemon, err);
     if (st == WM_OK)
         st = open_front(&daemon, err);
-    if (st == WM_OK)
+    if (st == WM_OK) {
+        loop(&daemon);
         wm_log_line(settings->log, WM_LOG_INFO, "server", "stopping",
-                    WM_TEXT_FIELD("signal", loop(&daemon) == SIGTERM ? "TERM" : "INT"));
+                    WM_TEXT_FIELD("signal", stop_signal.number == SIGTERM ? "TERM" : "INT"));
+    }
     close_all(&daemon);
     if (st == WM_OK)
         wm_log_line(settings->log, WM_LOG_INFO, "server", "stopped");

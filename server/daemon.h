@@ -20,7 +20,7 @@ typedef struct wm_daemon_settings {
     wm_log_level            log_level;
 } wm_daemon_settings;
 
-/* Returns WM_OK after SIGTERM or SIGINT, which it takes over: to be called before there is a thread. */
+/* Returns WM_OK after SIGTERM or SIGINT, which it takes over: one at a time in a process. */
 wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err);
 
 #endif
