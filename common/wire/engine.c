@@ -16,7 +16,6 @@
 #include "common/wire/engine.h"
 
 #include <nng/supplemental/tls/engine.h>
-#include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,11 +234,16 @@ static const nng_tls_engine engine = {
 
 /* ---- what the rest of the folder sees ---- */
 
+/* nng's threads outlive main, and its reaper may still be freeing a connection while the process exits. So OpenSSL
+ * must not tear itself down there; the system takes the memory back. The first start of OpenSSL decides this, hence
+ * before main. */
+__attribute__((constructor)) static void keep_openssl_until_the_end(void)
+{
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
+
 static void start_once(void)
 {
-    /* Both clean up when the process exits, in the reverse order of their starts: nng, whose threads may still be
-     * freeing connections, must be the first to end, and so the second to start. */
-    OPENSSL_init_ssl(0, NULL);
     process.bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "nng stream");
     if (process.bio == NULL) {
         process.rv = NNG_ENOMEM;
