@@ -20,18 +20,21 @@ wm_status wm_fail(wm_error *err, wm_status status, const char *fmt, ...)
 
 void wm_error_prefix(wm_error *err, const char *fmt, ...)
 {
-    char    was[WM_ERROR_TEXT];
+    char    text[2 * WM_ERROR_TEXT + 4];
     va_list args;
     int     n;
 
     if (err == NULL)
         return;
-    memcpy(was, err->text, sizeof was);
     va_start(args, fmt);
-    n = vsnprintf(err->text, sizeof err->text, fmt, args);
+    n = vsnprintf(text, WM_ERROR_TEXT, fmt, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof err->text)
-        snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", was);
+    if (n < 0)
+        return;
+    n = n < WM_ERROR_TEXT ? n : WM_ERROR_TEXT - 1;
+    snprintf(text + n, sizeof text - (size_t)n, ": %s", err->text);
+    memcpy(err->text, text, sizeof err->text - 1);
+    err->text[sizeof err->text - 1] = '\0';
 }
 
 const char *wm_status_name(wm_status status)

@@ -50,7 +50,7 @@ struct wm_jobs {
     waiting          waiting;
     pthread_mutex_t  lock; /* guards what follows; the ticking thread alone changes `live` */
     live_run        *live; /* NULL: nothing runs */
-    char             trouble[200];
+    char             trouble[WM_ERROR_TEXT];
 };
 
 wm_status wm_jobs_new(const wm_jobs_settings *settings, wm_jobs **ret, wm_error *err)

@@ -106,7 +106,7 @@ static wm_status open_scalar(const walk *w, wm_yaml *node)
     char        quote[WM_YAML_QUOTE];
     const char *name = node->text;
     size_t      n = strlen(name);
-    wm_yaml    *child;
+    wm_yaml    *child = NULL;
     wm_status   st;
 
     if (wm_yaml_is_empty(node)) {

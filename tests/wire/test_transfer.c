@@ -9,6 +9,9 @@
 
 enum { BLOB = 700 * 1000 };
 
+/* How an answer is wrong. */
+typedef enum lie { OTHER_OFFSET, OTHER_TOTAL, SHORT_RANGE, FLIPPED_BIT, OTHER_BODY } lie;
+
 typedef struct fake {
     uint8_t        *blob; /* [BLOB] of the server's: what is fetched, or what has arrived */
     wm_ranges       ranges;
@@ -17,7 +20,7 @@ typedef struct fake {
     int             questions;
     int             fail_from, fail_to; /* the questions that fail, counted from 1 */
     int             lie_at;             /* this answer is wrong in the way of `lie` */
-    enum { OTHER_OFFSET, OTHER_TOTAL, SHORT_RANGE, FLIPPED_BIT, OTHER_BODY } lie;
+    lie             lie;
     Wm__Receipt__State last; /* when all is here */
     bool               deaf; /* counts nothing as arrived */
     uint64_t           largest;
@@ -208,7 +211,7 @@ static void a_cut_link_costs_one_range(void **state)
 
 static const struct {
     const char *says;
-    int         lie;
+    lie         lie;
     wm_status   want;
 } lies[] = {
     { "a range from elsewhere", OTHER_OFFSET, WM_E_MALFORMED },
