@@ -21,7 +21,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +31,8 @@ enum {
     CLOCK_SLACK_MS = 1000, /* a clock that is being disciplined may be a little behind itself */
     ISSUER_MS = 10 * 1000, /* for an answer of the issuer */
     RENEW_LOOK_MOST_MS = 3600 * 1000,
+    LOCK_MS = 3000,
+    LOCK_LOOK_MS = 50,
     STORE_PATIENCE_MS = 5 * 1000, /* for a command that has the store open */
     STORE_PAUSE_MS = 20,
 };

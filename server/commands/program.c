@@ -133,6 +133,7 @@ static const wm_cli_command commands[] = {
     { .name = "status",
       .arguments = "DIR [--json]",
       .summary = "the run, its round, who is waited for and since when",
+      .details = "Exit code 1 if no server runs; what the store knows is shown all the same.",
       .example = "wardmote-server status office",
       .words_min = 1,
       .words_max = 1,

@@ -57,20 +57,25 @@ wm_status wm_command_status(wm_cli_call *call, const void *settings, wm_error *e
     const wm_form_settings *set = settings;
     json_t                 *answer = NULL;
     const json_t           *gateways, *run;
+    bool                    runs;
     wm_status st = wm_command_ask(call, call->words[0], &(wm_command){ .verb = "status" }, &answer, err);
 
     if (st != WM_OK)
         return st;
+    runs = json_is_true(json_object_get(answer, "server_runs"));
+    st = runs ? WM_OK
+              : wm_fail(err, WM_E_CLOSED, "no server runs: start it with `wardmote-server run %s`", call->words[0]);
     if (set->json) {
-        st = wm_command_print_json(call, answer, err);
+        wm_status printed = wm_command_print_json(call, answer, runs ? err : NULL);
+
         json_decref(answer);
-        return st;
+        return runs ? printed : st;
     }
     run = json_object_get(answer, "run");
     if (json_is_object(run))
         print_run(call, run);
     else
-        print_idle(call, answer, json_is_true(json_object_get(answer, "server_runs")));
+        print_idle(call, answer, runs);
     gateways = json_object_get(answer, "gateways");
     fprintf(call->out, "  %-16s %lld enrolled, %lld heard in the last two minutes, %lld revoked\n", "gateways",
             wm_json_int(gateways, "enrolled"), wm_json_int(gateways, "heard_lately"),
@@ -79,7 +84,7 @@ wm_status wm_command_status(wm_cli_call *call, const void *settings, wm_error *e
     if (wm_json_text(answer, "trouble")[0] != '\0')
         fprintf(call->out, "  %-16s %s\n", "trouble", wm_json_text(answer, "trouble"));
     json_decref(answer);
-    return WM_OK;
+    return st;
 }
 
 wm_status wm_command_backup(wm_cli_call *call, const void *settings, wm_error *err)
