@@ -1,8 +1,8 @@
 /* common/wire/serving.h
  *
- * The inside of a listener, shared by its three sources: listener.c (accepting, sweeping, stopping),
- * connection.c (one connection's reading and writing) and intake.c (requests on their way to the workers,
- * memory in use). Private to them.
+ * The inside of a listener, shared by its four sources: listener.c (accepting, sweeping, stopping), connection.c
+ * (one connection's reading and writing), request.c (what a handler sees of it) and intake.c (requests on their way
+ * to the workers, memory in use). Private to them.
  *
  * Why this cannot wedge. nng's SP transports own the aio of a message that goes out in parts. Closing the
  * pipe stops that aio; if the stop falls between two parts, the next part is refused without a callback and
@@ -147,6 +147,10 @@ __attribute__((format(printf, 2, 3))) void wm_connection_offend(wm_connection *c
 
 void wm_connection_release(wm_connection *c);                /* a user lets go; no lock held */
 void wm_connection_admit(wm_connection *c, bool has_memory); /* from the list of those that wait; no lock held */
+
+/* Writes frame[n], which it takes over, and then reads on. false: the connection is closing, and the frame is still
+ * the caller's. No lock held. */
+bool wm_connection_answer(wm_connection *c, uint8_t *frame, size_t n);
 
 /* ---- listener.c ---- */
 
