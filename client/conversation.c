@@ -4,12 +4,28 @@
 #include "common/wire/envelope.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum {
+    PAUSE_MS = 1000,       /* between two questions that nothing came of and that the server did not hold */
+    PAUSE_LEAST_MS = 50,   /* the shortest wait that a server may name */
+    AGAIN_LAST_MS = 60000, /* the longest wait before the same task is taken on once more */
+};
 
 struct wm_conversation {
     wm_conversation_settings set;
     bool                     checked_in; /* since the last failure */
-    wm_fetcher               fetcher;
-    int64_t                  handed_in_ms; /* when the bulk line was last used for that; -1 for never */
+    bool                     moved;      /* something came of this turn */
+    /* The task that was taken on last, and how often in a row it was one that had been here or was declined. */
+    wm_task    last;
+    uint8_t    last_run[WM_RUN_ID_SIZE];
+    bool       declined;  /* it came to nothing by our own word */
+    bool       abandoned; /* the server has said that it is no longer wanted */
+    unsigned   again;
+    int64_t    again_at_ms; /* on the monotonic clock: not before */
+    wm_digest  accepted;    /* the update that the server has accepted last */
+    wm_fetcher fetcher;
+    int64_t    handed_in_ms; /* when the bulk line was last used for that; -1 for never */
     /* A result that is not durable: evaluations, refusals. Sent until the server has heard it. */
     bool               has_report;
     wm_outcome_of_work report;
@@ -65,6 +81,74 @@ static wm_status check_in(wm_conversation *self, int64_t *wait_ms, wm_error *err
 
 /* ---- work that comes ---- */
 
+static bool is_last(const wm_conversation *self, const wm_task *task, const uint8_t *run)
+{
+    return self->last.phase == task->phase && self->last.round == task->round &&
+           self->last.attempt == task->attempt && wm_digest_equal(&self->last.model, &task->model) &&
+           memcmp(self->last_run, run, WM_RUN_ID_SIZE) == 0;
+}
+
+/* A task that was here already, or comes upon one that was declined, has to wait, twice as long each time: readings
+ * are not loaded in a circle because a server forgets what it was told. false: not yet, in *wait_ms. */
+static bool is_time_for(wm_conversation *self, const wm_task *task, const uint8_t *run, int64_t *wait_ms)
+{
+    int64_t now = wm_mono_ms(&self->set.lines.clock), pause = PAUSE_MS;
+
+    if (!self->declined && !is_last(self, task, run)) {
+        self->again = 0;
+        self->again_at_ms = now;
+        return true;
+    }
+    if (self->again_at_ms < 0) {
+        for (unsigned i = 0; i < self->again && pause < AGAIN_LAST_MS; i++)
+            pause *= 2;
+        self->again_at_ms = now + (pause < AGAIN_LAST_MS ? pause : AGAIN_LAST_MS);
+        self->again++;
+    }
+    if (now >= self->again_at_ms)
+        return true;
+    *wait_ms = self->again_at_ms - now;
+    return false;
+}
+
+/* A refusal by our own word, to be sent. */
+static void declined(wm_conversation *self, const wm_outcome_of_work *outcome)
+{
+    wm_log_line(self->set.log, WM_LOG_WARNING, "round", "declined",
+                WM_TEXT_FIELD("phase", wm_phase_name(outcome->task.phase)),
+                WM_INT_FIELD("round", outcome->task.round), WM_TEXT_FIELD("why", outcome->error.text));
+    self->declined = true;
+    self->report = *outcome;
+    self->has_report = true;
+}
+
+/* Remembered from the offer on, so that one which ends in a refusal counts too. */
+static void note_taken(wm_conversation *self, const wm_task *task, const uint8_t *run)
+{
+    self->last = *task;
+    memcpy(self->last_run, run, sizeof self->last_run);
+    self->again_at_ms = -1;
+    self->declined = self->abandoned = false;
+    self->moved = true;
+}
+
+/* A model that the policy does not let in is not even fetched. */
+static bool is_too_large(const wm_conversation *self, const Wm__Work *work)
+{
+    return self->set.memory_max > 0 && work->model_bytes > (uint64_t)self->set.memory_max;
+}
+
+static void decline_large(wm_conversation *self, const Wm__Work *work, const wm_task *task, const uint8_t *run)
+{
+    wm_outcome_of_work outcome = { .task = *task };
+
+    memcpy(outcome.run, run, sizeof outcome.run);
+    outcome.status = wm_fail(&outcome.error, WM_E_REFUSED,
+                             "a model of %llu bytes is more than client.yaml's limits.memory of %lld",
+                             (unsigned long long)work->model_bytes, (long long)self->set.memory_max);
+    declined(self, &outcome);
+}
+
 /* Fetches what the task needs, and puts it on the desk. */
 static wm_status take_on(wm_conversation *self, const Wm__Work *work, int64_t *wait_ms, wm_error *err)
 {
@@ -74,9 +158,14 @@ static wm_status take_on(wm_conversation *self, const Wm__Work *work, int64_t *w
     wm_digest job;
     wm_status st = wm_offer_read(work, &task, run, &job, err);
 
-    if (st == WM_OK)
-        st = wm_offer_collect(&self->fetcher, work, wm_desk_has_job(self->set.desk, &job, run), &order, wait_ms,
-                              err);
+    if (st != WM_OK || !is_time_for(self, &task, run, wait_ms))
+        return st;
+    if (is_too_large(self, work)) {
+        note_taken(self, &task, run);
+        decline_large(self, work, &task, run);
+        return WM_OK;
+    }
+    st = wm_offer_collect(&self->fetcher, work, wm_desk_has_job(self->set.desk, &job, run), &order, wait_ms, err);
     if (st != WM_OK)
         return st;
     st = wm_pending_state(self->set.pending, order.run, &order.state, &order.n_state, err);
@@ -87,6 +176,7 @@ static wm_status take_on(wm_conversation *self, const Wm__Work *work, int64_t *w
     wm_log_line(self->set.log, WM_LOG_INFO, "round", "working",
                 WM_TEXT_FIELD("phase", wm_phase_name(order.task.phase)), WM_INT_FIELD("round", order.task.round));
     wm_desk_give(self->set.desk, &order);
+    note_taken(self, &task, run);
     return WM_OK;
 }
 
@@ -100,6 +190,7 @@ static wm_status clear_desk(wm_conversation *self, int64_t wait_ms, wm_error *er
 
     if (self->has_report || !wm_desk_take(self->set.desk, wait_ms, &outcome))
         return WM_OK;
+    self->moved = true;
     if (outcome.status == WM_E_CLOSED) {
         wm_outcome_of_work_release(&outcome);
         return WM_OK;
@@ -112,22 +203,31 @@ static wm_status clear_desk(wm_conversation *self, int64_t wait_ms, wm_error *er
         wm_outcome_of_work_release(&outcome);
         return st; /* without room on the disk the task is asked for again, and trained to the same bits */
     }
-    if (outcome.status != WM_OK)
-        wm_log_line(self->set.log, WM_LOG_WARNING, "round", "declined",
-                    WM_TEXT_FIELD("phase", wm_phase_name(outcome.task.phase)),
-                    WM_INT_FIELD("round", outcome.task.round), WM_TEXT_FIELD("why", outcome.error.text));
+    if (outcome.status != WM_OK) {
+        declined(self, &outcome);
+        return WM_OK;
+    }
     self->report = outcome;
     self->has_report = true;
     return WM_OK;
 }
 
+/* Whether a failure says something of the line, or of who we are, and not of what was sent. */
+static bool is_of_the_line(wm_status status)
+{
+    return status == WM_E_IO || status == WM_E_TIMEOUT || status == WM_E_CLOSED || status == WM_E_UNTRUSTED ||
+           status == WM_E_REFUSED || status == WM_E_NOMEM;
+}
+
+/* A report that the server cannot make sense of is dropped: sent for ever it would keep us from all other work. */
 static wm_status send_report(wm_conversation *self, int64_t *wait_ms, wm_error *err)
 {
     wm_status st = wm_hand_in_outcome(&self->set.lines, &self->report, self->set.log, wait_ms, err);
 
-    if (st == WM_OK) {
+    if (st == WM_OK || (!is_of_the_line(st) && *wait_ms == 0)) {
         wm_outcome_of_work_release(&self->report);
         self->has_report = false;
+        self->moved = true;
     }
     return st;
 }
@@ -137,6 +237,7 @@ static wm_status send_report(wm_conversation *self, int64_t *wait_ms, wm_error *
 /* A receipt's or an answer's last word on the held update. */
 static wm_status let_go(wm_conversation *self, const wm_held *held, bool committed, const char *why, wm_error *err)
 {
+    self->moved = true;
     wm_log_line(self->set.log, committed ? WM_LOG_INFO : WM_LOG_WARNING, "round", why,
                 WM_TEXT_FIELD("phase", wm_phase_name(held->phase)), WM_INT_FIELD("round", held->round));
     return wm_pending_let_go(self->set.pending, committed, err);
@@ -147,12 +248,15 @@ static wm_status act_on_receipt(wm_conversation *self, const wm_held *held, cons
 {
     switch (receipt->state) {
     case WM__RECEIPT__STATE__LATER:
-        *wait_ms = (int64_t)receipt->come_back_ms;
+        *wait_ms = wm_come_back(receipt->come_back_ms);
+        self->moved = false;
         return WM_OK;
     case WM__RECEIPT__STATE__ACCEPTED:
         wm_log_line(self->set.log, WM_LOG_INFO, "round", "update accepted",
                     WM_TEXT_FIELD("phase", wm_phase_name(held->phase)), WM_INT_FIELD("round", held->round),
                     WM_REAL_FIELD("loss", held->loss));
+        self->moved = !wm_digest_equal(&self->accepted, &held->digest); /* the same again is no news */
+        self->accepted = held->digest;
         return WM_OK; /* kept until a committed model contains it */
     case WM__RECEIPT__STATE__COMMITTED:
         return let_go(self, held, true, "update committed", err);
@@ -161,6 +265,7 @@ static wm_status act_on_receipt(wm_conversation *self, const wm_held *held, cons
     case WM__RECEIPT__STATE__REFUSED:
         wm_log_line(self->set.log, WM_LOG_ERROR, "round", "the server refused the update",
                     WM_INT_FIELD("round", held->round), WM_TEXT_FIELD("why", receipt->reason));
+        self->moved = true;
         return wm_pending_let_go(self->set.pending, false, err);
     case WM__RECEIPT__STATE__SEND:
     default:
@@ -225,9 +330,11 @@ static wm_status act_on_fate(wm_conversation *self, const Wm__Work *work, bool *
     case WM__WORK__FATE__OVER:
         return let_go(self, &held, false, "the round is over without our update", err);
     case WM__WORK__FATE__ACCEPTED:
+        return WM_OK;
     case WM__WORK__FATE__NO_UPDATE:
     default:
-        return WM_OK;
+        return wm_fail(err, WM_E_MALFORMED,
+                       "the server's answer does not say what becomes of the update that we hold");
     }
 }
 
@@ -242,8 +349,11 @@ static wm_status act_on_work(wm_conversation *self, const Wm__Work *work, int64_
     wm_server_time_heard(self->set.time, (int64_t)work->server_time_ms);
     if (work->renew && self->set.renew != NULL)
         self->set.renew(self->set.context);
-    if (work->abandon)
+    if (work->abandon) {
         wm_desk_abandon(self->set.desk);
+        self->moved = !self->abandoned;
+        self->abandoned = true;
+    }
     st = act_on_fate(self, work, &submit_now, err);
     if (st != WM_OK)
         return st;
@@ -253,7 +363,7 @@ static wm_status act_on_work(wm_conversation *self, const Wm__Work *work, int64_
     if (work->kind == WM__WORK__KIND__TASK && !busy && !wm_pending_held(self->set.pending, &held))
         return take_on(self, work, wait_ms, err);
     if (work->kind == WM__WORK__KIND__NOTHING && !busy)
-        *wait_ms = (int64_t)work->come_back_ms;
+        *wait_ms = wm_come_back(work->come_back_ms);
     return WM_OK;
 }
 
@@ -289,13 +399,30 @@ static wm_status turn(wm_conversation *self, int64_t poll_ms, int64_t *wait_ms, 
     return st;
 }
 
+/* The next turn waits on the desk if there is work on it; else a turn that nothing came of is not repeated at once. */
+static int64_t pause_ms(wm_conversation *self, int64_t wait_ms, int64_t took_ms)
+{
+    wm_task task;
+    uint8_t run[WM_RUN_ID_SIZE];
+
+    if (wait_ms > 0)
+        return wait_ms > PAUSE_LEAST_MS ? wait_ms : PAUSE_LEAST_MS;
+    if (self->moved || took_ms >= PAUSE_MS || wm_desk_busy(self->set.desk, &task, run))
+        return 0;
+    return PAUSE_MS - took_ms;
+}
+
 wm_status wm_conversation_turn(wm_conversation *conversation, int64_t poll_ms, int64_t *wait_ms, wm_error *err)
 {
+    int64_t   began = wm_mono_ms(&conversation->set.lines.clock);
     wm_status st;
 
     *wait_ms = 0;
+    conversation->moved = false;
     st = turn(conversation, poll_ms, wait_ms, err);
     if (st != WM_OK)
         conversation->checked_in = false;
+    else
+        *wait_ms = pause_ms(conversation, *wait_ms, wm_mono_ms(&conversation->set.lines.clock) - began);
     return st;
 }

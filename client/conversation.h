@@ -19,7 +19,8 @@ typedef struct wm_conversation_settings {
     wm_pending     *pending;
     wm_server_time *time;
     wm_log         *log;
-    int64_t         beat_ms; /* while the desk is busy, the server hears from us at least this often */
+    int64_t         beat_ms;    /* while the desk is busy, the server hears from us at least this often */
+    int64_t         memory_max; /* bytes that a model may have to be fetched at all; 0: no limit of its own */
     /* The certificate is past its half-life, says the server. */
     void (*renew)(void *context);
     void *context;
@@ -30,7 +31,8 @@ wm_status wm_conversation_new(const wm_conversation_settings *settings, wm_conve
 void      wm_conversation_free(wm_conversation *conversation);
 
 /* One turn; the server may hold a question that has no answer yet for poll_ms, at most 25,000. *wait_ms: how long to
- * wait before the next turn, 0 for not at all. A failure is one of the link (or of the disk): the caller backs off and
+ * wait before the next turn, 0 for not at all; whatever the server answers, turns that nothing comes of are not taken
+ * one right after the other, and the same task again and again is taken on ever more seldom. A failure is one of the link (or of the disk): the caller backs off and
  * tries again; *wait_ms is then what the server asked for, 0 if it named no time. */
 wm_status wm_conversation_turn(wm_conversation *conversation, int64_t poll_ms, int64_t *wait_ms, wm_error *err);
 

@@ -22,6 +22,8 @@ enum {
     BEAT_MS = 10 * 1000, /* the server hears from a gateway that works at least this often */
     BACK_OFF_FIRST_MS = 500,
     BACK_OFF_LAST_MS = 60 * 1000,
+    RENEW_PAUSE_LEAST_MS = 1000,
+    RENEW_PAUSE_MOST_MS = 3600 * 1000,
 };
 
 typedef struct gateway {
@@ -38,11 +40,12 @@ typedef struct gateway {
     wm_desk            *desk;
     wm_conversation    *conversation;
     bool                renew;               /* the server says that the certificate is past its half-life */
+    int64_t             renew_at_ms;         /* on the monotonic clock: no renewal is tried before that */
     unsigned            failures;            /* in a row */
     char                said[WM_ERROR_TEXT]; /* the failure that was logged last */
     wm_rng              jitter;
     pthread_t           signals;
-    atomic_bool         stopping;
+    atomic_bool         stopping, closing;
     pthread_mutex_t     lock; /* for the sleep */
     pthread_cond_t      stopped;
 } gateway;
@@ -141,6 +144,7 @@ static wm_status open_conversation(gateway *g, wm_error *err)
         .time = g->time,
         .log = g->set.log,
         .beat_ms = BEAT_MS,
+        .memory_max = g->config.limits.memory,
         .renew = wish_renewal,
         .context = g,
     };
@@ -164,10 +168,12 @@ static void *signals_main(void *arg)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR2); /* sent by ourselves, to end this thread */
-    sigwait(&set, &got);
-    if (got == SIGUSR2)
-        return NULL;
+    sigaddset(&set, SIGUSR2); /* sent by ourselves, to end this thread; from elsewhere it means nothing */
+    do {
+        sigwait(&set, &got);
+        if (atomic_load(&g->closing))
+            return NULL;
+    } while (got == SIGUSR2);
     wm_log_line(g->set.log, WM_LOG_INFO, "client", "stopping", WM_TEXT_FIELD("signal", strsignal(got)));
     atomic_store(&g->stopping, true);
     wm_caller_interrupt(g->control);
@@ -210,10 +216,15 @@ static void sleep_ms(gateway *g, int64_t ms)
 
 /* ---- certificates ---- */
 
-/* After a renewal: the connections to come have the new certificate. */
+/* After a renewal: the connections to come have the new certificate. Those that are open are closed, since the server
+ * judges a connection by the certificate that it was opened with, and would ask for a renewal for as long as it lives. */
 static wm_status use_identity(gateway *g, wm_error *err)
 {
-    return wm_tls_set_own(g->tls, g->identity.chain, g->identity.key, err);
+    wm_status st = wm_tls_set_own(g->tls, g->identity.chain, g->identity.key, err);
+
+    wm_caller_hang_up(g->control);
+    wm_caller_hang_up(g->bulk);
+    return st;
 }
 
 static void said_renewed(gateway *g)
@@ -224,12 +235,27 @@ static void said_renewed(gateway *g)
                 WM_TEXT_FIELD("until", wm_time_text(g->identity.facts.not_after_ms, until)));
 }
 
+/* A renewal costs a key, a signature and a write to the SD card: at most one in a twentieth of a certificate's life,
+ * whatever the server says. */
+static void pace_renewal(gateway *g)
+{
+    int64_t pause = (g->identity.facts.not_after_ms - g->identity.facts.not_before_ms) / 20;
+
+    if (pause < RENEW_PAUSE_LEAST_MS)
+        pause = RENEW_PAUSE_LEAST_MS;
+    g->renew_at_ms = wm_mono_ms(&g->set.clock) + (pause < RENEW_PAUSE_MOST_MS ? pause : RENEW_PAUSE_MOST_MS);
+}
+
 static void renew(gateway *g)
 {
     wm_error  err;
-    wm_status st = wm_renew(g->set.files, g->set.folder, g->control, &g->identity, &err);
+    wm_status st;
 
-    g->renew = false; /* if it fails the server will say so again */
+    g->renew = false; /* the server says so again for as long as it is due */
+    if (wm_mono_ms(&g->set.clock) < g->renew_at_ms)
+        return;
+    st = wm_renew(g->set.files, g->set.folder, g->control, &g->identity, &err);
+    pace_renewal(g);
     if (st == WM_OK)
         st = use_identity(g, &err);
     if (st == WM_OK)
@@ -311,17 +337,25 @@ static void one_turn(gateway *g)
     int64_t   wait_ms = 0;
     wm_status st = WM_OK;
 
+    bool late;
+
     tell_time(g);
-    if (has_expired(g))
-        st = renew_late(g, &err);
-    if (st == WM_OK)
+    late = has_expired(g);
+    if (!late)
         st = wm_conversation_turn(g->conversation, poll_ms(g), &wait_ms, &err);
-    if (st == WM_E_REFUSED && strstr(err.text, "expired") != NULL && !has_expired(g))
-        st = renew_late(g, &err); /* our clock lags; the server knows better */
+    if (st == WM_E_REFUSED && strstr(err.text, "expired") != NULL)
+        late = true; /* our clock lags; the server knows better */
+    if (late && !atomic_load(&g->stopping))
+        st = renew_late(g, &err);
     if (atomic_load(&g->stopping))
         return;
     if (st != WM_OK) {
         failed(g, wait_ms, &err);
+        return;
+    }
+    if (late) { /* a server that calls the new one expired too is asked ever more seldom, as upon a failure */
+        g->failures++;
+        sleep_ms(g, back_off_ms(g));
         return;
     }
     g->failures = 0;
@@ -349,6 +383,7 @@ static wm_status open_all(gateway *g, wm_error *err)
 static void close_all(gateway *g, bool signals)
 {
     if (signals) {
+        atomic_store(&g->closing, true);
         pthread_kill(g->signals, SIGUSR2);
         pthread_join(g->signals, NULL);
     }

@@ -7,7 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ANSWER_MS = 15 * 1000 }; /* beyond the time that the server may hold the question */
+enum {
+    ANSWER_MS = 15 * 1000, /* beyond the time that the server may hold the question */
+    COME_BACK_MS_MAX = 10 * 60 * 1000,
+};
+
+int64_t wm_come_back(uint64_t come_back_ms)
+{
+    return come_back_ms < COME_BACK_MS_MAX ? (int64_t)come_back_ms : COME_BACK_MS_MAX;
+}
 
 wm_status wm_line_ask(const wm_lines *lines, const Wm__Envelope *request, Wm__Envelope__BodyCase want,
                       int64_t hold_ms, Wm__Envelope **answer, int64_t *wait_ms, wm_error *err)
@@ -17,7 +25,7 @@ wm_status wm_line_ask(const wm_lines *lines, const Wm__Envelope *request, Wm__En
         lines->control->ask(lines->control, request, (int)hold_ms + ANSWER_MS, answer, &come_back_ms, err);
 
     if (st != WM_OK) {
-        *wait_ms = (int64_t)come_back_ms;
+        *wait_ms = wm_come_back(come_back_ms);
         return st;
     }
     if ((*answer)->body_case != want) {

@@ -16,6 +16,9 @@ typedef struct wm_lines {
     wm_clock     clock;
 } wm_lines;
 
+/* A server's "come back in", as a wait: whatever it says, it is asked again after ten minutes at the latest. */
+int64_t wm_come_back(uint64_t come_back_ms);
+
 /* One question on the control line, whose answer must be of the kind `want`; it is given back by wm_envelope_free. The
  * server may hold the question for hold_ms. On failure *wait_ms is the server's word, 0 if it gave none. */
 wm_status wm_line_ask(const wm_lines *lines, const Wm__Envelope *request, Wm__Envelope__BodyCase want, int64_t hold_ms,

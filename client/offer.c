@@ -48,15 +48,15 @@ wm_status wm_offer_read(const Wm__Work *work, wm_task *task, uint8_t run[WM_RUN_
     return WM_OK;
 }
 
-/* The blob of that name, n bytes; *ret is the caller's to free(). A fetch that was cut goes on where it was. */
+/* The blob of that name, announced with n bytes; *ret, of *n_ret bytes, is the caller's to free(). A fetch that was cut
+ * goes on where it was, unless the offer names another size by now: whichever of the two is wrong, the digest decides. */
 static wm_status fetch(wm_fetcher *self, const wm_digest *name, uint64_t n, uint64_t limit, uint8_t **ret,
-                       int64_t *wait_ms, wm_error *err)
+                       size_t *n_ret, int64_t *wait_ms, wm_error *err)
 {
     uint64_t  come_back_ms = 0;
-    size_t    size;
     wm_status st;
 
-    if (self->download != NULL && !wm_digest_equal(&self->downloading, name)) {
+    if (self->download != NULL && (!wm_digest_equal(&self->downloading, name) || self->downloading_bytes != n)) {
         wm_download_free(self->download);
         self->download = NULL;
     }
@@ -65,14 +65,15 @@ static wm_status fetch(wm_fetcher *self, const wm_digest *name, uint64_t n, uint
         if (st != WM_OK)
             return st;
         self->downloading = *name;
+        self->downloading_bytes = n;
     }
     st = wm_download_run(self->download, self->bulk, &self->clock, &come_back_ms, err);
     self->used_ms = wm_mono_ms(&self->clock);
     if (st != WM_OK) {
-        *wait_ms = (int64_t)come_back_ms;
+        *wait_ms = wm_come_back(come_back_ms);
         return st;
     }
-    *ret = wm_download_take(self->download, &size);
+    *ret = wm_download_take(self->download, n_ret);
     wm_download_free(self->download);
     self->download = NULL;
     return WM_OK;
@@ -85,13 +86,14 @@ static wm_status fetch_scaling(wm_fetcher *self, const wm_task *task, uint64_t n
         return WM_OK;
     if (!self->has_scaling || !wm_digest_equal(&self->scaling_name, &task->scaling)) {
         uint8_t  *bytes;
-        wm_status st = fetch(self, &task->scaling, n, SCALING_BYTES_MAX, &bytes, wait_ms, err);
+        size_t    n_bytes;
+        wm_status st = fetch(self, &task->scaling, n, SCALING_BYTES_MAX, &bytes, &n_bytes, wait_ms, err);
 
         if (st != WM_OK)
             return st;
         free(self->scaling);
         self->scaling = bytes;
-        self->n_scaling = (size_t)n;
+        self->n_scaling = n_bytes;
         self->scaling_name = task->scaling;
         self->has_scaling = true;
     }
@@ -108,20 +110,21 @@ wm_status wm_offer_collect(wm_fetcher *fetcher, const Wm__Work *work, bool job_i
 {
     wm_order  order = { 0 };
     uint8_t  *bytes;
+    size_t    n_bytes;
     wm_status st = wm_offer_read(work, &order.task, order.run, &order.job, err);
 
     if (st == WM_OK && !job_is_here) {
-        st = fetch(fetcher, &order.job, work->job_bytes, WM_JOB_TEXT_MAX, &bytes, wait_ms, err);
+        st = fetch(fetcher, &order.job, work->job_bytes, WM_JOB_TEXT_MAX, &bytes, &n_bytes, wait_ms, err);
         if (st == WM_OK) {
             order.text = (char *)bytes;
-            order.n_text = (size_t)work->job_bytes;
+            order.n_text = n_bytes;
         }
     }
     if (st == WM_OK && order.task.phase != WM_PHASE_STATISTICS) {
-        st = fetch(fetcher, &order.task.model, work->model_bytes, MODEL_BYTES_MAX, &bytes, wait_ms, err);
+        st = fetch(fetcher, &order.task.model, work->model_bytes, MODEL_BYTES_MAX, &bytes, &n_bytes, wait_ms, err);
         if (st == WM_OK) {
             order.params = (float *)(void *)bytes; /* from malloc: aligned for anything */
-            order.n_params = (size_t)work->model_bytes / sizeof(float);
+            order.n_params = n_bytes / sizeof(float);
             st = fetch_scaling(fetcher, &order.task, work->scaling_bytes, &order, wait_ms, err);
         }
     }

@@ -5,15 +5,15 @@
 #ifndef WM_CLIENT_OFFER_H
 #define WM_CLIENT_OFFER_H
 
-#include "client/desk.h"
-#include "common/wire/transfer.h"
+#include "client/hand_in.h"
 
 typedef struct wm_fetcher {
     wm_exchange *bulk; /* borrowed */
     wm_clock     clock;
-    int64_t      used_ms;     /* when it was last used, on the monotonic clock; -1 for never */
-    wm_download *download;    /* one that was cut; NULL for none */
-    wm_digest    downloading; /* its name */
+    int64_t      used_ms;           /* when it was last used, on the monotonic clock; -1 for never */
+    wm_download *download;          /* one that was cut; NULL for none */
+    wm_digest    downloading;       /* its name */
+    uint64_t     downloading_bytes; /* as it was announced */
     bool         has_scaling;
     wm_digest    scaling_name;
     uint8_t     *scaling; /* [n_scaling], owned */

@@ -8,11 +8,14 @@
 
 enum { WRITE_EVERY_MS = 3600 * 1000, TEXT_MAX = 64 };
 
+/* The end of the year 9999: what is later is no time that a server means, and would overflow with what passes. */
+static const int64_t LATEST_MS = 253402300799999;
+
 struct wm_server_time {
     const wm_files *files;
     char           *path;
     wm_clock        clock;
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t lock;       /* guards what follows */
     int64_t         latest_ms;  /* wall time that a server named; 0 for never */
     int64_t         heard_mono; /* when we heard it */
     int64_t         written_ms; /* what the file says */
@@ -27,7 +30,7 @@ static int64_t read_file(wm_server_time *self)
 
     if (self->files->read(self->files, self->path, TEXT_MAX, &bytes, &n, NULL) != WM_OK)
         return 0;
-    if (sscanf((const char *)bytes, "%" SCNd64 " %c", &value, &rest) != 1 || value < 0)
+    if (sscanf((const char *)bytes, "%" SCNd64 " %c", &value, &rest) != 1 || value < 0 || value > LATEST_MS)
         value = 0;
     free(bytes);
     return value;
@@ -72,11 +75,11 @@ void wm_server_time_heard(wm_server_time *time, int64_t wall_ms)
     int  n;
 
     pthread_mutex_lock(&time->lock);
-    if (wall_ms > now(time)) {
+    if (wall_ms > now(time) && wall_ms <= LATEST_MS) {
         time->latest_ms = wall_ms;
         time->heard_mono = wm_mono_ms(&time->clock);
     }
-    if (now(time) - time->written_ms >= WRITE_EVERY_MS) {
+    if (time->latest_ms > 0 && now(time) - time->written_ms >= WRITE_EVERY_MS) {
         n = snprintf(text, sizeof text, "%" PRId64 "\n", now(time));
         /* A full disk must not stop the work: the time is then a little older after a restart. */
         if (n > 0 && time->files->replace(time->files, time->path, text, (size_t)n, 0600, NULL) == WM_OK)

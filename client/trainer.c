@@ -5,6 +5,7 @@
 #include "client/trainer.h"
 
 #include "common/rng.h"
+#include "common/sizes.h"
 #include "models/metric.h"
 #include "models/plan.h"
 #include "models/schedule.h"
@@ -43,6 +44,21 @@ static size_t width_max(const wm_job *job)
         most = width > most ? width : most;
     }
     return most;
+}
+
+wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret, wm_error *err)
+{
+    size_t    train, evaluate, total, params;
+    wm_status st;
+
+    if ((st = wm_plan_bytes(model, (size_t)job->training.batch, WM_PLAN_TRAIN, &train, err)) != WM_OK ||
+        (st = wm_plan_bytes(model, EVALUATE_BATCH, WM_PLAN_EVALUATE, &evaluate, err)) != WM_OK)
+        return st;
+    if (!wm_size_mul(wm_model_n_params(model), sizeof(float), &params) || !wm_size_add(train, evaluate, &total) ||
+        !wm_size_add(total, params, &total))
+        return wm_fail(err, WM_E_RANGE, "this model is too large for any machine");
+    *ret = total;
+    return WM_OK;
 }
 
 wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **ret, wm_error *err)
@@ -175,8 +191,8 @@ static wm_status begin(wm_trainer *self, const wm_examples *examples, wm_error *
     if (n == 0)
         return wm_fail(err, WM_E_RANGE, "there is no example to train on");
     if (n > self->spec.weight_cap)
-        return wm_fail(err, WM_E_RANGE, "%zu training examples are more than the job's cohort.weight_cap of %llu", n,
-                       (unsigned long long)self->spec.weight_cap);
+        return wm_fail(err, WM_E_RANGE, "%zu training examples are more than the job's cohort.weight_cap of %llu",
+                       n, (unsigned long long)self->spec.weight_cap);
     return order_reserve(self, n, err);
 }
 
@@ -196,12 +212,12 @@ static void adjust(void *context, const float *params, float *grads, size_t n_pa
 
 wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *ret, double *loss, wm_error *err)
 {
-    const wm_job   *job = trainer->job;
-    adjust_context  context = { trainer->strategy, job->strategy.options, task->start, task->state };
-    epoch_settings  set = { .examples = task->examples, .stop = task->stop };
-    wm_update       update;
-    uint64_t        steps = 0;
-    wm_status       st = begin(trainer, task->examples, err);
+    const wm_job  *job = trainer->job;
+    adjust_context context = { trainer->strategy, job->strategy.options, task->start, task->state };
+    epoch_settings set = { .examples = task->examples, .stop = task->stop };
+    wm_update      update;
+    uint64_t       steps = 0;
+    wm_status      st = begin(trainer, task->examples, err);
 
     if (st != WM_OK)
         return st;
@@ -234,7 +250,8 @@ wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *re
 }
 
 wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, const char *client, const char *label,
-                            uint32_t first_round, size_t epochs, float *params, const atomic_bool *stop, wm_error *err)
+                            uint32_t first_round, size_t epochs, float *params, const atomic_bool *stop,
+                            wm_error *err)
 {
     const wm_job  *job = trainer->job;
     epoch_settings set = { .examples = examples, .stop = stop, .step = { .clip = job->training.clip } };

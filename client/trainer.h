@@ -18,6 +18,9 @@
 
 typedef struct wm_trainer wm_trainer;
 
+/* What a trainer of this model takes, before it is made, without the order of an epoch. WM_E_RANGE: no machine has it. */
+wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret, wm_error *err);
+
 /* WM_E_NOMEM. The job and the model must outlive it. */
 wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **ret, wm_error *err);
 void      wm_trainer_free(wm_trainer *trainer);
@@ -30,9 +33,9 @@ typedef struct wm_train_task {
     wm_update_key      key;    /* goes into the update; key.round also picks the rate and the order of examples */
     const char        *client; /* certified name */
     const wm_examples *examples;
-    const float       *start;  /* [n_params] */
-    float             *state;  /* the strategy's client_state, NULL if that is 0 */
-    const atomic_bool *stop;   /* looked at between steps; NULL for none */
+    const float       *start; /* [n_params] */
+    float             *state; /* the strategy's client_state, NULL if that is 0 */
+    const atomic_bool *stop;  /* looked at between steps; NULL for none */
 } wm_train_task;
 
 /* *ret: sealed, the caller's to release; *loss: mean over the last epoch's examples. WM_E_NONFINITE: training exploded
@@ -42,7 +45,8 @@ wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *re
 /* Trains params[n_params] in place for `epochs`, for baselines; `label` keeps its order apart from the rounds'. Epochs
  * go by the rate of their round, as if every round took the job's number of epochs, counted from first_round. */
 wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, const char *client, const char *label,
-                            uint32_t first_round, size_t epochs, float *params, const atomic_bool *stop, wm_error *err);
+                            uint32_t first_round, size_t epochs, float *params, const atomic_bool *stop,
+                            wm_error *err);
 
 /* params NULL: the naive prediction. WM_E_CLOSED: stopped. */
 wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,

@@ -48,7 +48,9 @@ static wm_status read_data(wm_workplace *self, const wm_data_policy *policy, wm_
         .source = &policy->source,
         .owner = &policy->owner,
         .alone = self->name,
-        .only = policy->owner.member == NULL ? NULL : policy->keep != NULL ? policy->keep : self->name,
+        .only = policy->owner.member == NULL ? NULL
+                : policy->keep != NULL       ? policy->keep
+                                             : self->name,
         .allowed = policy->columns.count > 0 ? &policy->columns : NULL,
         .log = log,
     };
@@ -64,7 +66,8 @@ static wm_status read_data(wm_workplace *self, const wm_data_policy *policy, wm_
     self->examples = wm_owners_examples(self->owners, 0);
     n = wm_examples_count(self->examples, WM_TRAIN);
     if (n < (size_t)policy->examples_min)
-        return wm_fail(err, WM_E_REFUSED, "%zu training examples are fewer than client.yaml's data.examples_min of %lld", n,
+        return wm_fail(err, WM_E_REFUSED,
+                       "%zu training examples are fewer than client.yaml's data.examples_min of %lld", n,
                        (long long)policy->examples_min);
     return WM_OK;
 }
@@ -72,17 +75,17 @@ static wm_status read_data(wm_workplace *self, const wm_data_policy *policy, wm_
 /* Before anything large is allocated. */
 static wm_status check_memory(const wm_workplace *self, const wm_data_policy *policy, wm_error *err)
 {
-    size_t    plan, total;
-    wm_status st = wm_plan_bytes(self->model, (size_t)self->job->training.batch, WM_PLAN_TRAIN, &plan, err);
+    size_t    total;
+    wm_status st = wm_trainer_bytes(self->job, self->model, &total, err);
 
     if (st != WM_OK)
         return st;
-    /* The plan, the start, the copy that is trained, and the update. */
-    total = plan + 3 * wm_model_n_params(self->model) * sizeof(float);
+    /* The trainer, the model that came, and the update twice: at hand, and as it is kept. */
+    total += 3 * wm_model_n_params(self->model) * sizeof(float);
     if (policy->memory_max > 0 && total > (size_t)policy->memory_max)
         return wm_fail(err, WM_E_REFUSED,
-                       "training this model takes %zu MiB, client.yaml's limits.memory allows %lld MiB", total >> 20,
-                       (long long)(policy->memory_max >> 20));
+                       "training this model takes %zu bytes, client.yaml's limits.memory allows %lld", total,
+                       (long long)policy->memory_max);
     return WM_OK;
 }
 
@@ -173,6 +176,9 @@ wm_status wm_workplace_work(wm_workplace *place, const wm_task *task, const uint
                             .stop = stop };
     wm_status     st = WM_OK;
 
+    if (task->phase == WM_PHASE_STATISTICS && place->scaled)
+        st =
+            wm_fail(err, WM_E_REFUSED, "the readings are scaled already: there are no statistics of them any more");
     if (task->phase != WM_PHASE_STATISTICS)
         st = scale(place, task, scaling, n_scaling, err);
     return st == WM_OK ? wm_work(place->trainer, &order, ret, err) : st;

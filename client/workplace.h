@@ -20,7 +20,7 @@ typedef struct wm_data_policy {
     const char *keep;         /* ... and which owner is this gateway; NULL: the one of its certified name */
     wm_words    columns;      /* may be used by jobs; empty: all */
     int64_t     examples_min; /* fewer training examples than this: it takes no part */
-    int64_t     memory_max;   /* bytes for examples, model and trainer together; 0: no limit of its own */
+    int64_t     memory_max; /* bytes for the model and its training, without the readings; 0: no limit of its own */
 } wm_data_policy;
 
 typedef struct wm_workplace wm_workplace;
