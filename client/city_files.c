@@ -58,7 +58,7 @@ static const char job[] =
     "model:\n"
     "  layers: [flatten, {dense: 64}, relu, {dense: 32}, relu, {dense: 1}]\n"
     "  loss: mse\n"
-    "training: {optimiser: sgd, rate: 0.03, batch: 32, epochs: 1}\n"
+    "training: {optimiser: sgd, rate: 0.003, batch: 32, epochs: 1}\n"
     "rounds: 20\n"
     "cohort: {select: all, quorum: 0.7, deadline: 60s}\n"
     "strategy: fedavg\n"
