@@ -65,13 +65,13 @@ static void stir(void *context)
     (void)done;
 }
 
-static void wake_front(void *context)
+static void wake_front(void *context, bool only_submits)
 {
     daemon_state *daemon = context;
     wm_front     *front = atomic_load(&daemon->front);
 
     if (front != NULL)
-        wm_front_wake(front);
+        wm_front_wake(front, only_submits);
 }
 
 static bool allow(void *context, const wm_peer *peer, char *why, size_t n)

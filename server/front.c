@@ -15,6 +15,7 @@ enum {
     PARKING_WORKERS = 2,
     LISTENER_WORKERS = 2,
     OPERATOR_BYTES_MAX = 512 << 10, /* a job's file and some */
+    WOKEN_FOR_A_PLACE = 4, /* more than one, since the first may be gone; not all, since a hundred may wait */
     ENROLMENT_CONNECTIONS = 256,
     ENROLMENT_IDLE_MS = 15 * 1000,
 };
@@ -310,9 +311,21 @@ void wm_front_free(wm_front *front)
     free(front);
 }
 
-void wm_front_wake(wm_front *front)
+static bool is_early_submit(void *context, const wm_parked *item)
 {
-    wm_parking_wake(front->parking);
+    int *left = context;
+
+    return ((const held_question *)item)->question->body_case == WM__ENVELOPE__BODY_SUBMIT && (*left)-- > 0;
+}
+
+void wm_front_wake(wm_front *front, bool only_submits)
+{
+    int left = WOKEN_FOR_A_PLACE;
+
+    if (only_submits)
+        wm_parking_wake_where(front->parking, is_early_submit, &left);
+    else
+        wm_parking_wake(front->parking);
 }
 
 void wm_front_tick(wm_front *front)

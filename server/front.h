@@ -34,8 +34,9 @@ typedef struct wm_front_settings {
 /* Listens. All that `settings` points to is borrowed. WM_E_IO: an address cannot be listened at; the sentence names it. */
 wm_status wm_front_start(const wm_front_settings *settings, wm_front **ret, wm_error *err);
 
-/* Held questions are looked at again. Quick, from any thread. */
-void wm_front_wake(wm_front *front);
+/* Held questions are looked at again; or only some of those that wait for a place, the oldest first. Quick, from any
+ * thread. */
+void wm_front_wake(wm_front *front, bool only_submits);
 
 /* Lets held questions time out. A few times a second. */
 void wm_front_tick(wm_front *front);

@@ -26,7 +26,7 @@ static wm_status remote_serve(wm_fleet *fleet, wm_run *run, wm_error *err)
         remote->serving.run = run;
     pthread_rwlock_unlock(&remote->serving_lock);
     if (st == WM_OK)
-        remote->settings.woken(remote->settings.context);
+        remote->settings.woken(remote->settings.context, false);
     return st;
 }
 
@@ -34,7 +34,7 @@ static void remote_wake(wm_fleet *fleet)
 {
     wm_remote *remote = remote_of(fleet);
 
-    remote->settings.woken(remote->settings.context);
+    remote->settings.woken(remote->settings.context, false);
 }
 
 static bool keep_none(void *context, const char *client, const wm_update_key *key)
@@ -51,7 +51,7 @@ static void remote_leave(wm_fleet *fleet)
     memset(&remote->serving, 0, sizeof remote->serving);
     pthread_rwlock_unlock(&remote->serving_lock);
     wm_staging_sweep(remote->staging, keep_none, NULL);
-    remote->settings.woken(remote->settings.context);
+    remote->settings.woken(remote->settings.context, false);
 }
 
 static void remote_free(wm_fleet *fleet)
@@ -69,7 +69,9 @@ static const wm_fleet_ops remote_ops = {
 
 static void place_freed(void *context)
 {
-    remote_wake(context);
+    wm_remote *remote = remote_of(context);
+
+    remote->settings.woken(remote->settings.context, true);
 }
 
 wm_status wm_remote_new(const wm_remote_settings *settings, wm_remote **ret, wm_error *err)
@@ -128,7 +130,7 @@ void wm_remote_prepare(wm_remote *remote, const wm_run_record *record, const wm_
 void wm_remote_close(wm_remote *remote)
 {
     atomic_store(&remote->closing, true);
-    remote->settings.woken(remote->settings.context);
+    remote->settings.woken(remote->settings.context, false);
 }
 
 /* ---- what the files of the fleet share ---- */

@@ -25,8 +25,9 @@ typedef struct wm_remote_settings {
     wm_log             *log;
     int64_t             renew_ms; /* a certificate that is valid for less than this should be renewed */
 
-    /* Held questions are to be asked again. Quick, from any thread. */
-    void (*woken)(void *context);
+    /* Held questions are to be asked again: all of them, or, when a place for an upload has become free, a few of those
+     * that wait for one, in the order of their arrival. Quick, from any thread. */
+    void (*woken)(void *context, bool only_submits);
     void *context;
 } wm_remote_settings;
 

@@ -39,9 +39,9 @@ typedef struct scene {
     wm_text         answer;
 } scene;
 
-static void woken(void *context)
+static void woken(void *context, bool only_submits)
 {
-    (void)context;
+    (void)context, (void)only_submits;
 }
 
 static void stirred(void *context)

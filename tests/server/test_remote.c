@@ -47,8 +47,9 @@ typedef struct scene {
     wm_peer    peer;
 } scene;
 
-static void woken(void *context)
+static void woken(void *context, bool only_submits)
 {
+    (void)only_submits;
     ((scene *)context)->woken++;
 }
 
