@@ -122,11 +122,24 @@ static wm_status final(wm_trainer *trainer, const wm_work_order *order, wm_work_
     return st;
 }
 
+/* A task comes from elsewhere: a rate is that of a round of the job, and no client trains for longer than the job. */
+static wm_status check_task(const wm_job *job, const wm_task *task, wm_error *err)
+{
+    if (task->phase == WM_PHASE_TRAIN && (task->round < 1 || task->round > job->rounds))
+        return wm_fail(err, WM_E_INVALID, "round %u of a job of %lld rounds", task->round, (long long)job->rounds);
+    if (task->phase == WM_PHASE_FINAL && (int64_t)task->passes > job->rounds * job->training.epochs)
+        return wm_fail(err, WM_E_INVALID, "a baseline of %u epochs, where the whole job has %lld", task->passes,
+                       (long long)(job->rounds * job->training.epochs));
+    return WM_OK;
+}
+
 wm_status wm_work(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err)
 {
     wm_work_result result = { 0 };
-    wm_status      st = WM_OK;
+    wm_status      st = check_task(wm_trainer_job(trainer), order->task, err);
 
+    if (st != WM_OK)
+        return st;
     switch (order->task->phase) {
     case WM_PHASE_STATISTICS:
         st = statistics(trainer, order, &result, err);

@@ -41,6 +41,7 @@ typedef struct virtual_fleet {
     pthread_mutex_t     lock; /* guards what follows */
     pthread_cond_t      changed;
     size_t              cursor;     /* next client to ask */
+    uint64_t            wakes;      /* how often the run has changed */
     wm_scaling          scaling;
     bool                has_scaling;
     pooled_state        pooled_state;
@@ -194,7 +195,8 @@ static void work(worker *w, virtual_client *client, const wm_task *task)
         wm_run_decline(self->run, name, task->phase, task->round, err.text);
 }
 
-/* Works for this client until the run has nothing more for it. */
+/* Works for this client until the run has nothing more for it. What changes in the run after its last answer and
+ * before the client is given back would be missed, since others walk past a busy client: `serve` looks for that. */
 static void serve_client(worker *w, virtual_client *client)
 {
     virtual_fleet *self = w->fleet;
@@ -229,6 +231,23 @@ static virtual_client *next_client(virtual_fleet *self)
     return client;
 }
 
+/* Serves the client, again if the run has changed in the meantime, and gives it back. */
+static void serve(worker *w, virtual_client *client)
+{
+    virtual_fleet *self = w->fleet;
+    uint64_t       seen;
+
+    pthread_mutex_lock(&self->lock);
+    do {
+        seen = self->wakes;
+        pthread_mutex_unlock(&self->lock);
+        serve_client(w, client);
+        pthread_mutex_lock(&self->lock);
+    } while (seen != self->wakes && !self->leaving);
+    client->busy = false;
+    pthread_mutex_unlock(&self->lock);
+}
+
 static void *worker_main(void *arg)
 {
     worker         w = { .fleet = arg };
@@ -240,12 +259,8 @@ static void *worker_main(void *arg)
     if (st == WM_OK && w.params == NULL)
         st = wm_fail(&err, WM_E_NOMEM, "no memory for a worker's copy of the model");
     if (st == WM_OK) {
-        for (virtual_client *client; (client = next_client(self)) != NULL;) {
-            serve_client(&w, client);
-            pthread_mutex_lock(&self->lock);
-            client->busy = false;
-            pthread_mutex_unlock(&self->lock);
-        }
+        for (virtual_client *client; (client = next_client(self)) != NULL;)
+            serve(&w, client);
     } else {
         wm_log_printf(self->set.log, WM_LOG_ERROR, "simulation", "a worker cannot start: %s", err.text);
         wm_run_stop(self->run, err.text, NULL);
@@ -281,6 +296,7 @@ static void virtual_wake(wm_fleet *fleet)
 
     pthread_mutex_lock(&self->lock);
     self->cursor = 0;
+    self->wakes++;
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->lock);
 }

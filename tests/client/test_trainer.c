@@ -1,0 +1,490 @@
+/* tests/client/test_trainer.c
+ *
+ * Training as arithmetic: epochs, batches, steps, the loss figure and the weight of an update, by hand (tiny_job.h says
+ * how); what follows from the seed, the round and the name, and what does not; what an explosion, a stop and a client
+ * without examples come to. Then the work around it: the contenders of the last evaluation, and sums of evaluations that
+ * are those of all the data together. */
+#include "tests/client/tiny_job.h"
+
+#include "client/work.h"
+#include "models/evaluation.h"
+
+#include <math.h>
+
+/* One client's things. */
+typedef struct bench {
+    char         folder[4096];
+    wm_job      *job;
+    wm_model    *model;
+    wm_owners   *owners;
+    wm_examples *examples;
+    wm_trainer  *trainer;
+    wm_error     err;
+} bench;
+
+enum { SETTINGS_MAX = 6 };
+
+/* The tiny job, changed by `sets` ("key=value", ends with NULL), on what lies in the folder. */
+static void open_bench(bench *b, const char *const *sets)
+{
+    wm_setting         settings[SETTINGS_MAX];
+    char               keys[SETTINGS_MAX][64];
+    size_t             n = 0;
+    wm_choice          source = tiny_source(), rule = test_choice(&wm_owner_rules, "file", &(wm_words){ NULL, 0 });
+    wm_owners_settings from = { .folder = b->folder, .source = &source, .owner = &rule };
+
+    for (; sets != NULL && sets[n] != NULL; n++) {
+        const char *equals = strchr(sets[n], '=');
+
+        snprintf(keys[n], sizeof keys[n], "%.*s", (int)(equals - sets[n]), sets[n]);
+        settings[n] = (wm_setting){ .key = keys[n], .value = equals + 1 };
+    }
+    test_write(b->folder, "tiny.yaml", TINY_JOB, strlen(TINY_JOB));
+    b->job = test_parse(b->folder, "tiny.yaml", settings, n);
+    rule = (wm_choice){ .member = rule.member, .options = calloc(1, rule.member->options_size), .path = "" };
+    assert_ok(wm_model_new(b->job, NULL, &b->model, &b->err), &b->err);
+    assert_ok(wm_owners_open(b->job, &from, &b->owners, &b->err), &b->err);
+    free((void *)(uintptr_t)rule.options);
+    for (size_t i = 0; i < wm_owners_count(b->owners); i++)
+        assert_ok(wm_examples_scale(wm_owners_examples(b->owners, i), NULL, &b->err), &b->err);
+    b->examples = wm_owners_examples(b->owners, 0);
+    assert_ok(wm_trainer_new(b->job, b->model, &b->trainer, &b->err), &b->err);
+    assert_int_equal(wm_trainer_n_params(b->trainer), 2);
+}
+
+static void close_bench(bench *b)
+{
+    wm_trainer_free(b->trainer);
+    wm_owners_free(b->owners);
+    wm_model_free(b->model);
+    wm_job_free(b->job);
+}
+
+static int setup(void **state)
+{
+    bench *b = calloc(1, sizeof *b);
+
+    assert_non_null(b);
+    wm_test_folder(b->folder);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    bench *b = *state;
+
+    assert_ok(wm_folder_remove(b->folder, &b->err), &b->err);
+    free(b);
+    return 0;
+}
+
+/* folder/name <- rows whose y goes up and down. */
+static void wavy_rows(const char *folder, const char *name, size_t rows, size_t kind)
+{
+    char   text[16384];
+    size_t n = (size_t)snprintf(text, sizeof text, "t,x,y\n");
+
+    for (size_t i = 0; i < rows; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "2024-01-%02zu %02zu:00,%zu,%zu\n", 1 + i / 24, i % 24,
+                              (i * 5 + kind) % 3, (i * 7 + kind) % 11);
+    test_write(folder, name, text, n);
+}
+
+static const float zeros[2] = { 0, 0 };
+
+static wm_status train(bench *b, const char *client, uint32_t round, const atomic_bool *stop, wm_update *update,
+                       double *loss)
+{
+    wm_train_task task = { .key = { .kind = WM_TASK_TRAIN, .round = round },
+                           .client = client,
+                           .examples = b->examples,
+                           .start = zeros,
+                           .stop = stop };
+
+    return wm_train(b->trainer, &task, update, loss, &b->err);
+}
+
+static const float *delta_of(const bench *b, const wm_update *update)
+{
+    wm_update_spec spec = { 0 };
+
+    wm_strategy_spec(b->job, wm_trainer_n_params(b->trainer), &spec);
+    return update->values[wm_update_part(&spec, "delta")];
+}
+
+/* ---- by hand ---- */
+
+static void steps_and_losses_are_those_worked_out_by_hand(void **state)
+{
+    /* 21 hours give 9 training examples; y = 4. */
+    static const struct {
+        const char *says, *sets[4];
+        uint32_t    round;
+        float       b;
+        double      loss;
+    } rows[] = {
+        { "nine examples by threes are three steps: 2, 3, 3.5", { NULL }, 1, 3.5f, (16 + 4 + 1) / 3.0 },
+        { "by fours they are three too, and the last is of one", { "training.batch=4", NULL }, 1, 3.5f,
+          (4 * 16 + 4 * 4 + 1) / 9.0 },
+        { "one batch holds them all", { "training.batch=100", NULL }, 1, 2, 16 },
+        { "singly they are nine steps", { "training.batch=1", NULL }, 1, 4 - 4.0f / 512,
+          16 * (1 - pow(0.25, 9)) / (1 - 0.25) / 9 },
+        { "two epochs are six steps, and the loss is the second's", { "training.epochs=2", NULL }, 1, 4 - 4.0f / 64,
+          (0.25 + 0.0625 + 0.015625) / 3 },
+        { "half the rate", { "training.rate=0.125", "training.batch=100", NULL }, 1, 1, 16 },
+        { "the round picks the rate: half-way down the cosine of three rounds",
+          { "training.rate={cosine: {from: 0.5, to: 0.0}}", "training.batch=100", NULL }, 2, 2, 16 },
+        { "momentum: steps of 2, then 1 and half of 2", { "training.optimiser={sgd: {momentum: 0.5}}",
+          "training.batch=5", NULL }, 1, 4, (5 * 16 + 4 * 4) / 9.0 },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bench    *b = *state;
+        wm_update update;
+        double    loss;
+
+        tiny_rows(b->folder, "north.csv", 21, 0, 4);
+        open_bench(b, rows[i].sets);
+        assert_ok(train(b, "north", rows[i].round, NULL, &update, &loss), &b->err);
+        if (fabsf(delta_of(b, &update)[1] - rows[i].b) > 1e-6f || fabs(loss - rows[i].loss) > 1e-6)
+            print_error("b %.9g, loss %.9g\n", (double)delta_of(b, &update)[1], loss);
+        assert_case(rows[i].says, fabsf(delta_of(b, &update)[1] - rows[i].b) <= 1e-6f);
+        assert_case(rows[i].says, delta_of(b, &update)[0] == 0);
+        assert_case(rows[i].says, fabs(loss - rows[i].loss) <= 1e-6);
+        assert_case("it weighs as much as it has examples", update.weight == 9);
+        wm_update_release(&update);
+        close_bench(b);
+    }
+}
+
+static void an_update_passes_the_checks_of_the_server(void **state)
+{
+    bench         *b = *state;
+    wm_update      update, opened;
+    wm_update_spec spec = { 0 };
+    wm_update_key  key = { .kind = WM_TASK_TRAIN, .round = 2 };
+    double         loss;
+
+    tiny_rows(b->folder, "north.csv", 21, 0, 4);
+    open_bench(b, NULL);
+    assert_ok(train(b, "north", 2, NULL, &update, &loss), &b->err);
+    wm_strategy_spec(b->job, 2, &spec);
+    assert_ok(wm_update_open(&spec, &key, update.bytes, update.n_bytes, &opened, &b->err), &b->err);
+    assert_int_equal(opened.weight, 9);
+    assert_true(fabs((double)*(float *)opened.values[wm_update_part(&spec, WM_PART_TRAIN_LOSS)] - loss) < 1e-6);
+    wm_update_release(&opened);
+    close_bench(b);
+}
+
+/* ---- what follows from what ---- */
+
+static wm_digest digest_of(bench *b, const char *client, uint32_t round)
+{
+    wm_update update;
+    double    loss;
+    wm_digest digest;
+
+    assert_ok(train(b, client, round, NULL, &update, &loss), &b->err);
+    digest = wm_sha256_of(delta_of(b, &update), 2 * sizeof(float));
+    wm_update_release(&update);
+    return digest;
+}
+
+static bool same(wm_digest x, wm_digest y)
+{
+    return wm_digest_equal(&x, &y);
+}
+
+static void the_same_seed_round_and_name_give_the_same_bits(void **state)
+{
+    static const char *const sets[] = { "training.optimiser={sgd: {momentum: 0.9}}", "training.rate=0.01", NULL };
+    bench                   *b = *state;
+    wm_digest                first;
+
+    wavy_rows(b->folder, "north.csv", 120, 0);
+    open_bench(b, sets);
+    first = digest_of(b, "north", 1);
+    assert_case("another round has another order", !same(digest_of(b, "north", 2), first));
+    assert_case("and another client", !same(digest_of(b, "south", 1), first));
+    assert_case("what the trainer did in between leaves no trace", same(digest_of(b, "north", 1), first));
+    close_bench(b);
+    open_bench(b, sets);
+    assert_case("a new trainer, as after a restart", same(digest_of(b, "north", 1), first));
+    close_bench(b);
+    open_bench(b, (const char *const[]){ sets[0], sets[1], "seed=2", NULL });
+    assert_case("another seed", !same(digest_of(b, "north", 1), first));
+    close_bench(b);
+}
+
+/* ---- what goes wrong ---- */
+
+static void an_explosion_is_withheld(void **state)
+{
+    bench    *b = *state;
+    wm_update untouched = { .weight = 77 }, update = untouched;
+    double    loss;
+
+    tiny_rows(b->folder, "north.csv", 200, 90, 90);
+    open_bench(b, (const char *const[]){ "training.rate=10", "training.batch=1", NULL });
+    assert_int_equal(train(b, "north", 1, NULL, &update, &loss), WM_E_NONFINITE);
+    assert_non_null(strstr(b->err.text, "lower rate"));
+    assert_memory_equal(&update, &untouched, sizeof update);
+    assert_case("and the trainer is none the worse", train(b, "north", 1, NULL, &update, &loss) == WM_E_NONFINITE);
+    close_bench(b);
+}
+
+static void refusals_to_train(void **state)
+{
+    static const struct {
+        const char *says, *set, *why;
+        size_t      rows;
+        bool        stop;
+        wm_status   status;
+    } rows[] = {
+        { "without an example", NULL, "there is no example to train on", 3, false, WM_E_RANGE },
+        { "with more than an update may claim", "cohort.weight_cap=8",
+          "9 training examples are more than the job's cohort.weight_cap of 8", 21, false, WM_E_RANGE },
+        { "when it is stopped", NULL, "training was stopped", 21, true, WM_E_CLOSED },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bench      *b = *state;
+        const char *sets[] = { rows[i].set, NULL };
+        atomic_bool stop = rows[i].stop;
+        wm_update   update;
+        double      loss;
+
+        tiny_rows(b->folder, "north.csv", rows[i].rows, 0, 4);
+        open_bench(b, sets);
+        assert_case(rows[i].says, train(b, "north", 1, &stop, &update, &loss) == rows[i].status);
+        if (strcmp(b->err.text, rows[i].why) != 0)
+            print_error("%s\n", b->err.text);
+        assert_case(rows[i].says, strcmp(b->err.text, rows[i].why) == 0);
+        close_bench(b);
+    }
+}
+
+/* ---- the work around it ---- */
+
+static wm_status do_work(bench *b, const wm_task *task, const float *params, const float *pooled, wm_work_result *ret)
+{
+    static const uint8_t run[WM_RUN_ID_SIZE] = { 3 };
+    wm_work_order        order = { .task = task,
+                                   .run = run,
+                                   .client = "north",
+                                   .examples = b->examples,
+                                   .params = params,
+                                   .pooled = pooled };
+
+    return wm_work(b->trainer, &order, ret, &b->err);
+}
+
+static double rmse_of(const bench *b, const wm_work_result *result, wm_contender who)
+{
+    return wm_evaluation_metric(b->job, &result->results[who], 0);
+}
+
+static void the_contenders_of_the_last_evaluation(void **state)
+{
+    bench         *b = *state;
+    float          pooled[2] = { 0, 5 }, fresh[2];
+    wm_task        task = { .phase = WM_PHASE_FINAL,
+                            .round = 3,
+                            .passes = 2,
+                            .baselines = WM_BASELINE_NAIVE | WM_BASELINE_ALONE | WM_BASELINE_TUNED };
+    wm_work_result result;
+
+    tiny_rows(b->folder, "north.csv", 21, 0, 4);
+    open_bench(b, NULL);
+    assert_ok(do_work(b, &task, zeros, pooled, &result), &b->err);
+    assert_false(result.has_update);
+    assert_int_equal(result.present,
+                     1u << WM_FEDERATED | 1u << WM_NAIVE | 1u << WM_ALONE | 1u << WM_TUNED | 1u << WM_POOLED);
+    assert_true(fabs(rmse_of(b, &result, WM_FEDERATED) - 4) < 1e-6);
+    assert_true(fabs(wm_evaluation_loss(&result.results[WM_FEDERATED]) - 16) < 1e-5);
+    assert_true(fabs(rmse_of(b, &result, WM_NAIVE)) < 1e-6); /* y stays as it is */
+    assert_true(isnan(wm_evaluation_loss(&result.results[WM_NAIVE])));
+    assert_true(fabs(rmse_of(b, &result, WM_POOLED) - 1) < 1e-6);
+    assert_true(fabs(rmse_of(b, &result, WM_TUNED) - 0.5) < 1e-6); /* three steps from 0 */
+    wm_model_init(b->model, b->job->seed, fresh);
+    assert_true(fabs(rmse_of(b, &result, WM_ALONE) - fabs(4 - (double)fresh[1]) / 64) < 1e-6); /* six from fresh */
+    assert_int_equal(result.results[WM_ALONE].examples, wm_examples_count(b->examples, WM_TEST));
+    close_bench(b);
+}
+
+static void only_who_is_asked_for_contends(void **state)
+{
+    static const struct {
+        const char *says;
+        unsigned    baselines, present;
+    } rows[] = {
+        { "the model alone", 0, 1u << WM_FEDERATED },
+        { "and persistence", WM_BASELINE_NAIVE, 1u << WM_FEDERATED | 1u << WM_NAIVE },
+        { "and each gateway alone", WM_BASELINE_ALONE, 1u << WM_FEDERATED | 1u << WM_ALONE },
+        { "and one more epoch", WM_BASELINE_TUNED, 1u << WM_FEDERATED | 1u << WM_TUNED },
+        { "pooled is the office's: a gateway has no others' data", WM_BASELINE_POOLED, 1u << WM_FEDERATED },
+    };
+    bench *b = *state;
+
+    tiny_rows(b->folder, "north.csv", 21, 0, 4);
+    open_bench(b, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        wm_task        task = { .phase = WM_PHASE_FINAL, .round = 3, .passes = 1, .baselines = rows[i].baselines };
+        wm_work_result result;
+
+        assert_ok(do_work(b, &task, zeros, NULL, &result), &b->err);
+        assert_case(rows[i].says, result.present == rows[i].present);
+    }
+    close_bench(b);
+}
+
+static void a_baseline_that_explodes_is_left_out(void **state)
+{
+    bench         *b = *state;
+    wm_task        task = { .phase = WM_PHASE_FINAL,
+                            .round = 3,
+                            .passes = 1,
+                            .baselines = WM_BASELINE_NAIVE | WM_BASELINE_ALONE | WM_BASELINE_TUNED };
+    wm_work_result result;
+
+    tiny_rows(b->folder, "north.csv", 200, 90, 90);
+    open_bench(b, (const char *const[]){ "training.rate=10", "training.batch=1", NULL });
+    assert_ok(do_work(b, &task, zeros, NULL, &result), &b->err);
+    assert_int_equal(result.present, 1u << WM_FEDERATED | 1u << WM_NAIVE);
+    close_bench(b);
+}
+
+static void work_that_cannot_be_is_refused_by_name(void **state)
+{
+    static const struct {
+        wm_task     task;
+        const char *why;
+    } rows[] = {
+        { { .phase = WM_PHASE_NONE }, "there is no work in the phase \"starting\"" },
+        { { .phase = WM_PHASE_CLOSED }, "there is no work in the phase \"closed\"" },
+        { { .phase = WM_PHASE_TRAIN, .round = 0 }, "round 0 of a job of 3 rounds" },
+        { { .phase = WM_PHASE_TRAIN, .round = 4 }, "round 4 of a job of 3 rounds" },
+        { { .phase = WM_PHASE_FINAL, .round = 3, .passes = 4, .baselines = WM_BASELINE_ALONE },
+          "a baseline of 4 epochs, where the whole job has 3" },
+    };
+    bench *b = *state;
+
+    tiny_rows(b->folder, "north.csv", 21, 0, 4);
+    open_bench(b, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        wm_work_result result = { .present = 99 };
+
+        assert_case(rows[i].why, do_work(b, &rows[i].task, zeros, NULL, &result) == WM_E_INVALID);
+        assert_string_equal(b->err.text, rows[i].why);
+        assert_int_equal(result.present, 99);
+    }
+    close_bench(b);
+}
+
+static void baselines_train_by_whole_rounds(void **state)
+{
+    bench *b = *state;
+    float  params[2] = { 0, 0 };
+
+    tiny_rows(b->folder, "north.csv", 21, 0, 4);
+    open_bench(b, (const char *const[]){ "training.rate={cosine: {from: 0.5, to: 0.0}}", "training.batch=100", NULL });
+    /* Rates 0.5, 0.25, 0: the first step goes all the way, and what comes after has nothing left to do. */
+    assert_ok(wm_train_in_place(b->trainer, b->examples, "north", "alone", 2, 2, params, NULL, &b->err), &b->err);
+    assert_true(fabsf(params[1] - 2) < 1e-6f); /* rounds 2 and 3: half the way, and none */
+    assert_ok(wm_train_in_place(b->trainer, b->examples, "north", "alone", 1, 1, params, NULL, &b->err), &b->err);
+    assert_true(fabsf(params[1] - 4) < 1e-6f);
+    close_bench(b);
+}
+
+/* ---- evaluations ---- */
+
+static void evaluations_of_clients_add_up_to_that_of_all_data(void **state)
+{
+    static const float params[2] = { 0.5f, 1 };
+    bench             *b = *state;
+    wm_evaluation      sum = { 0 }, one, all;
+    wm_examples       *pooled;
+
+    wavy_rows(b->folder, "east.csv", 30, 0);
+    wavy_rows(b->folder, "north.csv", 500, 1);
+    wavy_rows(b->folder, "south.csv", 111, 2);
+    open_bench(b, NULL);
+    assert_int_equal(wm_owners_count(b->owners), 3);
+    assert_ok(wm_owners_pooled(b->owners, &pooled, &b->err), &b->err);
+    for (int naive = 0; naive < 2; naive++) {
+        sum = (wm_evaluation){ 0 };
+        for (size_t i = 0; i < 3; i++) {
+            assert_ok(wm_evaluate(b->trainer, wm_owners_examples(b->owners, i), WM_TEST, naive ? NULL : params, NULL,
+                                  &one, &b->err),
+                      &b->err);
+            wm_evaluation_add(&sum, &one);
+        }
+        assert_ok(wm_evaluate(b->trainer, pooled, WM_TEST, naive ? NULL : params, NULL, &all, &b->err), &b->err);
+        assert_int_equal(sum.examples, all.examples);
+        assert_true(sum.count == all.count);
+        for (size_t m = 0; m < b->job->evaluate.n_metrics; m++)
+            assert_true(fabs(wm_evaluation_metric(b->job, &sum, m) - wm_evaluation_metric(b->job, &all, m)) < 1e-9);
+        if (!naive)
+            assert_true(fabs(wm_evaluation_loss(&sum) - wm_evaluation_loss(&all)) < 1e-9);
+    }
+    close_bench(b);
+}
+
+static void a_sum_is_not_the_mean_of_the_clients_figures(void **state)
+{
+    bench        *b = *state;
+    wm_evaluation sum = { 0 }, one;
+    double        n[2];
+
+    tiny_rows(b->folder, "a.csv", 30, 0, 1);
+    tiny_rows(b->folder, "b.csv", 300, 0, 4);
+    open_bench(b, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(wm_evaluate(b->trainer, wm_owners_examples(b->owners, i), WM_TEST, zeros, NULL, &one, &b->err),
+                  &b->err);
+        n[i] = (double)one.examples;
+        wm_evaluation_add(&sum, &one);
+    }
+    assert_true(n[1] > 5 * n[0]);
+    assert_true(fabs(wm_evaluation_metric(b->job, &sum, 0) - sqrt((n[0] + 16 * n[1]) / (n[0] + n[1]))) < 1e-6);
+    assert_true(fabs(wm_evaluation_metric(b->job, &sum, 1) - (n[0] + 4 * n[1]) / (n[0] + n[1])) < 1e-6);
+    assert_true(fabs(wm_evaluation_loss(&sum) - (n[0] + 16 * n[1]) / (n[0] + n[1])) < 1e-6);
+    close_bench(b);
+}
+
+static void nothing_to_evaluate_has_no_figure(void **state)
+{
+    bench        *b = *state;
+    wm_evaluation none = { 0 }, one;
+    atomic_bool   stop = true;
+
+    tiny_rows(b->folder, "north.csv", 21, 0, 4);
+    open_bench(b, NULL);
+    assert_true(isnan(wm_evaluation_loss(&none)));
+    assert_true(isnan(wm_evaluation_metric(b->job, &none, 0)));
+    assert_int_equal(wm_evaluate(b->trainer, b->examples, WM_TEST, zeros, &stop, &one, &b->err), WM_E_CLOSED);
+    close_bench(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(steps_and_losses_are_those_worked_out_by_hand),
+        TEST(an_update_passes_the_checks_of_the_server),
+        TEST(the_same_seed_round_and_name_give_the_same_bits),
+        TEST(an_explosion_is_withheld),
+        TEST(refusals_to_train),
+        TEST(the_contenders_of_the_last_evaluation),
+        TEST(only_who_is_asked_for_contends),
+        TEST(a_baseline_that_explodes_is_left_out),
+        TEST(work_that_cannot_be_is_refused_by_name),
+        TEST(baselines_train_by_whole_rounds),
+        TEST(evaluations_of_clients_add_up_to_that_of_all_data),
+        TEST(a_sum_is_not_the_mean_of_the_clients_figures),
+        TEST(nothing_to_evaluate_has_no_figure),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
