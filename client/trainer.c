@@ -4,6 +4,7 @@
  * parameters are copied in, trained, and handed to the strategy's client half, which makes the update of them. */
 #include "client/trainer.h"
 
+#include "common/crash.h"
 #include "common/rng.h"
 #include "common/sizes.h"
 #include "models/metric.h"
@@ -179,6 +180,7 @@ static wm_status run_epoch(wm_trainer *self, epoch_settings *set, float *params,
             return st;
         sum += mean * (double)size;
         ++*steps;
+        wm_crash_point("client-training"); /* nothing of it is durable yet */
     }
     *loss = sum / (double)n;
     return WM_OK;

@@ -1,6 +1,8 @@
 /* common/wire/transfer.c */
 #include "common/wire/transfer.h"
 
+#include "common/crash.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +197,7 @@ wm_status wm_upload_run(const wm_digest *digest, const uint8_t *bytes, size_t n,
         wm_envelope_free(last);
         last = answer;
         receipt = answer->receipt;
+        wm_crash_point("client-upload-range");
     }
     if (st == WM_OK)
         take_word(receipt, ret);

@@ -3,6 +3,8 @@
  * What is transferred: blobs down to who has a task that names them, updates up from who is expected to hand one in. */
 #include "server/fleets/remote_inside.h"
 
+#include "common/crash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -268,5 +270,6 @@ int64_t wm_remote_put(wm_remote *remote, wm_inquiry *x)
         return trouble(remote, x, &err);
     if (whole)
         return hand_in(remote, x, &digest, wm_run_update_size(remote->serving.run, key.kind));
+    wm_crash_point("upload-in-part");
     return send_gaps(remote, x, &digest); /* also after WM_E_FULL: the first gaps are to be filled first */
 }
