@@ -510,6 +510,9 @@ wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32
     pthread_mutex_lock(&run->lock);
     if (run->dead) {
         verdict = unheard(err);
+    } else if (wm_engine_order(run->engine, phase, round) < 0) {
+        /* Not counted as late: after a restart nobody can tell it from the repeat of one that counts already. */
+        verdict = WM_VERDICT_LATE;
     } else {
         if (tell(run, &event, &told) == WM_ACTION_FOLD)
             wm_results_keep(run, event.client, present, results);
