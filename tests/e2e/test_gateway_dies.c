@@ -1,0 +1,74 @@
+/* tests/e2e/test_gateway_dies.c
+ *
+ * kill -9 of a gateway while it trains, around the moment in which its update becomes durable, while it uploads and after
+ * it was heard: one run in which the same gateway dies again and again. It trains anew to the same bits or hands in what
+ * it has, so the model is that of an undisturbed run. */
+#include "tests/e2e/office.h"
+
+static const struct {
+    const char *says, *crash;
+} deaths[] = {
+    { "while it trains", "client-training@3" },
+    { "with the update trained and not yet kept", "client-keep-before" },
+    { "with the update kept", "client-keep-after" },
+    { "before it uploads", "client-upload-before" },
+    { "between two ranges of its update", "client-upload-range" },
+    { "with the update accepted", "client-upload-after" },
+    { "with the update committed, before it lets go of it", "client-let-go-before" },
+    { "with the update let go of", "client-let-go-after" },
+};
+
+enum { ROUNDS = 5, VICTIM = 1 };
+
+static int setup(void **state)
+{
+    office *o = calloc(1, sizeof *o);
+
+    *state = o;
+    office_open(o, &(office_wish){ .rounds = ROUNDS });
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    office_close(*state);
+    free(*state);
+    return 0;
+}
+
+static void it_dies_everywhere_and_the_model_is_the_same(void **state)
+{
+    office *o = *state;
+    char    undisturbed[65], *clients;
+    json_t *summary;
+
+    office_simulate(o, "2", undisturbed);
+    office_server_start(o, NULL);
+    office_enrol_all(o);
+    office_job_start(o);
+    for (size_t k = 0; k < o->n_gateways; k++)
+        if (k != VICTIM)
+            office_gateway_start(o, k, NULL);
+    for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {
+        office_gateway_start(o, VICTIM, deaths[i].crash);
+        office_gateway_crashes(o, VICTIM);
+    }
+    office_gateway_start(o, VICTIM, NULL);
+    summary = office_wait_over(o);
+    assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
+    assert_string_equal(json_string_value(json_object_get(summary, "model_sha256")), undisturbed);
+    json_decref(summary);
+    clients = office_run_file(o, "clients.csv");
+    assert_int_equal(office_csv_long(clients, o->names[VICTIM], "accepted"), ROUNDS);
+    assert_int_equal(office_csv_long(clients, o->names[VICTIM], "refused"), 0);
+    free(clients);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(it_dies_everywhere_and_the_model_is_the_same, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
