@@ -66,11 +66,6 @@ static wm_status check_config(checkup *self, wm_faults *faults, wm_error *err)
 
     if (st != WM_OK)
         return st;
-    if (self->config.data.source.member == NULL)
-        return wm_fail(
-            err, WM_E_INVALID,
-            "%s/client.yaml does not say where the readings lie: add, for example,  data: {folder: /var/lib/readings, source: {csv: \"*.csv\"}}",
-            self->folder);
     holds(self, "client.yaml", "%zu server%s, source %s", self->config.servers.count,
           self->config.servers.count == 1 ? "" : "s", self->config.data.source.member->name);
     return WM_OK;

@@ -4,6 +4,7 @@
 #include "client/check.h"
 #include "client/enrol.h"
 #include "client/gateway.h"
+#include "common/cli_log.h"
 #include "common/crypto/keys.h"
 
 #include <signal.h>
@@ -11,31 +12,6 @@
 #include <string.h>
 
 /* ---- shared by all commands ---- */
-
-typedef struct shared_settings {
-    int log_form;  /* wm_log_form */
-    int log_level; /* wm_log_level */
-} shared_settings;
-
-static const char *const log_forms[] = { "plain", "json", NULL };
-static const char *const log_levels[] = { "debug", "info", "warning", "error", NULL };
-
-static const wm_cli_option shared_options[] = {
-    { .name = "log",
-      .kind = WM_CLI_CHOICE,
-      .offset = offsetof(shared_settings, log_form),
-      .value = "FORM",
-      .words = log_forms,
-      .doc = "log lines for people (plain, the default) or one JSON object each (json)" },
-    { .name = "log-level",
-      .kind = WM_CLI_CHOICE,
-      .offset = offsetof(shared_settings, log_level),
-      .value = "LEVEL",
-      .words = log_levels,
-      .doc = "say debug, info (the default), warning or error, and what is above it" },
-};
-
-static const shared_settings shared_standard = { .log_form = WM_LOG_PLAIN, .log_level = WM_LOG_INFO };
 
 /* Every fault of client.yaml, one a line; the sentence of the error repeats only the first. */
 static void print_faults(const wm_cli_call *call, const wm_faults *faults)
@@ -72,7 +48,8 @@ static wm_status read_token(const char *path, char *text, size_t *n, wm_error *e
     if (!standard_input)
         fclose(file);
     if (*n == 0)
-        return wm_fail(err, WM_E_MALFORMED, "there is no token in %s; make one with `wardmote-server token DIR NAME`",
+        return wm_fail(err, WM_E_MALFORMED,
+                       "there is no token in %s; make one with `wardmote-server token DIR NAME`",
                        standard_input ? "standard input" : path);
     return WM_OK;
 }
@@ -117,20 +94,18 @@ static void block_signals(void)
 
 static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
 {
-    const shared_settings *shared = call->shared;
-    wm_clock               clock = wm_clock_system();
-    wm_log   *log = wm_log_new(stderr, (wm_log_form)shared->log_form, (wm_log_level)shared->log_level, clock);
+    wm_log   *log;
     wm_faults faults;
-    wm_status st;
+    wm_status st = wm_cli_log(call, &log, err);
 
     (void)settings;
-    if (log == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory to start");
+    if (st != WM_OK)
+        return st;
     block_signals();
     wm_faults_init(&faults, "client.yaml");
     st = wm_gateway_run(&(wm_gateway_settings){ .folder = call->words[0],
                                                 .files = wm_files_system(),
-                                                .clock = clock,
+                                                .clock = wm_clock_system(),
                                                 .log = log,
                                                 .faults = &faults },
                         err);
@@ -161,8 +136,9 @@ static const wm_cli_command commands[] = {
     { .name = "enroll",
       .arguments = "DIR --token FILE|-",
       .summary = "joins an office with a one-time token; makes DIR and its client.yaml",
-      .details = "The private key is made here and never leaves. The token is read from a file or from standard input,\n"
-                 "never from the command line, where others could see it.\n",
+      .details =
+          "The private key is made here and never leaves. The token is read from a file or from standard input,\n"
+          "never from the command line, where others could see it.\n",
       .example = "wardmote-client enroll /var/lib/wardmote --token north.token\n",
       .words_min = 1,
       .words_max = 1,
@@ -192,8 +168,8 @@ const wm_cli_program wm_client_program = {
     .summary = "A district gateway of Wardmote: trains on its own readings, which never leave it.",
     .commands = commands,
     .n_commands = sizeof commands / sizeof *commands,
-    .shared = shared_options,
-    .n_shared = sizeof shared_options / sizeof *shared_options,
-    .shared_size = sizeof(shared_settings),
-    .shared_standard = &shared_standard,
+    .shared = wm_cli_log_options,
+    .n_shared = WM_CLI_LOG_OPTIONS,
+    .shared_size = sizeof(wm_cli_log_settings),
+    .shared_standard = &wm_cli_log_of_daemons,
 };

@@ -1,14 +1,14 @@
 /* client/desk.c */
 #include "client/desk.h"
 
+#include "common/cond.h"
+
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef enum desk_state { DESK_FREE, DESK_WORKING, DESK_DONE } desk_state;
@@ -77,7 +77,8 @@ static wm_status prepare(wm_desk *desk, const wm_order *order, wm_error *err)
     wm_log_line(desk->log, WM_LOG_INFO, "data", "readings are loaded", WM_INT_FIELD("rows", summary.rows),
                 WM_INT_FIELD("missing", summary.missing), WM_INT_FIELD("filled", summary.filled),
                 WM_INT_FIELD("train", summary.counts[WM_TRAIN]),
-                WM_INT_FIELD("validate", summary.counts[WM_VALIDATE]), WM_INT_FIELD("test", summary.counts[WM_TEST]));
+                WM_INT_FIELD("validate", summary.counts[WM_VALIDATE]),
+                WM_INT_FIELD("test", summary.counts[WM_TEST]));
     pthread_mutex_lock(&desk->lock);
     desk->has_place = true;
     desk->place_job = order->job;
@@ -169,18 +170,14 @@ static void *worker_main(void *arg)
 wm_status wm_desk_new(const wm_data_policy *policy, const char *name, int nice, wm_clock clock, wm_log *log,
                       wm_desk **ret, wm_error *err)
 {
-    wm_desk           *desk = calloc(1, sizeof *desk);
-    pthread_condattr_t monotonic;
-    int                e;
+    wm_desk *desk = calloc(1, sizeof *desk);
+    int      e;
 
     if (desk == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the working thread");
     *desk = (wm_desk){ .policy = policy, .name = name, .nice = nice, .clock = clock, .log = log };
     pthread_mutex_init(&desk->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&desk->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wm_cond_init(&desk->changed);
     e = pthread_create(&desk->thread, NULL, worker_main, desk);
     if (e != 0) {
         pthread_cond_destroy(&desk->changed);
@@ -248,28 +245,14 @@ void wm_desk_give(wm_desk *desk, wm_order *order)
     pthread_mutex_unlock(&desk->lock);
 }
 
-static struct timespec after_ms(int64_t ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += (time_t)(ms / 1000);
-    t.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
 bool wm_desk_take(wm_desk *desk, int64_t wait_ms, wm_outcome_of_work *ret)
 {
-    struct timespec until = after_ms(wait_ms);
-    bool            done;
+    int64_t until_ms = wm_cond_after_ms(wait_ms);
+    bool    done;
 
     pthread_mutex_lock(&desk->lock);
     while (desk->state == DESK_WORKING && !desk->interrupted && wait_ms > 0 &&
-           pthread_cond_timedwait(&desk->changed, &desk->lock, &until) != ETIMEDOUT)
+           wm_cond_wait_until(&desk->changed, &desk->lock, until_ms))
         ;
     done = desk->state == DESK_DONE;
     if (done) {

@@ -3,6 +3,7 @@
 
 #include "client/conversation.h"
 #include "client/enrol.h"
+#include "common/cond.h"
 #include "common/rng.h"
 #include "common/wire/envelope.h"
 
@@ -66,18 +67,6 @@ static wm_status lock_folder(gateway *g, wm_error *err)
     if (flock(g->lock_fd, LOCK_EX | LOCK_NB) != 0)
         return wm_fail(err, WM_E_REFUSED, "another wardmote-client is running in %s", g->set.folder);
     return WM_OK;
-}
-
-static wm_status read_config(gateway *g, wm_error *err)
-{
-    wm_status st = wm_client_config_read(g->set.files, g->set.folder, g->set.faults, &g->config, &g->memory, err);
-
-    if (st == WM_OK && g->config.data.source.member == NULL)
-        st = wm_fail(
-            err, WM_E_INVALID,
-            "%s/client.yaml does not say where the readings lie: add data.source, then try `wardmote-client check %s`",
-            g->set.folder, g->set.folder);
-    return st;
 }
 
 static wm_status open_line(gateway *g, int64_t port, size_t reply_max, wm_caller **ret, wm_error *err)
@@ -199,17 +188,10 @@ static wm_status start_signals(gateway *g, wm_error *err)
 
 static void sleep_ms(gateway *g, int64_t ms)
 {
-    struct timespec until;
+    int64_t until_ms = wm_cond_after_ms(ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&g->lock);
-    while (!atomic_load(&g->stopping) && pthread_cond_timedwait(&g->stopped, &g->lock, &until) != ETIMEDOUT)
+    while (!atomic_load(&g->stopping) && wm_cond_wait_until(&g->stopped, &g->lock, until_ms))
         ;
     pthread_mutex_unlock(&g->lock);
 }
@@ -370,7 +352,9 @@ static wm_status open_all(gateway *g, wm_error *err)
 {
     wm_status st;
 
-    if ((st = lock_folder(g, err)) != WM_OK || (st = read_config(g, err)) != WM_OK ||
+    if ((st = lock_folder(g, err)) != WM_OK ||
+        (st = wm_client_config_read(g->set.files, g->set.folder, g->set.faults, &g->config, &g->memory, err)) !=
+            WM_OK ||
         (st = wm_identity_load(g->set.files, g->set.folder, &g->identity, err)) != WM_OK ||
         (st = open_stores(g, err)) != WM_OK || (st = open_lines(g, err)) != WM_OK ||
         (st = open_conversation(g, err)) != WM_OK)
@@ -404,16 +388,12 @@ static void close_all(gateway *g, bool signals)
 
 wm_status wm_gateway_run(const wm_gateway_settings *settings, wm_error *err)
 {
-    gateway            g = { .set = *settings, .lock_fd = -1 };
-    pthread_condattr_t monotonic;
-    char               until[WM_TIME_TEXT];
-    wm_status          st;
+    gateway   g = { .set = *settings, .lock_fd = -1 };
+    char      until[WM_TIME_TEXT];
+    wm_status st;
 
     pthread_mutex_init(&g.lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&g.stopped, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wm_cond_init(&g.stopped);
     st = open_all(&g, err);
     if (st == WM_OK) {
         wm_log_line(g.set.log, WM_LOG_INFO, "client", "started", WM_TEXT_FIELD("name", g.identity.facts.name),

@@ -1,6 +1,8 @@
 /* server/issuer_keeper.c */
 #include "server/issuer_keeper.h"
 
+#include "common/cli_log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -30,7 +32,6 @@ struct wm_issuer_keeper {
 /* posix_spawn, since there may be threads. */
 static wm_status spawn(wm_issuer_keeper *keeper, wm_error *err)
 {
-    static const char *const   levels[] = { "debug", "info", "warning", "error" };
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t          attributes;
     sigset_t                   none, defaults;
@@ -45,9 +46,9 @@ static wm_status spawn(wm_issuer_keeper *keeper, wm_error *err)
                                                "--server-life",
                                                server,
                                                "--log",
-                                keeper->settings.log_form == WM_LOG_JSON ? "json" : "plain",
+                                wm_cli_log_form_word(keeper->settings.log_form),
                                                "--log-level",
-                                               levels[keeper->settings.log_level],
+                                               wm_cli_log_level_word(keeper->settings.log_level),
                                                NULL };
 
     snprintf(gateway, sizeof gateway, "%lldms", (long long)keeper->settings.gateway_ms);

@@ -6,6 +6,8 @@
  * reached TCP yet is cancelled instead: there, and only there, nng honours it. */
 #include "common/wire/caller.h"
 
+#include "common/cond.h"
+
 #include "common/wire/engine.h"
 #include "common/wire/frame.h"
 
@@ -100,8 +102,7 @@ static void step_done(void *self)
 /* Lock held. Waits until nothing is in flight. */
 static wm_status wait_idle(wm_caller *c, int64_t deadline, wm_error *err)
 {
-    struct timespec at = { .tv_sec = (time_t)(deadline / 1000), .tv_nsec = (long)(deadline % 1000) * 1000000 };
-    bool            late = false, ended = false;
+    bool late = false, ended = false;
 
     while (c->busy) {
         if (!ended && (late || c->interrupted)) {
@@ -113,7 +114,7 @@ static wm_status wait_idle(wm_caller *c, int64_t deadline, wm_error *err)
         } else if (ended) {
             pthread_cond_wait(&c->cond, &c->lock);
         } else {
-            late = pthread_cond_timedwait(&c->cond, &c->lock, &at) != 0;
+            late = !wm_cond_wait_until(&c->cond, &c->lock, deadline);
         }
     }
     if (c->interrupted)
@@ -430,19 +431,15 @@ static wm_status check_settings(const wm_caller_settings *set, wm_error *err)
 
 wm_status wm_caller_new(const wm_caller_settings *set, wm_caller **ret, wm_error *err)
 {
-    pthread_condattr_t monotonic;
-    wm_caller         *c;
-    wm_status          st;
+    wm_caller *c;
+    wm_status  st;
 
     if ((st = check_settings(set, err)) != WM_OK || (st = wm_engine_start(err)) != WM_OK)
         return st;
     if ((c = calloc(1, sizeof *c)) == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a caller");
     pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wm_cond_init(&c->cond);
     c->next_id = 1;
     c->reply_max = set->reply_max;
     c->dial_ms = set->dial_ms > 0 ? set->dial_ms : DIAL_MS;

@@ -6,21 +6,16 @@
  * its deadline. */
 #include "common/wire/serving.h"
 
-wm_status wm_intake_init(wm_intake *intake, size_t held_max, wm_error *err)
-{
-    pthread_condattr_t monotonic;
+#include "common/cond.h"
 
+void wm_intake_init(wm_intake *intake, size_t held_max)
+{
     *intake = (wm_intake){ .held_max = held_max };
     intake->last = &intake->first;
     intake->waiting_last = &intake->waiting;
-    if (pthread_condattr_init(&monotonic) != 0)
-        return wm_fail(err, WM_E_NOMEM, "no memory for a listener's threads");
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&intake->lock, NULL);
     pthread_cond_init(&intake->work, NULL);
-    pthread_cond_init(&intake->bell, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    return WM_OK;
+    wm_cond_init(&intake->bell);
 }
 
 void wm_intake_release(wm_intake *intake)
@@ -176,11 +171,10 @@ void wm_intake_ring(wm_intake *intake, bool gone)
 
 bool wm_intake_sleep(wm_intake *intake, int64_t until_ms)
 {
-    struct timespec until = { .tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000 };
-    bool            gone;
+    bool gone;
 
     pthread_mutex_lock(&intake->lock);
-    while (!intake->rung && pthread_cond_timedwait(&intake->bell, &intake->lock, &until) == 0)
+    while (!intake->rung && wm_cond_wait_until(&intake->bell, &intake->lock, until_ms))
         ;
     intake->rung = false;
     gone = intake->gone;

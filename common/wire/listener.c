@@ -399,10 +399,7 @@ wm_status wm_listener_start(const wm_listener_settings *set, wm_listener **ret, 
         return st;
     if ((l = calloc(1, sizeof *l)) == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a listener");
-    if ((st = wm_intake_init(&l->intake, or_else(set->held_max, (size_t)64 << 20), err)) != WM_OK) {
-        free(l);
-        return st;
-    }
+    wm_intake_init(&l->intake, or_else(set->held_max, (size_t)64 << 20));
     pthread_mutex_init(&l->lock, NULL);
     pthread_mutex_init(&l->log_lock, NULL);
     fill_settings(l, set);

@@ -166,7 +166,7 @@ void wm_listener_turned_away(wm_connection *c, const char *name, const char *why
 
 /* ---- intake.c ---- */
 
-wm_status wm_intake_init(wm_intake *intake, size_t held_max, wm_error *err);
+void      wm_intake_init(wm_intake *intake, size_t held_max);
 void      wm_intake_release(wm_intake *intake);
 void     *wm_intake_work(void *listener); /* a worker's life */
 void      wm_intake_end(wm_intake *intake);

@@ -18,18 +18,6 @@ enum {
     ISSUER_MS = 15 * 1000,
 };
 
-wm_status wm_command_log(const wm_cli_call *call, wm_log **ret, wm_error *err)
-{
-    const wm_shared_settings *shared = call->shared;
-    wm_log                   *log =
-        wm_log_new(call->err, (wm_log_form)shared->log_form, (wm_log_level)shared->log_level, wm_clock_system());
-
-    if (log == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory to start");
-    *ret = log;
-    return WM_OK;
-}
-
 wm_status wm_command_config(wm_cli_call *call, const char *folder, wm_server_config *ret, wm_arena **memory,
                             wm_error *err)
 {

@@ -7,21 +7,12 @@
 
 #include "common/arena.h"
 #include "common/cli.h"
-#include "common/log.h"
+#include "common/cli_log.h"
 #include "server/config.h"
 
 #include <jansson.h>
 
 extern const wm_cli_program wm_server_program;
-
-/* --log and --log-level, of every command. */
-typedef struct wm_shared_settings {
-    int log_form;  /* wm_log_form */
-    int log_level; /* wm_log_level */
-} wm_shared_settings;
-
-/* A log on standard error as the shared options say; WM_E_NOMEM. */
-wm_status wm_command_log(const wm_cli_call *call, wm_log **ret, wm_error *err);
 
 /* server.yaml of the office; its faults, if there are any, are on call->err then. *memory as wm_server_config_read. */
 wm_status wm_command_config(wm_cli_call *call, const char *folder, wm_server_config *ret, wm_arena **memory,

@@ -58,7 +58,7 @@ wm_status wm_command_init(wm_cli_call *call, const void *settings, wm_error *err
     bool                    config_made = false;
     wm_office               office;
     wm_log                 *log = NULL;
-    wm_status               st = wm_command_log(call, &log, err);
+    wm_status               st = wm_cli_log(call, &log, err);
 
     if (st == WM_OK)
         st = wm_office_init(&(wm_office_settings){ .folder = folder,

@@ -1,26 +1,6 @@
 /* server/commands/program.c: the table of commands. */
 #include "server/commands/commands.h"
 
-static const char *const log_forms[] = { "plain", "json", NULL };
-static const char *const log_levels[] = { "debug", "info", "warning", "error", NULL };
-
-static const wm_cli_option shared_options[] = {
-    { .name = "log",
-      .kind = WM_CLI_CHOICE,
-      .offset = offsetof(wm_shared_settings, log_form),
-      .value = "FORM",
-      .words = log_forms,
-      .doc = "log lines for people (plain, the default) or one JSON object each (json)" },
-    { .name = "log-level",
-      .kind = WM_CLI_CHOICE,
-      .offset = offsetof(wm_shared_settings, log_level),
-      .value = "LEVEL",
-      .words = log_levels,
-      .doc = "say debug, info (the default), warning or error, and what is above it" },
-};
-
-static const wm_shared_settings shared_standard = { .log_form = WM_LOG_PLAIN, .log_level = WM_LOG_INFO };
-
 static const wm_cli_option init_options[] = {
     { .name = "name",
       .kind = WM_CLI_TEXTS,
@@ -167,8 +147,8 @@ const wm_cli_program wm_server_program = {
     .summary = "The aggregator of a city's data office.",
     .commands = commands,
     .n_commands = sizeof commands / sizeof *commands,
-    .shared = shared_options,
-    .n_shared = sizeof shared_options / sizeof *shared_options,
-    .shared_size = sizeof(wm_shared_settings),
-    .shared_standard = &shared_standard,
+    .shared = wm_cli_log_options,
+    .n_shared = WM_CLI_LOG_OPTIONS,
+    .shared_size = sizeof(wm_cli_log_settings),
+    .shared_standard = &wm_cli_log_of_daemons,
 };

@@ -14,7 +14,7 @@
 
 wm_status wm_command_run(wm_cli_call *call, const void *settings, wm_error *err)
 {
-    const wm_shared_settings *shared = call->shared;
+    const wm_cli_log_settings *shared = call->shared;
     wm_server_config          config;
     wm_arena                 *memory = NULL;
     wm_log                   *log = NULL;
@@ -28,7 +28,7 @@ wm_status wm_command_run(wm_cli_call *call, const void *settings, wm_error *err)
     program[n] = '\0';
     st = wm_command_config(call, call->words[0], &config, &memory, err);
     if (st == WM_OK)
-        st = wm_command_log(call, &log, err);
+        st = wm_cli_log(call, &log, err);
     if (st == WM_OK)
         st = wm_daemon_run(&(wm_daemon_settings){ .folder = call->words[0],
                                                   .program = program,
@@ -36,8 +36,8 @@ wm_status wm_command_run(wm_cli_call *call, const void *settings, wm_error *err)
                                                   .files = wm_files_system(),
                                                   .clock = wm_clock_system(),
                                                   .log = log,
-                                                  .log_form = (wm_log_form)shared->log_form,
-                                                  .log_level = (wm_log_level)shared->log_level },
+                                                  .log_form = (wm_log_form)shared->form,
+                                                  .log_level = (wm_log_level)shared->level },
                            err);
     wm_log_free(log);
     wm_arena_free(memory);
@@ -71,7 +71,7 @@ wm_status wm_command_issuer(wm_cli_call *call, const void *settings, wm_error *e
 
     if (stop_fd < 0)
         return wm_fail(err, WM_E_IO, "cannot wait for signals: %s", strerror(errno));
-    st = wm_command_log(call, &log, err);
+    st = wm_cli_log(call, &log, err);
     if (st == WM_OK)
         st = wm_issuer_process_run(&(wm_issuer_process_settings){ .office = call->words[0],
                                                                   .log = log,

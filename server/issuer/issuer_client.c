@@ -1,6 +1,8 @@
 /* server/issuer/issuer_client.c */
 #include "server/issuer/issuer_client.h"
 
+#include "common/cond.h"
+
 #include "common/crypto/keys.h"
 #include "common/wire/caller.h"
 #include "common/wire/envelope.h"
@@ -27,16 +29,12 @@ struct wm_issuer_client {
 
 static wm_status client_new(wm_issuer_client **ret, wm_error *err)
 {
-    wm_issuer_client  *client = calloc(1, sizeof *client);
-    pthread_condattr_t attributes;
+    wm_issuer_client *client = calloc(1, sizeof *client);
 
     if (client == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory to talk to the issuer");
     pthread_mutex_init(&client->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&client->turn, &attributes);
-    pthread_condattr_destroy(&attributes);
+    wm_cond_init(&client->turn);
     client->fd = -1;
     *ret = client;
     return WM_OK;
@@ -139,17 +137,15 @@ static wm_status call_strand(wm_issuer_client *client, const uint8_t *in, size_t
 /* A turn within the deadline. */
 static wm_status take_turn(wm_issuer_client *client, int64_t until_ms, wm_error *err)
 {
-    const struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
-                                    .tv_nsec = (long)(until_ms % 1000) * 1000000l };
-    int                   late = 0;
+    bool late = false;
 
     pthread_mutex_lock(&client->lock);
-    while (client->busy && late == 0)
-        late = pthread_cond_timedwait(&client->turn, &client->lock, &until);
+    while (client->busy && !late)
+        late = !wm_cond_wait_until(&client->turn, &client->lock, until_ms);
     late = client->busy;
     client->busy = true;
     pthread_mutex_unlock(&client->lock);
-    return late == 0 ? WM_OK : wm_fail(err, WM_E_TIMEOUT, "the issuer is busy with others' questions");
+    return !late ? WM_OK : wm_fail(err, WM_E_TIMEOUT, "the issuer is busy with others' questions");
 }
 
 static void give_turn(wm_issuer_client *client)

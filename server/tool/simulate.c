@@ -173,14 +173,16 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     const simulate_settings *set = settings;
     wm_workspace_settings    space_settings = set->space;
     wm_workspace             space;
-    wm_log                  *log = wm_tool_log(call);
+    wm_log                  *log = NULL;
     char                    *out = NULL;
     wm_status                st;
 
     if (set->resume && set->out == NULL)
         return wm_cli_misused(call, err, "--resume needs --out DIR, the run to go on with");
     space_settings.file = call->words[0];
-    st = wm_workspace_open(call, &space_settings, log, &space, err);
+    st = wm_cli_log(call, &log, err);
+    if (st == WM_OK)
+        st = wm_workspace_open(call, &space_settings, log, &space, err);
     if (st != WM_OK) {
         wm_log_free(log);
         return st;

@@ -1,6 +1,8 @@
 /* server/tool/simulation.c */
 #include "server/tool/simulation.h"
 
+#include "common/cond.h"
+
 #include "common/crypto/keys.h"
 #include "server/fleets/virtual.h"
 #include "server/report/run_folder.h"
@@ -222,16 +224,8 @@ static wm_status open_run(simulation *s, wm_error *err)
 
 static void wait_for_news(simulation *s)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += GLANCE_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     if (!s->closed && !s->has_round)
-        pthread_cond_timedwait(&s->news, &s->lock, &until);
+        wm_cond_wait_until(&s->news, &s->lock, wm_cond_after_ms(GLANCE_MS));
 }
 
 static void report(simulation *s, bool has_round, const wm_round_record *round, double seconds)
@@ -292,7 +286,7 @@ wm_status wm_simulate(const wm_simulation_settings *settings, wm_simulation_resu
     wm_status  st;
 
     pthread_mutex_init(&s.lock, NULL);
-    pthread_cond_init(&s.news, NULL);
+    wm_cond_init(&s.news);
     if ((st = open_store(&s, err)) == WM_OK && (st = open_run(&s, err)) == WM_OK &&
         (st = s.fleet->ops->serve(s.fleet, s.run, err)) == WM_OK)
         st = watch(&s, began, err);
