@@ -125,18 +125,33 @@ static void steps_and_losses_are_those_worked_out_by_hand(void **state)
         double      loss;
     } rows[] = {
         { "nine examples by threes are three steps: 2, 3, 3.5", { NULL }, 1, 3.5f, (16 + 4 + 1) / 3.0 },
-        { "by fours they are three too, and the last is of one", { "training.batch=4", NULL }, 1, 3.5f,
+        { "by fours they are three too, and the last is of one",
+          { "training.batch=4", NULL },
+          1,
+          3.5f,
           (4 * 16 + 4 * 4 + 1) / 9.0 },
         { "one batch holds them all", { "training.batch=100", NULL }, 1, 2, 16 },
-        { "singly they are nine steps", { "training.batch=1", NULL }, 1, 4 - 4.0f / 512,
+        { "singly they are nine steps",
+          { "training.batch=1", NULL },
+          1,
+          4 - 4.0f / 512,
           16 * (1 - pow(0.25, 9)) / (1 - 0.25) / 9 },
-        { "two epochs are six steps, and the loss is the second's", { "training.epochs=2", NULL }, 1, 4 - 4.0f / 64,
+        { "two epochs are six steps, and the loss is the second's",
+          { "training.epochs=2", NULL },
+          1,
+          4 - 4.0f / 64,
           (0.25 + 0.0625 + 0.015625) / 3 },
         { "half the rate", { "training.rate=0.125", "training.batch=100", NULL }, 1, 1, 16 },
         { "the round picks the rate: half-way down the cosine of three rounds",
-          { "training.rate={cosine: {from: 0.5, to: 0.0}}", "training.batch=100", NULL }, 2, 2, 16 },
-        { "momentum: steps of 2, then 1 and half of 2", { "training.optimiser={sgd: {momentum: 0.5}}",
-          "training.batch=5", NULL }, 1, 4, (5 * 16 + 4 * 4) / 9.0 },
+          { "training.rate={cosine: {from: 0.5, to: 0.0}}", "training.batch=100", NULL },
+          2,
+          2,
+          16 },
+        { "momentum: steps of 2, then 1 and half of 2",
+          { "training.optimiser={sgd: {momentum: 0.5}}", "training.batch=5", NULL },
+          1,
+          4,
+          (5 * 16 + 4 * 4) / 9.0 },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -267,15 +282,13 @@ static void refusals_to_train(void **state)
 
 /* ---- the work around it ---- */
 
-static wm_status do_work(bench *b, const wm_task *task, const float *params, const float *pooled, wm_work_result *ret)
+static wm_status do_work(bench *b, const wm_task *task, const float *params, const float *pooled,
+                         wm_work_result *ret)
 {
     static const uint8_t run[WM_RUN_ID_SIZE] = { 3 };
-    wm_work_order        order = { .task = task,
-                                   .run = run,
-                                   .client = "north",
-                                   .examples = b->examples,
-                                   .params = params,
-                                   .pooled = pooled };
+    wm_work_order        order = {
+               .task = task, .run = run, .client = "north", .examples = b->examples, .params = params, .pooled = pooled
+    };
 
     return wm_work(b->trainer, &order, ret, &b->err);
 }
@@ -388,7 +401,8 @@ static void baselines_train_by_whole_rounds(void **state)
     float  params[2] = { 0, 0 };
 
     tiny_rows(b->folder, "north.csv", 21, 0, 4);
-    open_bench(b, (const char *const[]){ "training.rate={cosine: {from: 0.5, to: 0.0}}", "training.batch=100", NULL });
+    open_bench(b,
+               (const char *const[]){ "training.rate={cosine: {from: 0.5, to: 0.0}}", "training.batch=100", NULL });
     /* Rates 0.5, 0.25, 0: the first step goes all the way, and what comes after has nothing left to do. */
     assert_ok(wm_train_in_place(b->trainer, b->examples, "north", "alone", 2, 2, params, NULL, &b->err), &b->err);
     assert_true(fabsf(params[1] - 2) < 1e-6f); /* rounds 2 and 3: half the way, and none */
@@ -415,8 +429,8 @@ static void evaluations_of_clients_add_up_to_that_of_all_data(void **state)
     for (int naive = 0; naive < 2; naive++) {
         sum = (wm_evaluation){ 0 };
         for (size_t i = 0; i < 3; i++) {
-            assert_ok(wm_evaluate(b->trainer, wm_owners_examples(b->owners, i), WM_TEST, naive ? NULL : params, NULL,
-                                  &one, &b->err),
+            assert_ok(wm_evaluate(b->trainer, wm_owners_examples(b->owners, i), WM_TEST, naive ? NULL : params,
+                                  NULL, &one, &b->err),
                       &b->err);
             wm_evaluation_add(&sum, &one);
         }
