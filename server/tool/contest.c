@@ -85,6 +85,11 @@ static wm_status train_pooled(contest *self, wm_error *err)
         st = wm_train_in_place(trainer, examples, "", "pooled", 1, set->passes, self->pooled, NULL, err);
     }
     wm_trainer_free(trainer);
+    if (st == WM_E_NONFINITE) { /* left out, as the other baselines are that explode */
+        free(self->pooled);
+        self->pooled = NULL;
+        st = WM_OK;
+    }
     return st;
 }
 

@@ -60,6 +60,15 @@ static wm_status copy_sections(const wm_job *job, wm_text *ret, wm_error *err)
     return st;
 }
 
+/* `text` as YAML reads it back whatever is in it: between single quotes, those within doubled. */
+static void add_quoted(wm_text *to, const char *text)
+{
+    wm_text_add(to, "'");
+    for (; *text != '\0'; text++)
+        wm_text_add_bytes(to, *text == '\'' ? "''" : text, *text == '\'' ? 2 : 1);
+    wm_text_add(to, "'");
+}
+
 /* A gateway that reads its share out of a common folder divides it as the job does, and keeps what bears its name. */
 wm_status wm_client_data_yaml(const wm_job *job, const char *folder, const char *name, wm_text *ret, wm_error *err)
 {
@@ -68,13 +77,18 @@ wm_status wm_client_data_yaml(const wm_job *job, const char *folder, const char 
 
     if (absolute == NULL)
         return wm_fail(err, WM_E_MISSING, "%s is not a folder", folder);
-    wm_text_printf(ret, "data:\n  folder: \"%s\"\n", absolute);
+    wm_text_add(ret, "data:\n  folder: ");
+    add_quoted(ret, absolute);
+    wm_text_add(ret, "\n");
     free(absolute);
     st = copy_sections(job, ret, err);
     if (st != WM_OK)
         return st;
-    if (job->data.owner.member != NULL)
-        wm_text_printf(ret, "  keep: %s\n", name);
+    if (job->data.owner.member != NULL) {
+        wm_text_add(ret, "  keep: ");
+        add_quoted(ret, name);
+        wm_text_add(ret, "\n");
+    }
     wm_text_add(ret, "  examples_min: 1\n");
     return ret->bad ? wm_fail(err, WM_E_NOMEM, "no memory for client.yaml") : WM_OK;
 }

@@ -170,25 +170,27 @@ out:
     return st;
 }
 
-bool wm_process_ended(pid_t pid)
+bool wm_process_ended(pid_t *pid)
 {
-    return waitpid(pid, NULL, WNOHANG) != 0;
+    if (*pid > 0 && waitpid(*pid, NULL, WNOHANG) != 0)
+        *pid = 0;
+    return *pid == 0;
 }
 
-void wm_process_stop(const pid_t *pids, size_t n)
+void wm_process_stop(pid_t *pids, size_t n)
 {
     struct timespec nap = { .tv_nsec = 10 * 1000000 };
 
     for (size_t i = 0; i < n; i++)
-        kill(pids[i], SIGTERM);
+        if (!wm_process_ended(&pids[i]))
+            kill(pids[i], SIGTERM);
     for (size_t i = 0; i < n; i++) {
-        int waited = 0;
-
-        for (; waited < STOP_MS && !wm_process_ended(pids[i]); waited += 10)
+        for (int waited = 0; waited < STOP_MS && !wm_process_ended(&pids[i]); waited += 10)
             nanosleep(&nap, NULL);
-        if (waited >= STOP_MS) {
-            kill(pids[i], SIGKILL);
-            waitpid(pids[i], NULL, 0);
-        }
+        if (wm_process_ended(&pids[i]))
+            continue;
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+        pids[i] = 0;
     }
 }

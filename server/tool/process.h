@@ -22,10 +22,10 @@ wm_status wm_process_start(char *const *argv, const char *log, pid_t *ret, wm_er
  * ends with another code than 0: the sentence is what it said on standard error. */
 wm_status wm_process_run(char *const *argv, const char *input, wm_text *output, wm_error *err);
 
-/* Whether it has ended; it is then reaped. */
-bool wm_process_ended(pid_t pid);
+/* Whether it has ended; it is then reaped, and *pid becomes 0, since the number may soon be another process's. */
+bool wm_process_ended(pid_t *pid);
 
-/* SIGTERM, and SIGKILL after ten seconds; waits. */
-void wm_process_stop(const pid_t *pids, size_t n);
+/* SIGTERM to those that have not ended, and SIGKILL after ten seconds; waits. All become 0. */
+void wm_process_stop(pid_t *pids, size_t n);
 
 #endif

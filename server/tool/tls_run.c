@@ -72,7 +72,9 @@ static wm_status make_office(tls_run *r, wm_error *err)
 
     if (st == WM_OK)
         st = free_ports(ports, err);
-    if (st == WM_OK && path != NULL) {
+    if (st == WM_OK && path == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory");
+    if (st == WM_OK) {
         wm_text_printf(&text,
                        "names: [localhost]\nlisten:\n  control: 127.0.0.1:%d\n  bulk: 127.0.0.1:%d\n  enrolment: 127.0.0.1:%d\n",
                        ports[0], ports[1], ports[2]);
@@ -115,7 +117,7 @@ static wm_status start_server(tls_run *r, wm_error *err)
     wm_status st = log != NULL ? add_process(r, run, log, err) : wm_fail(err, WM_E_NOMEM, "no memory");
 
     for (int waited = 0; st == WM_OK && !server_runs(r); waited += LOOK_MS) {
-        if (wm_process_ended(r->pids[0]) || waited > START_MS)
+        if (wm_process_ended(&r->pids[0]) || waited > START_MS)
             st = wm_fail(err, WM_E_IO, "the server did not start; its log is %s", log);
         nap(LOOK_MS);
     }
@@ -161,8 +163,12 @@ static wm_status start_gateway(tls_run *r, const char *name, bool enrolled, wm_e
     char     *run[] = { r->client, "run", NULL, NULL };
     wm_status st = WM_OK;
 
-    if (asprintf(&folder, "%s/gateways/%s", r->folder, name) < 0 || asprintf(&log, "%s.log", folder) < 0)
+    if (asprintf(&folder, "%s/gateways/%s", r->folder, name) < 0)
         return wm_fail(err, WM_E_NOMEM, "no memory");
+    if (asprintf(&log, "%s.log", folder) < 0) {
+        free(folder);
+        return wm_fail(err, WM_E_NOMEM, "no memory");
+    }
     if (!enrolled)
         st = enrol(r, folder, name, err);
     run[2] = folder;
@@ -201,8 +207,9 @@ static wm_status start_job(tls_run *r, wm_error *err)
 
     if (st == WM_OK)
         st = wm_process_run(start, NULL, &id, err);
-    if (st == WM_OK && path != NULL)
-        st = r->files->replace(r->files, path, wm_text_chars(&id), id.size, 0600, err);
+    if (st == WM_OK)
+        st = path != NULL ? r->files->replace(r->files, path, wm_text_chars(&id), id.size, 0600, err)
+                          : wm_fail(err, WM_E_NOMEM, "no memory");
     wm_text_release(&id);
     free(path);
     return st;
@@ -285,7 +292,7 @@ static wm_status watch(tls_run *r, wm_error *err)
         show_rounds(r);
         if (atomic_load(r->set->interrupted))
             return wm_fail(err, WM_E_CLOSED, "interrupted; go on with --transport tls --resume --out %s", r->set->out);
-        if (wm_process_ended(r->pids[0]))
+        if (wm_process_ended(&r->pids[0]))
             return wm_fail(err, WM_E_IO, "the server is gone; its log is %s/server.log", r->folder);
         nap(LOOK_MS);
     }
@@ -317,7 +324,7 @@ static wm_status move_results(tls_run *r, wm_error *err)
 static wm_status prepare(tls_run *r, wm_error *err)
 {
     const wm_owners *owners = r->set->space->owners;
-    char            *gateways = NULL;
+    char            *gateways = NULL, *run = NULL;
     wm_status        st;
 
     r->server = wm_program_path("wardmote-server");
@@ -327,14 +334,21 @@ static wm_status prepare(tls_run *r, wm_error *err)
     r->folder = wm_path_join(r->set->out, "tls");
     r->pids = calloc(wm_owners_count(owners) + 1, sizeof *r->pids);
     if (r->folder == NULL || r->pids == NULL || asprintf(&r->office, "%s/office", r->folder) < 0 ||
-        asprintf(&r->job, "%s/job.yaml", r->folder) < 0 || asprintf(&gateways, "%s/gateways", r->folder) < 0)
+        asprintf(&r->job, "%s/job.yaml", r->folder) < 0 || asprintf(&gateways, "%s/gateways", r->folder) < 0 ||
+        (run = wm_path_join(r->folder, "run")) == NULL) {
+        free(gateways);
         return wm_fail(err, WM_E_NOMEM, "no memory");
+    }
     if (r->set->resume && !r->files->exists(r->files, r->folder))
         st = wm_fail(err, WM_E_MISSING, "there is no unfinished run over TLS in %s", r->set->out);
+    else if (r->set->resume && !r->files->exists(r->files, run))
+        st = wm_fail(err, WM_E_MISSING, "the run over TLS in %s had not begun when it was interrupted: remove that folder, "
+                                        "and start it without --resume", r->set->out);
     else if (!r->set->resume && r->files->exists(r->files, r->set->out))
         st = wm_fail(err, WM_E_EXISTS, "%s is there already; choose another --out", r->set->out);
     else
         st = r->files->make_folder(r->files, gateways, 0700, err);
+    free(run);
     free(gateways);
     return st;
 }
