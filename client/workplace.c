@@ -17,7 +17,7 @@ struct wm_workplace {
     wm_digest    scaled_by; /* zero: by nothing but the gateway's own data */
 };
 
-static const wm_job_families families = {
+const wm_job_families wm_client_families = {
     .sources = &wm_sources,
     .owners = &wm_owner_rules,
     .layers = &wm_layers,
@@ -34,7 +34,7 @@ static wm_status read_job(wm_workplace *self, const char *text, size_t n, wm_err
     wm_status st;
 
     wm_faults_init(&faults, "the server's job");
-    st = wm_job_parse("the server's job", text, n, &families, NULL, 0, &faults, &self->job, err);
+    st = wm_job_parse("the server's job", text, n, &wm_client_families, NULL, 0, &faults, &self->job, err);
     if (st == WM_OK)
         st = wm_model_new(self->job, &faults, &self->model, err);
     wm_faults_release(&faults);

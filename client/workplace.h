@@ -25,6 +25,9 @@ typedef struct wm_data_policy {
 
 typedef struct wm_workplace wm_workplace;
 
+/* What a client knows of a job: all but the selection, which is the server's. */
+extern const wm_job_families wm_client_families;
+
 /* text[n]: the job. `policy` and `name` are borrowed. WM_E_INVALID: a job that does not hold; WM_E_REFUSED: the policy
  * says no; and what wm_owners_open says. */
 wm_status wm_workplace_open(const wm_data_policy *policy, const char *name, const char *text, size_t n, wm_log *log,

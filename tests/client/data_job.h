@@ -8,6 +8,7 @@
 
 #include "client/owners.h"
 #include "client/source.h"
+#include "client/workplace.h"
 #include "common/files.h"
 #include "common/strategies/strategy.h"
 #include "models/model.h"
@@ -58,16 +59,6 @@ static inline void test_write(const char *folder, const char *name, const void *
 static inline wm_job *test_parse(const char *folder, const char *name, const wm_setting *settings,
                                  size_t n_settings)
 {
-    static const wm_job_families families = {
-        .sources = &wm_sources,
-        .owners = &wm_owner_rules,
-        .layers = &wm_layers,
-        .losses = &wm_losses,
-        .optimisers = &wm_optimisers,
-        .schedules = &wm_schedules,
-        .metrics = &wm_metrics,
-        .strategies = &wm_strategies,
-    };
     char     *path = wm_path_join(folder, name);
     uint8_t  *text;
     size_t    n;
@@ -78,7 +69,7 @@ static inline wm_job *test_parse(const char *folder, const char *name, const wm_
     assert_non_null(path);
     assert_ok(wm_files_system()->read(wm_files_system(), path, WM_JOB_TEXT_MAX, &text, &n, &err), &err);
     wm_faults_init(&faults, name);
-    assert_ok(wm_job_parse(name, (const char *)text, n, &families, settings, n_settings, &faults, &job, &err),
+    assert_ok(wm_job_parse(name, (const char *)text, n, &wm_client_families, settings, n_settings, &faults, &job, &err),
               &err);
     wm_faults_release(&faults);
     free(text);

@@ -101,12 +101,10 @@ static void what_enroll_leaves_as_comments_holds(void **state)
     assert_ok(wm_client_config_write(wm_files_system(), p->folder, servers, 1, 1, 2, 65535, &p->err), &p->err);
     snprintf(path, sizeof path, "%s/client.yaml", p->folder);
     assert_ok(wm_files_system()->read(wm_files_system(), path, 1 << 16, &bytes, &n, &p->err), &p->err);
-    for (size_t i = 0; i + 1 < n; i++)
-        if (bytes[i] == '#' && i > 0 && bytes[i - 1] == '\n' && bytes[i + 1] != ' ')
-            bytes[i] = '\n';
-    for (size_t i = 0; i + 1 < n; i++) /* "#  folder:" stands under "data:" */
-        if (bytes[i] == '#' && bytes[i - 1] == '\n' && bytes[i + 1] == ' ' && bytes[i + 2] == ' ')
-            bytes[i] = ' ';
+    /* "#data:" and, under it, "#  folder:"; "# Where ..." stays a comment. */
+    for (size_t i = 1; i + 2 < n; i++)
+        if (bytes[i - 1] == '\n' && bytes[i] == '#' && (bytes[i + 1] != ' ' || bytes[i + 2] == ' '))
+            bytes[i] = bytes[i + 1] == ' ' ? ' ' : '\n';
     assert_ok(read_text(p, (const char *)bytes), &p->err);
     free(bytes);
     assert_string_equal(p->config.data.folder, "/var/lib/readings");

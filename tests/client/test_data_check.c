@@ -1,4 +1,4 @@
-/* tests/client/test_check.c
+/* tests/client/test_data_check.c
  *
  * The first thing that is wrong with a gateway's readings, in words. */
 #include "tests/client/data_job.h"
