@@ -382,7 +382,7 @@ static void read_names(office *o)
     for (size_t k = 0; k < o->n_gateways; k++) {
         line = strsep(&rest, "\n");
         assert_true(line != NULL && *line != '\0');
-        snprintf(o->names[k], sizeof o->names[k], "%.63s", line);
+        snprintf(o->names[k], sizeof o->names[k], "%.63s", line != NULL ? line : "");
     }
 }
 
