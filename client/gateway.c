@@ -21,6 +21,8 @@ enum {
     POLL_MS = 25 * 1000, /* NAT mappings live for 30 s and more; the server answers within this */
     REST_MS = 10 * 1000, /* a bulk connection that has rested for this long is closed */
     BEAT_MS = 10 * 1000, /* the server hears from a gateway that works at least this often */
+    LOCK_PATIENCE_MS = 3 * 1000,
+    LOCK_PAUSE_MS = 50,
     BACK_OFF_FIRST_MS = 500,
     BACK_OFF_LAST_MS = 60 * 1000,
     RENEW_PAUSE_LEAST_MS = 1000,
@@ -56,7 +58,8 @@ typedef struct gateway {
 /* One daemon a folder: two would train and hand in the same things. */
 static wm_status lock_folder(gateway *g, wm_error *err)
 {
-    char *path = wm_path_join(g->set.folder, "lock");
+    struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+    char           *path = wm_path_join(g->set.folder, "lock");
 
     if (path == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory to start");
@@ -64,8 +67,12 @@ static wm_status lock_folder(gateway *g, wm_error *err)
     free(path);
     if (g->lock_fd < 0)
         return wm_fail(err, WM_E_IO, "cannot use the folder %s: %s", g->set.folder, strerror(errno));
-    if (flock(g->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return wm_fail(err, WM_E_REFUSED, "another wardmote-client is running in %s", g->set.folder);
+    /* One that was killed a moment ago holds its lock until the system has cleared it away. */
+    for (int waited = 0; flock(g->lock_fd, LOCK_EX | LOCK_NB) != 0; waited += LOCK_PAUSE_MS) {
+        if (waited >= LOCK_PATIENCE_MS)
+            return wm_fail(err, WM_E_REFUSED, "another wardmote-client is running in %s", g->set.folder);
+        nanosleep(&pause, NULL);
+    }
     return WM_OK;
 }
 
