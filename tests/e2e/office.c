@@ -524,6 +524,24 @@ void office_enrol(office *o, size_t k)
     assert_ok(wm_files_system()->append(wm_files_system(), path, o->output.chars, o->output.size, &err), &err);
 }
 
+void office_client_yaml(office *o, size_t k, const char *key, const char *value)
+{
+    char    folder[4300], path[4400], *text, *line;
+    wm_text changed = WM_TEXT_INIT;
+
+    office_gateway_folder(o, k, folder);
+    snprintf(path, sizeof path, "%s/client.yaml", folder);
+    text = read_text(path);
+    line = text != NULL ? strstr(text, key) : NULL;
+    if (line == NULL || (line > text && line[-1] != '\n'))
+        fail_msg("there is no line %s in %s", key, path);
+    wm_text_add_bytes(&changed, text, (size_t)(line - text));
+    wm_text_printf(&changed, "%s %s%s", key, value, line + strcspn(line, "\n"));
+    write_text(path, wm_text_chars(&changed));
+    wm_text_release(&changed);
+    free(text);
+}
+
 void office_enrol_all(office *o)
 {
     for (size_t k = 0; k < o->n_gateways; k++)

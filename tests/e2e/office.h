@@ -83,6 +83,9 @@ void office_gateway_crashes(office *o, size_t k);
 void office_gateway_folder(const office *o, size_t k, char path[4300]);
 void office_gateway_log(const office *o, size_t k, char path[4300]);
 
+/* In that gateway's client.yaml: the line that begins with `key` becomes "key value". */
+void office_client_yaml(office *o, size_t k, const char *key, const char *value);
+
 /* ---- runs ---- */
 
 /* Starts job.yaml; o->run is its id. */
