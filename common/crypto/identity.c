@@ -72,6 +72,9 @@ wm_status wm_identity_load(const wm_files *files, const char *folder, wm_identit
     if (path == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a path");
     st = files->read(files, path, WM_CHAIN_BYTES, &pem, &n, err);
+    if (st == WM_E_MISSING)
+        wm_fail(err, st, "%s is not there: enrol this gateway first, with `wardmote-client enroll %s --token FILE`",
+                path, folder);
     if (st != WM_OK)
         goto out;
     st = parse(pem, n, &identity, err);
