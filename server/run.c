@@ -43,10 +43,12 @@ static wm_status allocate(wm_run *run, wm_error *err)
     run->results = calloc(n, sizeof *run->results);
     run->present = calloc(n, sizeof *run->present);
     run->contained = calloc(n, sizeof *run->contained);
+    run->in_scaling = calloc(n, sizeof *run->in_scaling);
     run->late = calloc(n, sizeof *run->late);
     run->contributions = calloc(n, sizeof *run->contributions);
     if (run->params == NULL || (run->n_state > 0 && run->state == NULL) || run->results == NULL ||
-        run->present == NULL || run->contained == NULL || run->late == NULL || run->contributions == NULL)
+        run->present == NULL || run->contained == NULL || run->in_scaling == NULL || run->late == NULL ||
+        run->contributions == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a run of %zu parameters and %zu clients", run->n_params, n);
     return WM_OK;
 }
@@ -164,6 +166,7 @@ void wm_run_free(wm_run *run)
     free(run->results);
     free(run->present);
     free(run->contained);
+    free(run->in_scaling);
     free(run->late);
     free(run->contributions);
     pthread_mutex_destroy(&run->lock);
@@ -310,6 +313,8 @@ static wm_fate fate_of(const wm_run *run, uint32_t client, const wm_update_key *
     if (key->kind != WM_TASK_TRAIN && key->kind != WM_TASK_STATISTICS)
         return WM_FATE_OVER;
     if (order < 0 && phase == WM_PHASE_TRAIN && run->contained[client].round == key->round)
+        return WM_FATE_COMMITTED;
+    if (order < 0 && phase == WM_PHASE_STATISTICS && run->in_scaling[client])
         return WM_FATE_COMMITTED;
     if (order != 0 || !seat->drawn)
         return WM_FATE_OVER;

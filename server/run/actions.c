@@ -173,14 +173,21 @@ static wm_status store_scaling(wm_run *run, wm_digest *name, wm_error *err)
 static wm_status do_scale(wm_run *run, wm_standing *standing, wm_error *err)
 {
     wm_status st = store_scaling(run, &standing->scaling, err);
+    size_t    n;
 
     if (st != WM_OK)
         return st;
     if (wm_run_dies(run, "scaled-before"))
         return died(err);
-    st = run->settings.ledger->scaled(run->settings.ledger, id_of(run), standing, run->contributions,
-                                      collect(run, run->contributions), err);
-    return st == WM_OK && wm_run_dies(run, "scaled-after") ? died(err) : st;
+    n = collect(run, run->contributions);
+    st = run->settings.ledger->scaled(run->settings.ledger, id_of(run), standing, run->contributions, n, err);
+    if (st != WM_OK)
+        return st;
+    if (wm_run_dies(run, "scaled-after"))
+        return died(err);
+    for (size_t i = 0; i < n; i++)
+        run->in_scaling[run->contributions[i].client] = run->contributions[i].verdict == WM_VERDICT_ACCEPTED;
+    return WM_OK;
 }
 
 static void begin_commit(wm_run *run)

@@ -55,6 +55,7 @@ struct wm_run {
     unsigned *present;                       /* [n_population], a bit per contender; 0: nothing reported */
 
     wm_contained    *contained; /* [n_population] */
+    bool            *in_scaling; /* [n_population]: the stored scaling has its statistics, as far as this process saw */
     uint32_t        *late;      /* [n_population]: the newest round for which it was counted as late; 0: none */
     uint64_t         trained;   /* committed updates of the run */
     wm_commit        commit;

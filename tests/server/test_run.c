@@ -276,6 +276,26 @@ static void the_same_update_twice_counts_once_even_after_the_commit(void **state
     world_release(&w);
 }
 
+static void statistics_are_committed_with_the_scaling(void **state)
+{
+    wm_update_key key = { .kind = WM_TASK_STATISTICS };
+    world         w;
+
+    (void)state;
+    begin(&w);
+    memcpy(key.run, w.record.id, WM_RUN_ID_SIZE);
+    assert_int_equal(wm_run_fate(w.run, w.names[0], &key), WM_FATE_WANTED);
+    submit_good(&w, 0);
+    assert_int_equal(wm_run_fate(w.run, w.names[0], &key), WM_FATE_ACCEPTED);
+    wm_run_decline(w.run, w.names[1], WM_PHASE_STATISTICS, 0, "too few rows");
+    for (size_t k = 2; k < N; k++)
+        submit_good(&w, k);
+    assert_int_equal(w.standing.phase, WM_PHASE_TRAIN);
+    assert_int_equal(wm_run_fate(w.run, w.names[0], &key), WM_FATE_COMMITTED);
+    assert_int_equal(wm_run_fate(w.run, w.names[1], &key), WM_FATE_OVER);
+    world_release(&w);
+}
+
 static void a_full_disk_loses_nothing_and_is_tried_again(void **state)
 {
     world    w, calm;
@@ -563,6 +583,7 @@ int main(void)
         cmocka_unit_test(figures_are_those_of_all_examples_together),
         cmocka_unit_test(one_bad_client_of_four_is_refused_by_name_and_the_round_goes_on),
         cmocka_unit_test(the_same_update_twice_counts_once_even_after_the_commit),
+        cmocka_unit_test(statistics_are_committed_with_the_scaling),
         cmocka_unit_test(a_full_disk_loses_nothing_and_is_tried_again),
         cmocka_unit_test(what_cannot_run_is_refused_before_it_starts),
         cmocka_unit_test(a_model_that_is_missing_or_damaged_is_named),

@@ -170,12 +170,16 @@ static wm_status ledger_open(wm_ledger *self, const uint8_t *run, const wm_stand
 static wm_status ledger_scaled(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
                                const wm_contribution *contributions, size_t n, wm_error *err)
 {
-    world *w = self->state;
+    world    *w = self->state;
+    wm_status st;
 
     check(w->standing.phase == WM_PHASE_STATISTICS && standing->phase == WM_PHASE_TRAIN && standing->round == 1);
     check(contributions != NULL && n >= 1 && n <= w->record.n_population);
     check(wm_blobs_has(w->blobs, &standing->scaling));
-    return turn(self, run, standing, err);
+    st = turn(self, run, standing, err);
+    for (size_t i = 0; st == WM_OK && i < n; i++)
+        w->in_scaling[contributions[i].client] = contributions[i].verdict == WM_VERDICT_ACCEPTED;
+    return st;
 }
 
 static void keep_round(world *w, const wm_round_record *round)

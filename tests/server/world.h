@@ -41,6 +41,7 @@ typedef struct world {
     bool            started;
     wm_standing     standing;
     wm_round_record rounds[WORLD_ROUNDS_MAX]; /* own their contributions */
+    bool            in_scaling[WORLD_CLIENTS_MAX]; /* whose statistics the ledger says are in it */
     size_t          n_rounds;
     bool            has_final;
     wm_result       final_together;
