@@ -18,7 +18,7 @@ struct wm_parking {
     pthread_mutex_t     lock; /* guards all below */
     pthread_cond_t      more;
     parked_list         parked, woken;
-    size_t              serving; /* woken ones that a worker has */
+    size_t              serving; /* requests that a thread is looking at, and may yet park */
     uint64_t            wakes;
     bool                closed;
     pthread_t          *threads; /* [n_threads] */
@@ -94,6 +94,14 @@ static void serve(wm_parking *parking, wm_parked *item)
     pthread_mutex_unlock(&parking->lock);
 }
 
+/* Under the lock: a thread has done with a request. */
+static void served(wm_parking *parking)
+{
+    parking->serving--;
+    if (parking->closed)
+        pthread_cond_broadcast(&parking->more); /* the workers may end */
+}
+
 static void *worker(void *context)
 {
     wm_parking *parking = context;
@@ -112,9 +120,7 @@ static void *worker(void *context)
         pthread_mutex_unlock(&parking->lock);
         serve(parking, item);
         pthread_mutex_lock(&parking->lock);
-        parking->serving--;
-        if (parking->closed)
-            pthread_cond_broadcast(&parking->more); /* the others may end too */
+        served(parking);
     }
     pthread_mutex_unlock(&parking->lock);
     return NULL;
@@ -149,7 +155,13 @@ void wm_parking_put(wm_parking *parking, wm_parked *item)
 {
     item->arrived_ms = wm_mono_ms(&parking->settings.clock);
     item->until_ms = INT64_MAX;
+    pthread_mutex_lock(&parking->lock);
+    parking->serving++; /* or the workers of a parking that is being closed end before it comes to them */
+    pthread_mutex_unlock(&parking->lock);
     serve(parking, item);
+    pthread_mutex_lock(&parking->lock);
+    served(parking);
+    pthread_mutex_unlock(&parking->lock);
 }
 
 void wm_parking_wake(wm_parking *parking)

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 typedef struct call {
     wm_parked parked; /* first */
@@ -232,6 +233,63 @@ static void no_wake_is_lost_between_threads(void **state)
     assert_int_equal(atomic_load(&c.things), 0);
 }
 
+/* A question that is being looked at on a listener's thread while the server stops. */
+typedef struct stopping {
+    wm_parking *parking;
+    wm_parked   item;
+    atomic_bool inside, go_on, answered;
+} stopping;
+
+static int64_t serve_slowly(void *context, wm_parked *item, bool last)
+{
+    stopping *s = context;
+
+    (void)item;
+    if (last) {
+        atomic_store(&s->answered, true);
+        return 0;
+    }
+    atomic_store(&s->inside, true);
+    while (!atomic_load(&s->go_on))
+        usleep(1000);
+    return 1000000;
+}
+
+static void *ask_slowly(void *context)
+{
+    stopping *s = context;
+
+    wm_parking_put(s->parking, &s->item);
+    return NULL;
+}
+
+static void who_is_looked_at_while_it_closes_is_answered_by_a_worker(void **state)
+{
+    stopping  s = { .answered = false };
+    pthread_t thread;
+    wm_error  err;
+
+    (void)state;
+    assert_ok(wm_parking_new(&(wm_parking_settings){ .workers = 2,
+                                                     .parked_max = 10,
+                                                     .clock = wm_clock_system(),
+                                                     .serve = serve_slowly,
+                                                     .context = &s },
+                             &s.parking, &err),
+              &err);
+    assert_int_equal(pthread_create(&thread, NULL, ask_slowly, &s), 0);
+    while (!atomic_load(&s.inside))
+        usleep(1000);
+    wm_parking_close(s.parking);
+    usleep(50 * 1000); /* for workers that would end: nothing is waited for that must happen */
+    atomic_store(&s.go_on, true);
+    pthread_join(thread, NULL);
+    for (int ms = 0; ms < 10000 && !atomic_load(&s.answered); ms++)
+        usleep(1000);
+    assert_true(atomic_load(&s.answered)); /* the listener waits for this before the parking is freed */
+    wm_parking_free(s.parking);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +300,7 @@ int main(void)
         cmocka_unit_test(some_can_be_woken_alone),
         cmocka_unit_test(with_no_room_a_request_is_answered_in_place_of_being_parked),
         cmocka_unit_test(no_wake_is_lost_between_threads),
+        cmocka_unit_test(who_is_looked_at_while_it_closes_is_answered_by_a_worker),
     };
 
     return cmocka_run_group_tests_name("parking", tests, NULL, NULL);
