@@ -109,13 +109,13 @@ static void list_run(void *context, const wm_run_entry *run)
 {
     json_t *list = context;
 
-    json_array_append_new(list, json_pack("{s:o, s:o, s:s, s:s, s:i, s:i, s:I, s:o, s:o, s:s}", "id",
+    json_array_append_new(list, json_pack("{s:o, s:o, s:s, s:s, s:i, s:i, s:I, s:o, s:o, s:o}", "id",
                                           id_json(run->id), "job", text_json(run->job_name), "outcome",
                                           wm_outcome_name(run->standing.outcome), "phase",
                                           wm_phase_name(run->standing.phase), "round", (int)run->standing.round,
                                           "rounds", (int)run->rounds, "gateways", (json_int_t)run->n_population,
                                           "started", time_or_null(run->started_ms), "ended",
-                                          time_or_null(run->ended_ms), "why", run->standing.why));
+                                          time_or_null(run->ended_ms), "why", text_json(run->standing.why)));
 }
 
 static void list_queued(void *context, const wm_queued_job *job)
@@ -171,9 +171,9 @@ static wm_status job_stop(const wm_operator *self, const Wm__Command *command, w
 static json_t *gateway_json(const wm_presence *who)
 {
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:s, s:I, s:o, s:i, s:i, s:o, s:o, s:o, s:I}", "name", who->name, "enrolled",
+        "{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:o, s:o, s:o, s:I}", "name", who->name, "enrolled",
         time_or_null(who->enrolled_ms), "last_seen", time_or_null(who->last_seen_ms), "revoked",
-        time_or_null(who->revoked_ms), "program", who->program, "rows", (json_int_t)who->rows, "busy_with",
+        time_or_null(who->revoked_ms), "program", text_json(who->program), "rows", (json_int_t)who->rows, "busy_with",
         who->busy_phase != WM_PHASE_NONE ? json_string(wm_phase_name(who->busy_phase)) : json_null(), "busy_round",
         (int)who->busy_round, "busy_done", (int)who->busy_done, "certificate_until",
         time_or_null(who->not_after_ms), "refused", time_or_null(who->refused_ms), "refusal",
@@ -231,8 +231,8 @@ static json_t *run_json(const wm_jobs_view *view)
     const wm_run_progress *now = &view->progress;
 
     return json_pack(
-        "{s:o, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s}", "id",
-        id_json(view->id), "job", view->job_name, "phase", wm_phase_name(now->standing.phase), "round",
+        "{s:o, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s}", "id",
+        id_json(view->id), "job", text_json(view->job_name), "phase", wm_phase_name(now->standing.phase), "round",
         (int)now->standing.round, "rounds", (int)now->rounds, "attempt", (int)now->standing.attempt, "cohort",
         (int)now->cohort, "goal", (int)now->goal, "accepted", (int)now->accepted, "refused", (int)now->refused,
         "declined", (int)now->declined, "waiting_since", time_or_null(now->standing.opened_wall_ms), "left_ms",
@@ -293,10 +293,10 @@ static wm_status status(const wm_operator *self, const Wm__Command *command, wm_
     }
     if (self->jobs != NULL)
         wm_jobs_view_get(self->jobs, &view);
-    return write_json(json_pack("{s:b, s:o, s:o, s:o, s:i, s:o, s:s}", "server_runs", self->jobs != NULL, "since",
+    return write_json(json_pack("{s:b, s:o, s:o, s:o, s:i, s:o, s:o}", "server_runs", self->jobs != NULL, "since",
                                 time_or_null(self->started_ms), "run", view.running ? run_json(&view) : json_null(),
                                 "last_run", last, "queued", queued, "gateways", counts_json(self), "trouble",
-                                view.trouble),
+                                text_json(view.trouble)),
                       ret, err);
 }
 

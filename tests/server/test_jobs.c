@@ -288,6 +288,17 @@ static void a_revoked_gateway_is_not_in_the_next_run(void **state)
     assert_non_null(strstr(wm_text_chars(&s->answer), "\"south\""));
 }
 
+static void a_gateway_cannot_hide_behind_letters_that_are_none(void **state)
+{
+    scene *s = *state;
+
+    wm_roster_checked_in(s->roster, "south", "wardmote-client \xff\xfe", 12);
+    wm_roster_refused(s->roster, "south", "caf\xe9");
+    assert_int_equal(ask(s, "clients", NULL, NULL), WM_OK);
+    assert_non_null(strstr(wm_text_chars(&s->answer), "\"south\""));
+    assert_non_null(strstr(wm_text_chars(&s->answer), "(not UTF-8)"));
+}
+
 static void what_is_no_command_is_refused(void **state)
 {
     static const struct {
@@ -313,7 +324,7 @@ int main(void)
         SCENE(jobs_run_in_order_one_at_a_time),      SCENE(a_run_goes_on_where_it_stood_and_what_waits_still_waits),
         SCENE(a_waiting_job_can_be_taken_off),       SCENE(a_job_waits_for_gateways_and_says_so),
         SCENE(a_job_that_does_not_hold_never_waits), SCENE(a_revoked_gateway_is_not_in_the_next_run),
-        SCENE(what_is_no_command_is_refused),
+        SCENE(a_gateway_cannot_hide_behind_letters_that_are_none), SCENE(what_is_no_command_is_refused),
     };
 
     return cmocka_run_group_tests_name("jobs", tests, NULL, NULL);
