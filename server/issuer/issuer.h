@@ -5,7 +5,7 @@
  * broken into can train nonsense, but it cannot make itself a gateway. So every request comes through a door, and the
  * aggregator's door does not open for everything:
  *
- *     TOKEN   operator only       a one-time token for a name; a revoked name only with `reinstate`
+ *     TOKEN   operator only       a one-time token for a name that was not revoked
  *     ENROL   both                a token for a certificate, or the renewal of one that has expired
  *     RENEW   both                the same for one that has not; with a proof by the old key, since the
  *                                 aggregator's word is not enough

@@ -50,9 +50,9 @@ wm_status wm_issuing_token(wm_issuing *x)
     st = wm_issuer_store_is_revoked(x->issuer->store, x->ask->name, &revoked, &x->err);
     if (st != WM_OK)
         return st;
-    if (revoked && !x->ask->reinstate)
+    if (revoked)
         return wm_refuse(x, WM_E_REFUSED, WM_HEARS_TOKEN,
-                         "\"%s\" was revoked: `token --reinstate` lets it join again", x->ask->name);
+                         "\"%s\" was revoked for good: give the gateway another name", x->ask->name);
     st = fill_token(x, &token);
     if (st == WM_OK)
         st = wm_token_encode(&token, text, &x->err);
@@ -62,10 +62,10 @@ wm_status wm_issuing_token(wm_issuing *x)
     strcpy(record.name, token.name);
     record.secret = wm_sha256_of(token.secret, sizeof token.secret);
     record.ends_ms = x->now_ms + life;
-    st = wm_issuer_store_add_token(x->issuer->store, &record, x->ask->reinstate, x->now_ms - WM_DAY_MS, &x->err);
+    st = wm_issuer_store_add_token(x->issuer->store, &record, x->now_ms - WM_DAY_MS, &x->err);
     if (st != WM_OK)
         goto out;
-    wm_done(x, revoked ? "token made, the name is reinstated" : "token made", token.name, NULL);
+    wm_done(x, "token made", token.name, NULL);
     x->reply->not_after_ms = (uint64_t)record.ends_ms;
     if (!wm_put_text(&x->reply->text, text) || !wm_put_text(&x->reply->name, token.name))
         st = wm_refuse(x, WM_E_NOMEM, WM_HEARS_TROUBLE, "no memory for an answer");

@@ -1,7 +1,7 @@
 /* server/issuer/revoking.c
  *
- * REVOKE and LIST. Revoking bars a name: its certificates, its tokens and its renewals; `token --reinstate` lets the name
- * join again, with a new key, and the old certificates stay revoked. */
+ * REVOKE and LIST. Revoking bars a name for good: its certificates, its tokens and its renewals. The aggregator bars by name
+ * too, so a name that came back would bring its stolen certificate back with it. */
 #include "server/issuer/issuing.h"
 
 #include <stdlib.h>

@@ -284,8 +284,8 @@ static wm_status deed_on_time(wm_issuer_store *store, const char *deed, const ch
     return end_deed(&q, err);
 }
 
-wm_status wm_issuer_store_add_token(wm_issuer_store *store, const wm_token_record *token, bool reinstate,
-                                    int64_t forget_before_ms, wm_error *err)
+wm_status wm_issuer_store_add_token(wm_issuer_store *store, const wm_token_record *token, int64_t forget_before_ms,
+                                    wm_error *err)
 {
     wm_status st = begin(store, err);
 
@@ -293,8 +293,6 @@ wm_status wm_issuer_store_add_token(wm_issuer_store *store, const wm_token_recor
         return st;
     st = deed_on_time(store, "forget old tokens", "DELETE FROM tokens WHERE spent_key IS NULL AND ends_ms <= ?",
                       forget_before_ms, err);
-    if (st == WM_OK && reinstate)
-        st = deed_on_name(store, "reinstate a name", "DELETE FROM revoked WHERE name = ?", token->name, err);
     if (st == WM_OK)
         st = insert_token(store, token, err);
     return finish(store, st, "issuer-token-before-commit", "issuer-token-after-commit", err);

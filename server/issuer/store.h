@@ -30,10 +30,9 @@ typedef struct wm_token_record {
     wm_serial serial;    /* of the certificate that it was spent for */
 } wm_token_record;
 
-/* `reinstate` takes the name off the revoked ones in the same transaction. Forgets unspent tokens that ended
- * `forget_before_ms` or earlier. */
-wm_status wm_issuer_store_add_token(wm_issuer_store *store, const wm_token_record *token, bool reinstate,
-                                    int64_t forget_before_ms, wm_error *err);
+/* Forgets unspent tokens that ended `forget_before_ms` or earlier. */
+wm_status wm_issuer_store_add_token(wm_issuer_store *store, const wm_token_record *token, int64_t forget_before_ms,
+                                    wm_error *err);
 
 /* WM_E_MISSING: there is none. */
 wm_status wm_issuer_store_token(wm_issuer_store *store, const uint8_t id[WM_TOKEN_ID_SIZE], wm_token_record *ret,
