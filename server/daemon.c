@@ -22,7 +22,6 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <time.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {

@@ -353,8 +353,3 @@ wm_front_ports wm_front_ports_get(const wm_front *front)
                              .bulk = wm_listener_port(front->bulk),
                              .enrolment = wm_listener_port(front->enrolment) };
 }
-
-size_t wm_front_held(wm_front *front)
-{
-    return wm_parking_count(front->parking);
-}

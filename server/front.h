@@ -50,8 +50,6 @@ typedef struct wm_front_ports {
 
 wm_front_ports wm_front_ports_get(const wm_front *front);
 
-size_t wm_front_held(wm_front *front); /* questions that are held */
-
 /* No more connections and questions; answers on their way go out; waits until all are closed. NULL is fine. */
 void wm_front_free(wm_front *front);
 

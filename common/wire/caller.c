@@ -30,7 +30,6 @@ struct wm_caller {
     uint8_t           *room; /* for requests; reused */
     size_t             n_room;
     wm_peer            peer;
-    uint64_t           bytes_out, bytes_in;
     nng_aio           *aio;
     nng_stream_dialer *dialer; /* NULL: not connected */
 
@@ -156,7 +155,6 @@ static wm_status transfer(wm_caller *c, bool writing, void *bytes, size_t n, int
         st = wm_fail(err, WM_E_CLOSED, "interrupted");
     }
     pthread_mutex_unlock(&c->lock);
-    *(writing ? &c->bytes_out : &c->bytes_in) += rv == 0 ? n : 0;
     if (st == WM_OK && rv != 0)
         st = explain(c, rv, err);
     return st;
@@ -487,10 +485,4 @@ const wm_peer *wm_caller_peer(const wm_caller *c)
 const char *wm_caller_url(const wm_caller *c)
 {
     return c->urls[c->answered];
-}
-
-void wm_caller_traffic(const wm_caller *c, uint64_t *out, uint64_t *in)
-{
-    *out = c->bytes_out;
-    *in = c->bytes_in;
 }

@@ -50,7 +50,4 @@ bool           wm_caller_is_connected(const wm_caller *caller);
 const wm_peer *wm_caller_peer(const wm_caller *caller); /* who answered last; all zero before, and over ipc */
 const char    *wm_caller_url(const wm_caller *caller);  /* that one's address; the first before any was reached */
 
-/* Bytes of messages so far, both ways, over all connections. */
-void wm_caller_traffic(const wm_caller *caller, uint64_t *out, uint64_t *in);
-
 #endif
