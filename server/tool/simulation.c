@@ -22,6 +22,7 @@ typedef struct simulation {
     wm_store                     *store;
     wm_run_record                 fresh;  /* of a new run; its population is borrowed from the owners */
     wm_run_record                *stored; /* of a resumed one, the store's; NULL for a new one */
+    int64_t                       ended_ms; /* of a run that was over before; else 0 */
     wm_run                       *run;
     wm_fleet                     *fleet;
     wm_run_folder                *folder;
@@ -78,7 +79,7 @@ static void run_closed(void *context, const wm_standing *standing, const wm_fina
     size_t      n = wm_owners_count(s->set->space->owners) * WM_CONTENDERS;
     wm_error    err;
 
-    if (s->folder != NULL) /* NULL: the run was over before; opening the folder writes all of it */
+    if (s->folder != NULL) /* NULL: opening the run has ended it; take_end() writes the folder */
         note_folder(s, wm_run_folder_close(s->folder, standing, final, &err), &err);
     if (final != NULL && (s->final.clients = malloc(n * sizeof *s->final.clients)) != NULL) {
         memcpy(s->final.together, final->together, sizeof s->final.together);
@@ -109,6 +110,7 @@ static wm_status population(const wm_owners *owners, char ***ret, wm_error *err)
 
 typedef struct newest {
     bool    any, open;
+    int64_t ended_ms; /* 0 while it is open */
     uint8_t id[WM_RUN_ID_SIZE];
 } newest;
 
@@ -118,6 +120,7 @@ static void see_run(void *context, const wm_run_entry *run)
 
     n->any = true;
     n->open = run->standing.outcome == WM_OUTCOME_NONE;
+    n->ended_ms = n->open ? 0 : run->ended_ms;
     memcpy(n->id, run->id, sizeof n->id);
 }
 
@@ -176,6 +179,7 @@ static wm_status open_store(simulation *s, wm_error *err)
         st = wm_store_runs(s->store, see_run, &n, err);
     if (st != WM_OK)
         return st;
+    s->ended_ms = n.ended_ms;
     if (s->set->resume)
         return find_run(s, &n, err);
     if (n.any)
@@ -214,10 +218,29 @@ static wm_status open_run(simulation *s, wm_error *err)
                                                             .record = record,
                                                             .ledger = run.ledger,
                                                             .blobs = run.blobs,
-                                                            .clock = set->clock },
+                                                            .clock = set->clock,
+                                                            .ended_wall_ms = s->ended_ms },
                                  &s->folder, err)) != WM_OK)
         return st;
     return wm_virtual_fleet_new(&fleet, &s->fleet, err);
+}
+
+/* A run that was over before: nobody will tell of its end, and its folder may be older than its store. */
+static wm_status take_end(simulation *s, wm_error *err)
+{
+    const wm_run_record *record = s->stored != NULL ? s->stored : &s->fresh;
+    wm_ledger           *ledger = wm_store_ledger(s->store);
+    wm_standing          standing;
+    wm_status            st = ledger->load(ledger, record->id, &standing, err);
+
+    if (st != WM_OK || standing.phase != WM_PHASE_CLOSED)
+        return st;
+    free(s->final.clients);
+    s->final = (wm_final_record){ 0 };
+    s->has_final = wm_store_final(s->store, record->id, &s->final, NULL) == WM_OK;
+    s->standing = standing;
+    s->closed = true;
+    return wm_run_folder_close(s->folder, &standing, s->has_final ? &s->final : NULL, err);
 }
 
 /* ---- running ---- */
@@ -287,8 +310,9 @@ wm_status wm_simulate(const wm_simulation_settings *settings, wm_simulation_resu
 
     pthread_mutex_init(&s.lock, NULL);
     wm_cond_init(&s.news);
-    if ((st = open_store(&s, err)) == WM_OK && (st = open_run(&s, err)) == WM_OK &&
-        (st = s.fleet->ops->serve(s.fleet, s.run, err)) == WM_OK)
+    if ((st = open_store(&s, err)) == WM_OK && (st = open_run(&s, err)) == WM_OK && settings->resume)
+        st = take_end(&s, err);
+    if (st == WM_OK && !s.closed && (st = s.fleet->ops->serve(s.fleet, s.run, err)) == WM_OK)
         st = watch(&s, began, err);
     if (st == WM_OK && s.folder_failed) {
         st = s.folder_error.status;

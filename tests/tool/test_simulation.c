@@ -126,6 +126,10 @@ static void an_interrupted_run_goes_on_to_the_same_model(void **state)
         wm_workspace_release(&f->space);
     }
     assert_true(wm_digest_equal(&undisturbed, &resumed));
+    open_space(f);
+    assert_ok(simulate(f, "cut", 2, true, NULL, &resumed), &f->err); /* which is over: at once, and not never */
+    wm_workspace_release(&f->space);
+    assert_true(wm_digest_equal(&undisturbed, &resumed));
 }
 
 static void a_folder_is_never_mixed_up_with_another_run(void **state)
