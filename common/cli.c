@@ -149,7 +149,7 @@ static wm_status out_of_range(reading *r, const wm_cli_option *option, const cha
         return wm_cli_misused(r->call, r->err, "--%s %.60s must be from %s to %s", option->name, value,
                               wm_duration_words((int64_t)option->least, least),
                               wm_duration_words((int64_t)option->most, most));
-    return wm_cli_misused(r->call, r->err, "--%s %.60s must be from %.15g to %.15g", option->name, value,
+    return wm_cli_misused(r->call, r->err, "--%s %.60s must be from %.16g to %.16g", option->name, value,
                           option->least, option->most);
 }
 
@@ -328,6 +328,16 @@ static wm_status call_command(reading *r, int argc, char *const *argv)
     return st == WM_OK ? r->command->run(r->call, r->settings, r->err) : st;
 }
 
+/* Words of files and of the other end may be in the sentence: none of them steers the terminal. */
+static void complain(FILE *err_out, const wm_cli_program *program, const wm_cli_command *command, const char *sentence)
+{
+    wm_text text = WM_TEXT_INIT;
+
+    wm_text_add_printable(&text, sentence, strlen(sentence));
+    fprintf(err_out, "%s %s: %s\n", program->name, command->name, wm_text_chars(&text));
+    wm_text_release(&text);
+}
+
 static int run_command(const wm_cli_program *program, const wm_cli_command *command, int argc, char *const *argv,
                        FILE *out, FILE *err_out)
 {
@@ -352,8 +362,7 @@ static int run_command(const wm_cli_program *program, const wm_cli_command *comm
     else
         st = call_command(&r, argc, argv);
     if (st != WM_OK)
-        fprintf(err_out, "%s %s: %s\n", program->name, command->name,
-                *err.text != '\0' ? err.text : wm_status_name(st));
+        complain(err_out, program, command, *err.text != '\0' ? err.text : wm_status_name(st));
     free(r.words);
     free(r.settings);
     free(r.shared);

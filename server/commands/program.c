@@ -7,7 +7,7 @@ static const wm_cli_option init_options[] = {
       .offset = offsetof(wm_init_settings, names),
       .value = "HOST",
       .doc =
-          "a host name or address by which gateways reach the server; again for more; this machine's name if none" },
+          "a host name or address by which gateways reach the server; this machine's name if none" },
 };
 
 static const wm_cli_option token_options[] = {

@@ -48,7 +48,7 @@ char *wm_workspace_folder(const wm_workspace_settings *settings);
           .kind = WM_CLI_TEXTS,                                                                                       \
           .offset = offsetof(type, field.set),                                                                        \
           .value = "KEY=VALUE",                                                                                       \
-          .doc = "changes the job, such as training.rate=0.1; may be given again" },                                  \
+          .doc = "changes the job, such as training.rate=0.1" },                                                      \
         { .name = "clients",                                                                                          \
           .kind = WM_CLI_WHOLE,                                                                                       \
           .offset = offsetof(type, field.clients),                                                                    \
