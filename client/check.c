@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_MS = 10 * 1000 };
+enum {
+    ANSWER_MS = 10 * 1000,
+    HELD_COLUMN = 18, /* where what holds is written: behind "ok" and its name */
+};
 
 typedef struct checkup {
     const wm_files  *files;
@@ -28,11 +31,25 @@ __attribute__((format(printf, 3, 4))) static void holds(checkup *self, const cha
 {
     va_list args;
 
-    fprintf(self->out, "ok  %-12s  ", what);
+    fprintf(self->out, "ok  %-*s  ", HELD_COLUMN - 6, what);
     va_start(args, fmt);
     vfprintf(self->out, fmt, args);
     va_end(args);
     fputc('\n', self->out);
+}
+
+/* The first line is what holds, the others stand below it. */
+static void holds_lines(checkup *self, const char *what, const char *lines)
+{
+    const char *line = lines;
+
+    for (size_t n; *line != '\0'; line += n + (line[n] == '\n')) {
+        n = strcspn(line, "\n");
+        if (line == lines)
+            holds(self, what, "%.*s", (int)n, line);
+        else
+            fprintf(self->out, "%*s%.*s\n", HELD_COLUMN, "", (int)n, line);
+    }
 }
 
 static wm_status check_certificate(checkup *self, wm_error *err)
@@ -89,7 +106,7 @@ static wm_status check_readings(checkup *self, wm_error *err)
     wm_status st = wm_check_readings(NULL, &settings, (size_t)policy->examples_min, &summary, err);
 
     if (st == WM_OK)
-        holds(self, "readings", "%s", wm_text_chars(&summary));
+        holds_lines(self, "readings", wm_text_chars(&summary));
     wm_text_release(&summary);
     return st;
 }

@@ -54,8 +54,8 @@ static wm_status judge(const wm_readings *readings, bool typed, wm_text *report,
     size_t    faults = readings->without_time + readings->without_owner + readings->unreadable;
     wm_status st;
 
-    wm_text_printf(report, "read %zu files, %zu %s\n", readings->n_files, readings->rows_seen,
-                   readings->layout->images ? "images" : "rows");
+    wm_text_printf(report, "%zu file%s, %zu %s\n", readings->n_files, readings->n_files == 1 ? "" : "s",
+                   readings->rows_seen, readings->layout->images ? "images" : "rows");
     if (readings->rows_seen == 0)
         return wm_fail(err, WM_E_MISSING, "there are no readings in the files: a header line and nothing below it");
     if (readings->n == 0 && !readings->layout->images)
