@@ -18,7 +18,10 @@ static void add_row(wm_table *table, const json_t *gateway)
         wm_table_cell(table, "%s %lld", wm_json_text(gateway, "busy_with"), wm_json_int(gateway, "busy_round"));
     else
         wm_table_cell(table, "-");
-    wm_table_cell(table, "%lld", wm_json_int(gateway, "rows"));
+    if (wm_json_int(gateway, "rows") > 0)
+        wm_table_cell(table, "%lld", wm_json_int(gateway, "rows"));
+    else
+        wm_table_cell(table, "-"); /* it has read none yet: a gateway reads them for its first task */
     wm_table_cell(table, "%s", wm_json_time(gateway, "certificate_until", when));
     if (wm_json_text(gateway, "refused")[0] == '\0')
         wm_table_cell(table, "-");

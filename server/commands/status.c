@@ -21,14 +21,14 @@ static void print_run(const wm_cli_call *call, const json_t *run)
 {
     const char   *waiting = wm_json_text(run, "waiting_for");
     const json_t *left = json_object_get(run, "left_ms"), *eta = json_object_get(run, "eta_ms");
-    char          waited[WM_DURATION_TEXT], time[WM_DURATION_TEXT];
+    char          waited[WM_DURATION_TEXT], time[WM_DURATION_TEXT], since[20];
 
     fprintf(call->out, "%s: round %lld of %lld, %s: %lld of %lld in", wm_json_text(run, "job"),
             wm_json_int(run, "round"), wm_json_int(run, "rounds"), wm_json_text(run, "phase"),
             wm_json_int(run, "accepted"), wm_json_int(run, "goal"));
     if (waiting[0] != '\0')
-        fprintf(call->out, ", waiting for %s since %s", waiting,
-                wm_duration_text((int64_t)wm_json_int(run, "waited_ms"), waited));
+        fprintf(call->out, ", waiting for %s since %s (%s)", waiting,
+                wm_json_time(run, "waiting_since", since), wm_duration_text((int64_t)wm_json_int(run, "waited_ms"), waited));
     if (json_is_integer(left))
         fprintf(call->out, ", %s left", wm_duration_text((int64_t)json_integer_value(left), time));
     fprintf(call->out, "\n  %-16s %s\n  %-16s attempt %lld, cohort %lld, refused %lld, declined %lld\n", "run",
