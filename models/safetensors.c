@@ -132,8 +132,8 @@ static wm_status parse_header(opened *file, size_t n, wm_error *err)
     memcpy(&length, file->bytes, LENGTH);
     length = le64toh(length);
     if (length > HEADER_MAX || length > n - LENGTH)
-        return wm_fail(err, WM_E_MALFORMED, "%s: a header of %" PRIu64 " bytes, over %s", file->path, length,
-                       length > HEADER_MAX ? "the limit" : "the end of the file");
+        return wm_fail(err, WM_E_MALFORMED, "%s is no safetensors file: a header of %" PRIu64 " bytes, over %s",
+                       file->path, length, length > HEADER_MAX ? "the limit" : "the end of the file");
     if (length == 0 || file->bytes[LENGTH] != '{')
         return wm_fail(err, WM_E_MALFORMED, "%s: the header does not begin with {", file->path);
     file->header = json_loadb((const char *)file->bytes + LENGTH, (size_t)length, JSON_REJECT_DUPLICATES, &where);

@@ -139,8 +139,8 @@ static wm_status judge_width(csv_file *self, const wm_csv_cell *cells, size_t n,
         return WM_OK; /* separators at the end of the line */
     *skip = wm_csv_cut_off(self->csv) && n < self->n_columns;
     if (!*skip)
-        return wm_fail(err, WM_E_MALFORMED, "%s:%zu: %zu cells, the header has %zu", wm_csv_name(self->csv),
-                       wm_csv_line(self->csv), n, self->n_columns);
+        return wm_fail(err, WM_E_MALFORMED, "%s:%zu: %zu cells, the header has %zu: mend the line or take it out",
+                       wm_csv_name(self->csv), wm_csv_line(self->csv), n, self->n_columns);
     self->readings->cut_short++; /* a logger was in the middle of writing it */
     wm_readings_fault(self->readings, "%s:%zu: the last line is cut off and was left out", wm_csv_name(self->csv),
                       wm_csv_line(self->csv));
