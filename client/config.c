@@ -11,10 +11,10 @@ typedef struct config_families {
     const wm_family *sources, *owners;
 } config_families;
 
-#define PORTS(field, port, what)                                                                                     \
-    {                                                                                                                \
-        .name = #field, .kind = WM_WHOLE, .offset = offsetof(wm_client_config, field##_port), .least = 1,            \
-        .most = 65535, .standard = port, .doc = what                                                                 \
+#define PORTS(field, port, what)                                                                          \
+    {                                                                                                     \
+        .name = #field, .kind = WM_WHOLE, .offset = offsetof(wm_client_config, field##_port), .least = 1, \
+        .most = 65535, .standard = port, .doc = what                                                      \
     }
 
 static const wm_option data_options[] = {
@@ -72,8 +72,9 @@ static const wm_option limit_options[] = {
       .least = 0,
       .most = 1e15,
       .standard = "0",
-      .doc = "What training may take, without the readings, such as 64MiB; a larger model is refused by name. 0: no "
-             "limit." },
+      .doc =
+          "What training may take, without the readings, such as 64MiB; a larger model is refused by name. 0: no "
+          "limit." },
     { .name = "nice",
       .kind = WM_WHOLE,
       .offset = offsetof(wm_client_limits, nice),
@@ -181,7 +182,8 @@ wm_status wm_client_config_write(const wm_files *files, const char *folder, cons
     wm_text   text = WM_TEXT_INIT;
     wm_status st;
 
-    wm_text_add(&text, "# This gateway's configuration; every key is explained in docs/configuration.md.\nservers: [");
+    wm_text_add(&text,
+                "# This gateway's configuration; every key is explained in docs/configuration.md.\nservers: [");
     for (size_t i = 0; i < n_servers; i++)
         wm_text_printf(&text, "%s\"%s\"", i > 0 ? ", " : "", servers[i]);
     wm_text_printf(&text, "]\ncontrol: %d\nbulk: %d\nenrolment: %d\n%s", control_port, bulk_port, enrolment_port,

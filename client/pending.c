@@ -133,7 +133,8 @@ static wm_status read_state(wm_pending *self, wm_error *err)
     return wm_fail(err, WM_E_DAMAGED, "%s is damaged", self->state_path);
 }
 
-wm_status wm_pending_open(const wm_files *files, const char *folder, wm_pending **ret, wm_error *note, wm_error *err)
+wm_status wm_pending_open(const wm_files *files, const char *folder, wm_pending **ret, wm_error *note,
+                          wm_error *err)
 {
     wm_pending *self = calloc(1, sizeof *self);
     wm_error    damage = { WM_OK, "" };

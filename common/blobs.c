@@ -110,8 +110,8 @@ out:
     return st;
 }
 
-wm_status wm_blobs_get_range(wm_blobs *blobs, const wm_digest *name, uint64_t offset, void *bytes, size_t n, size_t *got,
-                             uint64_t *total, wm_error *err)
+wm_status wm_blobs_get_range(wm_blobs *blobs, const wm_digest *name, uint64_t offset, void *bytes, size_t n,
+                             size_t *got, uint64_t *total, wm_error *err)
 {
     char     *path = path_of(blobs, name);
     wm_status st;

@@ -329,7 +329,8 @@ static wm_status call_command(reading *r, int argc, char *const *argv)
 }
 
 /* Words of files and of the other end may be in the sentence: none of them steers the terminal. */
-static void complain(FILE *err_out, const wm_cli_program *program, const wm_cli_command *command, const char *sentence)
+static void complain(FILE *err_out, const wm_cli_program *program, const wm_cli_command *command,
+                     const char *sentence)
 {
     wm_text text = WM_TEXT_INIT;
 

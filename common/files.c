@@ -17,10 +17,10 @@
 static wm_status io_fail(wm_error *err, const char *deed, const char *path)
 {
     int       e = errno;
-    wm_status status = e == ENOSPC || e == EDQUOT       ? WM_E_FULL
-                       : e == ENOENT || e == ENOTDIR    ? WM_E_MISSING
-                       : e == EEXIST                    ? WM_E_EXISTS
-                                                        : WM_E_IO;
+    wm_status status = e == ENOSPC || e == EDQUOT    ? WM_E_FULL
+                       : e == ENOENT || e == ENOTDIR ? WM_E_MISSING
+                       : e == EEXIST                 ? WM_E_EXISTS
+                                                     : WM_E_IO;
 
     return wm_fail(err, status, "cannot %s %s: %s", deed, path, strerror(e));
 }
@@ -70,8 +70,8 @@ static wm_status sync_folder_of(const char *path, wm_error *err)
     return st;
 }
 
-static wm_status system_replace(const wm_files *self, const char *path, const void *bytes, size_t n,
-                                unsigned mode, wm_error *err)
+static wm_status system_replace(const wm_files *self, const char *path, const void *bytes, size_t n, unsigned mode,
+                                wm_error *err)
 {
     char     *beside = NULL;
     int       fd = -1;
@@ -123,8 +123,8 @@ static wm_status system_read(const wm_files *self, const char *path, size_t limi
         goto out;
     }
     if (info.st_size < 0 || (uint64_t)info.st_size > limit) {
-        st = wm_fail(err, WM_E_RANGE, "%s has %lld bytes, more than the %zu allowed", path,
-                     (long long)info.st_size, limit);
+        st = wm_fail(err, WM_E_RANGE, "%s has %lld bytes, more than the %zu allowed", path, (long long)info.st_size,
+                     limit);
         goto out;
     }
     want = (size_t)info.st_size;

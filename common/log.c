@@ -114,8 +114,7 @@ static void json_line(wm_text *line, int64_t wall_ms, wm_log_level level, const 
     json_decref(object);
 }
 
-void wm_log_fields(wm_log *log, wm_log_level level, const char *part, const char *sentence,
-                   const wm_field *fields)
+void wm_log_fields(wm_log *log, wm_log_level level, const char *part, const char *sentence, const wm_field *fields)
 {
     wm_text line = WM_TEXT_INIT;
 

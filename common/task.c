@@ -4,12 +4,8 @@
 const char *wm_phase_name(wm_phase phase)
 {
     static const char *const names[] = {
-        [WM_PHASE_NONE] = "starting",
-        [WM_PHASE_STATISTICS] = "statistics",
-        [WM_PHASE_TRAIN] = "training",
-        [WM_PHASE_EVALUATE] = "evaluation",
-        [WM_PHASE_FINAL] = "final evaluation",
-        [WM_PHASE_CLOSED] = "closed",
+        [WM_PHASE_NONE] = "starting",       [WM_PHASE_STATISTICS] = "statistics",  [WM_PHASE_TRAIN] = "training",
+        [WM_PHASE_EVALUATE] = "evaluation", [WM_PHASE_FINAL] = "final evaluation", [WM_PHASE_CLOSED] = "closed",
     };
 
     return (unsigned)phase < sizeof names / sizeof *names ? names[phase] : "unknown";
@@ -18,10 +14,8 @@ const char *wm_phase_name(wm_phase phase)
 const char *wm_contender_name(wm_contender contender)
 {
     static const char *const names[] = {
-        [WM_FEDERATED] = "federated",
-        [WM_TUNED] = "federated + 1 epoch",
-        [WM_ALONE] = "alone",
-        [WM_POOLED] = "pooled",
+        [WM_FEDERATED] = "federated", [WM_TUNED] = "federated + 1 epoch",
+        [WM_ALONE] = "alone",         [WM_POOLED] = "pooled",
         [WM_NAIVE] = "naive",
     };
 

@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "updates and sums are kept as their little-endian bytes");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "updates and sums are kept as their little-endian bytes");
 
 enum {
     AT_VERSION = 8,
@@ -69,7 +68,7 @@ static size_t value_size(wm_part_kind kind)
 static bool lay_out(const wm_update_spec *spec, size_t offsets[WM_PARTS_MAX], size_t *end)
 {
     static const wm_part_kind order[] = { WM_PART_I64, WM_PART_F32 };
-    size_t at = WM_UPDATE_HEADER, bytes;
+    size_t                    at = WM_UPDATE_HEADER, bytes;
 
     assert(spec->n_parts <= WM_PARTS_MAX);
     for (size_t k = 0; k < sizeof order / sizeof *order; k++)
@@ -100,7 +99,7 @@ static void point_into(wm_update *update, const wm_update_spec *spec, const size
 wm_status wm_update_new(const wm_update_spec *spec, const wm_update_key *key, wm_update *ret, wm_error *err)
 {
     wm_update made = { .key = *key };
-    size_t offsets[WM_PARTS_MAX];
+    size_t    offsets[WM_PARTS_MAX];
 
     if (!lay_out(spec, offsets, &made.n_bytes) || (made.bytes = calloc(made.n_bytes, 1)) == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for an update of %zu parts", spec->n_parts);
@@ -184,7 +183,7 @@ static bool all_within(const float *x, size_t n, float bound)
 {
     while (n > 0) {
         size_t block = n < SCAN_BLOCK ? n : SCAN_BLOCK;
-        int bad = 0;
+        int    bad = 0;
 
         for (size_t i = 0; i < block; i++)
             bad |= !(fabsf(x[i]) <= bound);
@@ -225,11 +224,11 @@ static wm_status check_integers(const wm_part_spec *part, const int64_t *x, wm_e
     return WM_OK;
 }
 
-wm_status wm_update_open(const wm_update_spec *spec, const wm_update_key *want, uint8_t *bytes,
-                         size_t n_bytes, wm_update *ret, wm_error *err)
+wm_status wm_update_open(const wm_update_spec *spec, const wm_update_key *want, uint8_t *bytes, size_t n_bytes,
+                         wm_update *ret, wm_error *err)
 {
     wm_update made = { .bytes = bytes, .n_bytes = n_bytes };
-    size_t offsets[WM_PARTS_MAX], size;
+    size_t    offsets[WM_PARTS_MAX], size;
     wm_status st;
 
     if (!lay_out(spec, offsets, &size))

@@ -19,8 +19,8 @@ double wm_evaluation_metric(const wm_job *job, const wm_evaluation *evaluation, 
     const wm_choice *choice = &job->evaluate.metrics[metric];
 
     assert(metric < job->evaluate.n_metrics);
-    return ((const wm_metric_ops *)choice->member)->figure(choice->options, evaluation->sums[metric],
-                                                           evaluation->count);
+    return ((const wm_metric_ops *)choice->member)
+        ->figure(choice->options, evaluation->sums[metric], evaluation->count);
 }
 
 double wm_evaluation_loss(const wm_evaluation *evaluation)

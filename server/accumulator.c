@@ -9,15 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    HEADER = 32,
-    PART_HEADER = 24,
-    VERSION = 1,
-    AT_VERSION = 8,
-    AT_PARTS = 12,
-    AT_WEIGHT = 16,
-    AT_UPDATES = 24
-};
+enum { HEADER = 32, PART_HEADER = 24, VERSION = 1, AT_VERSION = 8, AT_PARTS = 12, AT_WEIGHT = 16, AT_UPDATES = 24 };
 
 enum { SUM_BITS = 62 }; /* |sum| <= 2^62: a bit of room below the largest int64 */
 
@@ -25,31 +17,30 @@ static const char magic[8] = "WMSUMS\0"; /* and the zero that ends it */
 
 struct wm_accumulator {
     wm_update_spec spec;
-    int shift[WM_PARTS_MAX];
-    int bits[WM_PARTS_MAX]; /* |value| * 2^shift <= 2^bits */
-    size_t clients;         /* most updates */
-    uint32_t updates;
-    uint64_t weight;
-    size_t n_bytes;
-    uint8_t *bytes; /* the blob: headers, then the sums */
-    bool spent;     /* the sums have become means */
+    int            shift[WM_PARTS_MAX];
+    int            bits[WM_PARTS_MAX]; /* |value| * 2^shift <= 2^bits */
+    size_t         clients;            /* most updates */
+    uint32_t       updates;
+    uint64_t       weight;
+    size_t         n_bytes;
+    uint8_t       *bytes; /* the blob: headers, then the sums */
+    bool           spent; /* the sums have become means */
 };
 
 /* The smallest k with 2^k >= x; x > 0. */
 static int log2_ceil_real(double x)
 {
-    int k;
+    int    k;
     double m = frexp(x, &k); /* x = m * 2^k, 1/2 <= m < 1 */
 
     return m == 0.5 ? k - 1 : k;
 }
 
-wm_status wm_part_shift(const wm_part_spec *part, uint64_t weight_cap, size_t clients, int *ret,
-                        wm_error *err)
+wm_status wm_part_shift(const wm_part_spec *part, uint64_t weight_cap, size_t clients, int *ret, wm_error *err)
 {
     uint64_t cap = part->weight == WM_WEIGHT_ONE ? 1 : weight_cap;
-    bool whole = part->kind == WM_PART_I64;
-    int shift;
+    bool     whole = part->kind == WM_PART_I64;
+    int      shift;
 
     if (!(part->bound > 0) || !isfinite(part->bound) || cap == 0 || clients == 0)
         return wm_fail(err, WM_E_INVALID,
@@ -96,7 +87,7 @@ static void *sums_in(uint8_t *bytes, const wm_update_spec *spec, size_t part)
 wm_status wm_accumulator_new(const wm_update_spec *spec, size_t clients, wm_accumulator **ret, wm_error *err)
 {
     wm_accumulator *acc = calloc(1, sizeof *acc);
-    wm_status st = WM_OK;
+    wm_status       st = WM_OK;
 
     if (acc == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the sum of updates");
@@ -149,8 +140,8 @@ void wm_accumulator_add(wm_accumulator *acc, const wm_update *update)
     assert(update->weight >= 1 && update->weight <= spec->weight_cap);
     for (size_t i = 0; i < spec->n_parts; i++) {
         const wm_part_spec *part = &spec->parts[i];
-        uint64_t weight = part->weight == WM_WEIGHT_ONE ? 1 : update->weight;
-        int64_t *sum = sums_in(acc->bytes, spec, i);
+        uint64_t            weight = part->weight == WM_WEIGHT_ONE ? 1 : update->weight;
+        int64_t            *sum = sums_in(acc->bytes, spec, i);
 
         if (part->kind == WM_PART_I64)
             add_integers(sum, update->values[i], part->n, weight);
@@ -238,45 +229,43 @@ static int shift_most(const wm_part_spec *part)
 }
 
 /* Reads and checks the headers of a blob of sums: shift[], weight and updates. */
-static wm_status open_sums(const wm_update_spec *spec, const uint8_t *bytes, size_t n,
-                           int shift[WM_PARTS_MAX], uint64_t *weight, uint32_t *updates, wm_error *err)
+static wm_status open_sums(const wm_update_spec *spec, const uint8_t *bytes, size_t n, int shift[WM_PARTS_MAX],
+                           uint64_t *weight, uint32_t *updates, wm_error *err)
 {
     uint32_t words[2];
-    size_t size;
+    size_t   size;
 
     if (!blob_size(spec, &size) || n != size)
         return wm_fail(err, WM_E_DAMAGED, "sums: %zu bytes are not this job's", n);
     memcpy(words, bytes + AT_VERSION, sizeof words);
     if (memcmp(bytes, magic, sizeof magic) != 0 || words[0] != VERSION || words[1] != spec->n_parts)
-        return wm_fail(err, WM_E_DAMAGED, "sums: the header is not that of a sum of %zu parts",
-                       spec->n_parts);
+        return wm_fail(err, WM_E_DAMAGED, "sums: the header is not that of a sum of %zu parts", spec->n_parts);
     memcpy(weight, bytes + AT_WEIGHT, sizeof *weight);
     memcpy(updates, bytes + AT_UPDATES, sizeof *updates);
     if (*updates == 0 || *weight < *updates)
         return wm_fail(err, WM_E_DAMAGED, "sums: %u updates with a weight of %llu in all", *updates,
                        (unsigned long long)*weight);
     for (size_t i = 0; i < spec->n_parts; i++) {
-        uint8_t want[PART_HEADER];
+        uint8_t        want[PART_HEADER];
         const uint8_t *is = bytes + HEADER + i * PART_HEADER;
 
         memcpy(&shift[i], is + 8, sizeof shift[i]);
         put_part(want, &spec->parts[i], shift[i]);
         if (memcmp(want, is, PART_HEADER) != 0 || shift[i] < 0 || shift[i] > shift_most(&spec->parts[i]))
-            return wm_fail(err, WM_E_DAMAGED, "sums: part %zu is not \"%s\" of this job", i,
-                           spec->parts[i].name);
+            return wm_fail(err, WM_E_DAMAGED, "sums: part %zu is not \"%s\" of this job", i, spec->parts[i].name);
     }
     return WM_OK;
 }
 
-wm_status wm_sums_apply(const wm_job *job, size_t n_params, uint8_t *bytes, size_t n, float *params,
-                        float *state, wm_error *err)
+wm_status wm_sums_apply(const wm_job *job, size_t n_params, uint8_t *bytes, size_t n, float *params, float *state,
+                        wm_error *err)
 {
     wm_update_spec spec;
-    int shift[WM_PARTS_MAX];
-    uint64_t weight = 0;
-    uint32_t updates = 0;
-    const double *means[WM_PARTS_MAX];
-    wm_status st;
+    int            shift[WM_PARTS_MAX];
+    uint64_t       weight = 0;
+    uint32_t       updates = 0;
+    const double  *means[WM_PARTS_MAX];
+    wm_status      st;
 
     wm_strategy_spec(job, n_params, &spec);
     st = open_sums(&spec, bytes, n, shift, &weight, &updates, err);

@@ -28,7 +28,7 @@ static void fold_portable(int64_t *sum, const float *x, size_t n, double scale, 
 
     memcpy(&zero, &rounder, sizeof zero);
     for (size_t i = 0; i < n; i++) {
-        double rounded = (double)x[i] * scale + rounder;
+        double  rounded = (double)x[i] * scale + rounder;
         int64_t q;
 
         memcpy(&q, &rounded, sizeof q);
@@ -56,7 +56,7 @@ __attribute__((target("avx2"))) static void fold_avx2(int64_t *sum, const float 
 {
     __m256d scales = _mm256_set1_pd(scale);
     __m256i weights = _mm256_set1_epi64x(weight);
-    size_t i = 0;
+    size_t  i = 0;
 
     for (; i + 8 <= n; i += 8) {
         fold_four(sum + i, x + i, scales, weights);

@@ -46,7 +46,7 @@ static wm_status spawn(wm_issuer_keeper *keeper, wm_error *err)
                                                "--server-life",
                                                server,
                                                "--log",
-                                wm_cli_log_form_word(keeper->settings.log_form),
+                                               wm_cli_log_form_word(keeper->settings.log_form),
                                                "--log-level",
                                                wm_cli_log_level_word(keeper->settings.log_level),
                                                NULL };

@@ -173,9 +173,9 @@ static json_t *gateway_json(const wm_presence *who)
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:o, s:o, s:o, s:I}", "name", who->name, "enrolled",
         time_or_null(who->enrolled_ms), "last_seen", time_or_null(who->last_seen_ms), "revoked",
-        time_or_null(who->revoked_ms), "program", text_json(who->program), "rows", (json_int_t)who->rows, "busy_with",
-        who->busy_phase != WM_PHASE_NONE ? json_string(wm_phase_name(who->busy_phase)) : json_null(), "busy_round",
-        (int)who->busy_round, "busy_done", (int)who->busy_done, "certificate_until",
+        time_or_null(who->revoked_ms), "program", text_json(who->program), "rows", (json_int_t)who->rows,
+        "busy_with", who->busy_phase != WM_PHASE_NONE ? json_string(wm_phase_name(who->busy_phase)) : json_null(),
+        "busy_round", (int)who->busy_round, "busy_done", (int)who->busy_done, "certificate_until",
         time_or_null(who->not_after_ms), "refused", time_or_null(who->refused_ms), "refusal",
         who->refused_ms != 0 ? text_json(who->refusal) : json_null(), "refusals", (json_int_t)who->refusals);
 }

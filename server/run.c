@@ -568,8 +568,8 @@ void wm_run_late(wm_run *run, const char *client, const wm_update_key *key)
     wm_event  event = { .kind = WM_EVENT_REFUSE, .phase = WM_PHASE_TRAIN, .round = key->round, .reason = "late" };
     wm_action told;
 
-    if (!find_client(run, client, &event.client) || memcmp(key->run, run->settings.record->id, WM_RUN_ID_SIZE) != 0 ||
-        key->kind != WM_TASK_TRAIN)
+    if (!find_client(run, client, &event.client) ||
+        memcmp(key->run, run->settings.record->id, WM_RUN_ID_SIZE) != 0 || key->kind != WM_TASK_TRAIN)
         return;
     pthread_mutex_lock(&run->lock);
     /* Only what is of the past, so that the event can refuse nothing that is open. */

@@ -48,7 +48,7 @@ void wm_statistics_spec(const wm_job *job, wm_update_spec *spec)
 {
     static const struct {
         const char *name;
-        int bits; /* of one row's largest value */
+        int         bits; /* of one row's largest value */
     } parts[WM_STATISTICS_PARTS] = {
         [WM_STATISTICS_COUNT] = { "count", 0 },
         [WM_STATISTICS_SUM] = { "sum", WM_STATISTICS_BITS },
@@ -96,8 +96,8 @@ static wm_status scale_column(const wm_job_column *column, int64_t count, int64_
                               double *mean, double *deviation, wm_error *err)
 {
     const double unit = 1 << WM_STATISTICS_BITS;
-    double middle = (column->low + column->high) / 2, half = (column->high - column->low) / 2;
-    double u_mean, u_variance;
+    double       middle = (column->low + column->high) / 2, half = (column->high - column->low) / 2;
+    double       u_mean, u_variance;
 
     if (count <= 0)
         return wm_fail(
@@ -116,11 +116,10 @@ static wm_status scale_column(const wm_job_column *column, int64_t count, int64_
     return WM_OK;
 }
 
-wm_status wm_scaling_from_statistics(const wm_job *job, const int64_t *const *sums, wm_scaling *ret,
-                                     wm_error *err)
+wm_status wm_scaling_from_statistics(const wm_job *job, const int64_t *const *sums, wm_scaling *ret, wm_error *err)
 {
     wm_scaling made;
-    wm_status st = scaling_new(job->data.n_columns, &made, err);
+    wm_status  st = scaling_new(job->data.n_columns, &made, err);
 
     if (st != WM_OK)
         return st;
@@ -149,7 +148,7 @@ static void put_double(uint8_t *to, double value)
 static double get_double(const uint8_t *from)
 {
     uint64_t bits = 0;
-    double value;
+    double   value;
 
     for (int i = 0; i < 8; i++)
         bits |= (uint64_t)from[i] << (8 * i);
@@ -175,7 +174,7 @@ wm_status wm_scaling_encode(const wm_scaling *scaling, uint8_t **ret, size_t *n,
 wm_status wm_scaling_decode(const wm_job *job, const uint8_t *bytes, size_t n, wm_scaling *ret, wm_error *err)
 {
     wm_scaling made;
-    wm_status st;
+    wm_status  st;
 
     if (n % 16 != 0 || n / 16 != job->data.n_columns)
         return wm_fail(err, WM_E_MALFORMED, "scaling: %zu bytes for %zu columns, %zu would be right", n,

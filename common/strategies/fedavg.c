@@ -39,9 +39,9 @@ static size_t no_state(const void *options, size_t n_params)
     return 0;
 }
 
-static wm_status fedavg_client_finish(const void *options, const float *start, const float *params,
-                                      size_t n_params, uint64_t steps, double rate, double loss, float *state,
-                                      wm_update *update, wm_error *err)
+static wm_status fedavg_client_finish(const void *options, const float *start, const float *params, size_t n_params,
+                                      uint64_t steps, double rate, double loss, float *state, wm_update *update,
+                                      wm_error *err)
 {
     float *delta = update->values[DELTA], *train_loss = update->values[TRAIN_LOSS];
 

@@ -6,8 +6,7 @@ static const wm_cli_option init_options[] = {
       .kind = WM_CLI_TEXTS,
       .offset = offsetof(wm_init_settings, names),
       .value = "HOST",
-      .doc =
-          "a host name or address by which gateways reach the server; this machine's name if none" },
+      .doc = "a host name or address by which gateways reach the server; this machine's name if none" },
 };
 
 static const wm_cli_option token_options[] = {

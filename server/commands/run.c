@@ -15,12 +15,12 @@
 wm_status wm_command_run(wm_cli_call *call, const void *settings, wm_error *err)
 {
     const wm_cli_log_settings *shared = call->shared;
-    wm_server_config          config;
-    wm_arena                 *memory = NULL;
-    wm_log                   *log = NULL;
-    char                      program[PATH_MAX];
-    ssize_t                   n = readlink("/proc/self/exe", program, sizeof program - 1);
-    wm_status                 st;
+    wm_server_config           config;
+    wm_arena                  *memory = NULL;
+    wm_log                    *log = NULL;
+    char                       program[PATH_MAX];
+    ssize_t                    n = readlink("/proc/self/exe", program, sizeof program - 1);
+    wm_status                  st;
 
     (void)settings;
     if (n < 0)

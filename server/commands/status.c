@@ -27,8 +27,8 @@ static void print_run(const wm_cli_call *call, const json_t *run)
             wm_json_int(run, "round"), wm_json_int(run, "rounds"), wm_json_text(run, "phase"),
             wm_json_int(run, "accepted"), wm_json_int(run, "goal"));
     if (waiting[0] != '\0')
-        fprintf(call->out, ", waiting for %s since %s (%s)", waiting,
-                wm_json_time(run, "waiting_since", since), wm_duration_text((int64_t)wm_json_int(run, "waited_ms"), waited));
+        fprintf(call->out, ", waiting for %s since %s (%s)", waiting, wm_json_time(run, "waiting_since", since),
+                wm_duration_text((int64_t)wm_json_int(run, "waited_ms"), waited));
     if (json_is_integer(left))
         fprintf(call->out, ", %s left", wm_duration_text((int64_t)json_integer_value(left), time));
     fprintf(call->out, "\n  %-16s %s\n  %-16s attempt %lld, cohort %lld, refused %lld, declined %lld\n", "run",

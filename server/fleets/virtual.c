@@ -22,9 +22,9 @@ enum { SCALING_BYTES_MAX = 1 << 20 };
 typedef enum pooled_state { POOLED_NONE, POOLED_TRAINING, POOLED_READY, POOLED_FAILED } pooled_state;
 
 typedef struct virtual_client {
-    size_t owner; /* index in owners */
-    float *state; /* the strategy's; owned, NULL if it keeps none */
-    bool   busy;  /* a worker is with it; guarded by the fleet's lock */
+    size_t owner;  /* index in owners */
+    float *state;  /* the strategy's; owned, NULL if it keeps none */
+    bool   busy;   /* a worker is with it; guarded by the fleet's lock */
     bool   scaled; /* guarded by the fleet's lock */
 } virtual_client;
 
@@ -40,8 +40,8 @@ typedef struct virtual_fleet {
     atomic_ullong       tasks, examples;
     pthread_mutex_t     lock; /* guards what follows */
     pthread_cond_t      changed;
-    size_t              cursor;     /* next client to ask */
-    uint64_t            wakes;      /* how often the run has changed */
+    size_t              cursor; /* next client to ask */
+    uint64_t            wakes;  /* how often the run has changed */
     wm_scaling          scaling;
     bool                has_scaling;
     pooled_state        pooled_state;
@@ -204,8 +204,7 @@ static void serve_client(worker *w, virtual_client *client)
     wm_task        task;
     int64_t        come_back_ms;
 
-    while (!atomic_load(&self->leaving) &&
-           wm_run_ask(self->run, name, &task, &come_back_ms) == WM_ANSWER_TASK)
+    while (!atomic_load(&self->leaving) && wm_run_ask(self->run, name, &task, &come_back_ms) == WM_ANSWER_TASK)
         work(w, client, &task);
 }
 
@@ -359,8 +358,8 @@ static wm_status make_clients(virtual_fleet *self, wm_error *err)
     const wm_job          *job = self->set.job;
     const wm_strategy_ops *strategy = (const wm_strategy_ops *)job->strategy.member;
     size_t                 n = wm_owners_count(self->set.owners);
-    size_t                 state = strategy->client_state(job->strategy.options, wm_model_n_params(self->set.model));
-    sized                 *order = calloc(n > 0 ? n : 1, sizeof *order);
+    size_t state = strategy->client_state(job->strategy.options, wm_model_n_params(self->set.model));
+    sized *order = calloc(n > 0 ? n : 1, sizeof *order);
 
     self->clients = calloc(n > 0 ? n : 1, sizeof *self->clients);
     self->n_clients = n;

@@ -163,8 +163,8 @@ static wm_status flush(wm_run_folder *folder, const wm_standing *standing, const
                          .history = &folder->history,
                          .standing = standing,
                          .final = final,
-                         .wall_ms = folder->s.ended_wall_ms > 0 ? folder->s.ended_wall_ms
-                                                                : wm_wall_ms(&folder->s.clock) };
+                         .wall_ms =
+                             folder->s.ended_wall_ms > 0 ? folder->s.ended_wall_ms : wm_wall_ms(&folder->s.clock) };
     wm_text   text = WM_TEXT_INIT;
     wm_status st = WM_OK;
 

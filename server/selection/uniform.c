@@ -25,7 +25,7 @@ static const wm_option uniform_options[] = {
 static size_t uniform_goal(const void *options, size_t n_population)
 {
     const uniform *self = options;
-    size_t goal = (size_t)llround(self->share * (double)n_population);
+    size_t         goal = (size_t)llround(self->share * (double)n_population);
 
     return goal < 1 ? 1 : goal > n_population ? n_population : goal;
 }
@@ -37,7 +37,7 @@ static void uniform_draw(const void *options, wm_rng *rng, size_t n_population, 
     for (size_t k = 0; k < n_population; k++)
         drawn[k] = (uint32_t)k;
     for (size_t k = 0; k < n; k++) {
-        size_t with = k + (size_t)wm_rng_below(rng, n_population - k);
+        size_t   with = k + (size_t)wm_rng_below(rng, n_population - k);
         uint32_t t = drawn[k];
 
         drawn[k] = drawn[with];

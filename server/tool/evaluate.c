@@ -50,7 +50,8 @@ static wm_status read_scaling(const char *path, const wm_job *job, wm_scaling *r
     wm_status st = wm_safetensors_metadata(wm_files_system(), path, "scaling", &text, err);
 
     if (st == WM_E_MISSING)
-        return wm_fail(err, st, "%s holds no scaling, but the job's columns are scaled: it is not a model of this job", path);
+        return wm_fail(
+            err, st, "%s holds no scaling, but the job's columns are scaled: it is not a model of this job", path);
     if (st != WM_OK)
         return st;
     n = strlen(text) / 2;
@@ -80,8 +81,8 @@ static uint32_t passes(const wm_job *job, size_t n_clients)
     return epochs < 1 ? 1 : (uint32_t)lround(epochs);
 }
 
-static wm_status contest(wm_cli_call *call, const evaluate_settings *set, const wm_workspace *space, const float *params,
-                         const wm_scaling *scaling, wm_error *err)
+static wm_status contest(wm_cli_call *call, const evaluate_settings *set, const wm_workspace *space,
+                         const float *params, const wm_scaling *scaling, wm_error *err)
 {
     long                processors = sysconf(_SC_NPROCESSORS_ONLN);
     size_t              n = wm_owners_count(space->owners);
@@ -94,7 +95,9 @@ static wm_status contest(wm_cli_call *call, const evaluate_settings *set, const 
         .owners = space->owners,
         .baselines = set->model_only ? 0 : space->job->evaluate.baselines,
         .passes = passes(space->job, n),
-        .workers = set->workers > 0 ? (size_t)set->workers : processors > 0 ? (size_t)processors : 1,
+        .workers = set->workers > 0 ? (size_t)set->workers
+                   : processors > 0 ? (size_t)processors
+                                    : 1,
     };
     wm_status st;
 

@@ -16,7 +16,7 @@ enum { SUMMARY_MAX = 256 << 20 };
 typedef struct figures {
     const char *metric;
     size_t      n_rows;
-    double    (*values)[WM_CONTENDERS]; /* NaN: none */
+    double (*values)[WM_CONTENDERS]; /* NaN: none */
 } figures;
 
 static bool has_column(const figures *f, int contender)
@@ -28,7 +28,8 @@ static bool has_column(const figures *f, int contender)
 }
 
 /* name(context, r): of row r. */
-static void print_figures(const wm_cli_call *call, const figures *f, const char *(*name)(void *, size_t), void *context)
+static void print_figures(const wm_cli_call *call, const figures *f, const char *(*name)(void *, size_t),
+                          void *context)
 {
     wm_table_column columns[WM_CONTENDERS + 1] = { { f->metric, false } };
     int             contenders[WM_CONTENDERS];
@@ -65,12 +66,15 @@ static double (*new_values(size_t n_rows))[WM_CONTENDERS]
 
 /* ---- out of summary.json ---- */
 
-enum { ROWS_SHOWN = 40 }; /* with more clients only the figures of all together are printed; clients.csv has the rest */
+enum {
+    ROWS_SHOWN = 40
+}; /* with more clients only the figures of all together are printed; clients.csv has the rest */
 
 static void read_row(const json_t *contenders, const char *metric, double row[WM_CONTENDERS])
 {
     for (int c = 0; c < WM_CONTENDERS; c++) {
-        const json_t *value = json_object_get(json_object_get(contenders, wm_contender_key((wm_contender)c)), metric);
+        const json_t *value =
+            json_object_get(json_object_get(contenders, wm_contender_key((wm_contender)c)), metric);
 
         if (json_is_number(value))
             row[c] = json_number_value(value);
@@ -200,7 +204,9 @@ void wm_contest_print(const wm_cli_call *call, const wm_job *job, const wm_owner
     size_t n = wm_owners_count(owners);
 
     for (size_t m = 0; m < job->evaluate.n_metrics; m++) {
-        figures f = { .metric = job->evaluate.metrics[m].member->name, .n_rows = n + 1, .values = new_values(n + 1) };
+        figures f = { .metric = job->evaluate.metrics[m].member->name,
+                      .n_rows = n + 1,
+                      .values = new_values(n + 1) };
 
         if (f.values == NULL)
             return;

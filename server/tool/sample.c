@@ -48,7 +48,8 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
         return wm_cli_misused(call, err, "\"%s\" is not a sample; there is: city", call->words[0]);
     st = wm_city_write(folder, &city, err);
     if (st == WM_OK)
-        fprintf(call->out, "%lld districts, %lld days, synthetic (see %s/README.txt)\nnext: wardmote simulate %s/city.yaml\n",
+        fprintf(call->out,
+                "%lld districts, %lld days, synthetic (see %s/README.txt)\nnext: wardmote simulate %s/city.yaml\n",
                 (long long)set->gateways, (long long)set->days, folder, folder);
     return st;
 }

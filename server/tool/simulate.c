@@ -112,14 +112,16 @@ static void show_progress(void *context, const wm_run_progress *p, const wm_roun
     }
     wm_duration_text(p->eta_ms >= 0 ? p->eta_ms : 0, left);
     if (round != NULL)
-        wm_progress_show(&s->line, "round %3u/%u  loss %-7s validation %-7s %s %-7s %u of %u clients  %.1f clients/s  left %s",
-                         round->round, p->rounds, figure(round->train_loss, loss), figure(held_out, eval), metric,
-                         figure(measured, value), round->accepted, round->selected, clients_s, left);
+        wm_progress_show(
+            &s->line, "round %3u/%u  loss %-7s validation %-7s %s %-7s %u of %u clients  %.1f clients/s  left %s",
+            round->round, p->rounds, figure(round->train_loss, loss), figure(held_out, eval), metric,
+            figure(measured, value), round->accepted, round->selected, clients_s, left);
     else
-        wm_progress_glance(&s->line, "round %3u/%u  loss %-7s validation %-7s %s %-7s %s: %u of %u clients  %.1f clients/s  left %s",
-                           p->standing.round, p->rounds, figure(p->train_loss, loss), figure(held_out, eval), metric,
-                           figure(measured, value), wm_phase_name(p->standing.phase), p->accepted, p->cohort, clients_s,
-                           left);
+        wm_progress_glance(
+            &s->line,
+            "round %3u/%u  loss %-7s validation %-7s %s %-7s %s: %u of %u clients  %.1f clients/s  left %s",
+            p->standing.round, p->rounds, figure(p->train_loss, loss), figure(held_out, eval), metric,
+            figure(measured, value), wm_phase_name(p->standing.phase), p->accepted, p->cohort, clients_s, left);
 }
 
 /* ---- the command ---- */
@@ -139,8 +141,8 @@ static char *default_out(const char *job)
     return NULL;
 }
 
-static wm_status in_memory(wm_cli_call *call, const simulate_settings *set, const wm_workspace *space, const char *out,
-                           wm_log *log, wm_error *err)
+static wm_status in_memory(wm_cli_call *call, const simulate_settings *set, const wm_workspace *space,
+                           const char *out, wm_log *log, wm_error *err)
 {
     long                   processors = sysconf(_SC_NPROCESSORS_ONLN);
     show                   s = { .job = space->job, .quiet = set->json };
@@ -148,7 +150,9 @@ static wm_status in_memory(wm_cli_call *call, const simulate_settings *set, cons
         .space = space,
         .out = out,
         .resume = set->resume,
-        .workers = set->workers > 0 ? (size_t)set->workers : processors > 0 ? (size_t)processors : 1,
+        .workers = set->workers > 0 ? (size_t)set->workers
+                   : processors > 0 ? (size_t)processors
+                                    : 1,
         .clock = wm_clock_system(),
         .log = log,
         .interrupted = &interrupted,
@@ -214,9 +218,10 @@ const wm_cli_command wm_tool_simulate = {
     .name = "simulate",
     .arguments = "FILE",
     .summary = "a whole run of a job on this machine; leaves a folder with report.html in it",
-    .details = "The same engine, trainer and files as in production. With --transport tls the real server and one real\n"
-               "client process for each client are started on loopback, with throw-away certificates; the model is the\n"
-               "same to the bit. ^C leaves a run that --resume goes on with.\n",
+    .details =
+        "The same engine, trainer and files as in production. With --transport tls the real server and one real\n"
+        "client process for each client are started on loopback, with throw-away certificates; the model is the\n"
+        "same to the bit. ^C leaves a run that --resume goes on with.\n",
     .example = "wardmote simulate models/zoo/digits.yaml --data mnist/ --rounds 60\n",
     .words_min = 1,
     .words_max = 1,

@@ -20,8 +20,8 @@ enum { GLANCE_MS = 200 };
 typedef struct simulation {
     const wm_simulation_settings *set;
     wm_store                     *store;
-    wm_run_record                 fresh;  /* of a new run; its population is borrowed from the owners */
-    wm_run_record                *stored; /* of a resumed one, the store's; NULL for a new one */
+    wm_run_record                 fresh;    /* of a new run; its population is borrowed from the owners */
+    wm_run_record                *stored;   /* of a resumed one, the store's; NULL for a new one */
     int64_t                       ended_ms; /* of a run that was over before; else 0 */
     wm_run                       *run;
     wm_fleet                     *fleet;
@@ -137,8 +137,10 @@ static wm_status find_run(simulation *s, const newest *n, wm_error *err)
     if (st != WM_OK)
         return st;
     if (strlen(s->stored->job_text) != job->n_text || memcmp(s->stored->job_text, job->text, job->n_text) != 0)
-        return wm_fail(err, WM_E_REFUSED, "%s holds a run of another job or with other settings (see %s/job.yaml); choose another --out",
-                       s->set->out, s->set->out);
+        return wm_fail(
+            err, WM_E_REFUSED,
+            "%s holds a run of another job or with other settings (see %s/job.yaml); choose another --out",
+            s->set->out, s->set->out);
     if (s->stored->n_population != wm_owners_count(owners))
         return wm_fail(err, WM_E_REFUSED, "%s holds a run of %zu clients, the data makes %zu", s->set->out,
                        s->stored->n_population, wm_owners_count(owners));
@@ -183,8 +185,8 @@ static wm_status open_store(simulation *s, wm_error *err)
     if (s->set->resume)
         return find_run(s, &n, err);
     if (n.any)
-        return wm_fail(err, WM_E_EXISTS, "%s holds a run already; go on with it by --resume, or choose another --out",
-                       s->set->out);
+        return wm_fail(err, WM_E_EXISTS,
+                       "%s holds a run already; go on with it by --resume, or choose another --out", s->set->out);
     return new_run(s, err);
 }
 
@@ -260,7 +262,8 @@ static void report(simulation *s, bool has_round, const wm_round_record *round, 
         return;
     wm_run_progress_get(s->run, &progress);
     wm_virtual_fleet_count(s->fleet, &tasks, &examples);
-    s->set->progress(s->set->context, &progress, has_round ? round : NULL, seconds > 0 ? (double)tasks / seconds : 0);
+    s->set->progress(s->set->context, &progress, has_round ? round : NULL,
+                     seconds > 0 ? (double)tasks / seconds : 0);
 }
 
 /* Until the run is closed or somebody interrupts. */
@@ -318,7 +321,9 @@ wm_status wm_simulate(const wm_simulation_settings *settings, wm_simulation_resu
         st = s.folder_error.status;
         *err = s.folder_error;
     }
-    *ret = (wm_simulation_result){ .standing = s.standing, .has_final = s.has_final, .final = s.final,
+    *ret = (wm_simulation_result){ .standing = s.standing,
+                                   .has_final = s.has_final,
+                                   .final = s.final,
                                    .seconds = (double)(wm_mono_ms(&settings->clock) - began) / 1000 };
     if (s.fleet != NULL)
         wm_virtual_fleet_count(s.fleet, &ret->tasks, &ret->examples);

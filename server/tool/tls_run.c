@@ -75,9 +75,10 @@ static wm_status make_office(tls_run *r, wm_error *err)
     if (st == WM_OK && path == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory");
     if (st == WM_OK) {
-        wm_text_printf(&text,
-                       "names: [localhost]\nlisten:\n  control: 127.0.0.1:%d\n  bulk: 127.0.0.1:%d\n  enrolment: 127.0.0.1:%d\n",
-                       ports[0], ports[1], ports[2]);
+        wm_text_printf(
+            &text,
+            "names: [localhost]\nlisten:\n  control: 127.0.0.1:%d\n  bulk: 127.0.0.1:%d\n  enrolment: 127.0.0.1:%d\n",
+            ports[0], ports[1], ports[2]);
         st = r->files->replace(r->files, path, wm_text_chars(&text), text.size, 0600, err);
     }
     wm_text_release(&text);
@@ -221,7 +222,8 @@ static wm_status find_run_folder(tls_run *r, wm_error *err)
     char     *path = wm_path_join(r->folder, "run");
     uint8_t  *id = NULL;
     size_t    n;
-    wm_status st = path != NULL ? r->files->read(r->files, path, 64, &id, &n, err) : wm_fail(err, WM_E_NOMEM, "no memory");
+    wm_status st =
+        path != NULL ? r->files->read(r->files, path, 64, &id, &n, err) : wm_fail(err, WM_E_NOMEM, "no memory");
 
     if (st == WM_OK) {
         id[strcspn((char *)id, "\n ")] = '\0';
@@ -247,10 +249,10 @@ static void show_rounds(tls_run *r)
             unsigned round, selected, accepted;
             char     loss[32] = "", eval[32] = "", metric[32] = "";
 
-            if (sscanf(line, "%u,%*[^,],%u,%u,%*u,%*u,%31[^,],%31[^,],%31[^,],", &round, &selected, &accepted, loss, eval,
-                       metric) >= 4)
-                wm_progress_show(&r->line, "round %3u/%lld  loss %.7s  validation %.7s  %s %.7s  %u of %u clients", round,
-                                 (long long)r->set->space->job->rounds, loss, eval,
+            if (sscanf(line, "%u,%*[^,],%u,%u,%*u,%*u,%31[^,],%31[^,],%31[^,],", &round, &selected, &accepted, loss,
+                       eval, metric) >= 4)
+                wm_progress_show(&r->line, "round %3u/%lld  loss %.7s  validation %.7s  %s %.7s  %u of %u clients",
+                                 round, (long long)r->set->space->job->rounds, loss, eval,
                                  r->set->space->job->evaluate.metrics[0].member->name, metric, accepted, selected);
             line = end + 1;
         }
@@ -291,7 +293,8 @@ static wm_status watch(tls_run *r, wm_error *err)
     while (!is_over(r, &failed, why)) {
         show_rounds(r);
         if (atomic_load(r->set->interrupted))
-            return wm_fail(err, WM_E_CLOSED, "interrupted; go on with --transport tls --resume --out %s", r->set->out);
+            return wm_fail(err, WM_E_CLOSED, "interrupted; go on with --transport tls --resume --out %s",
+                           r->set->out);
         if (wm_process_ended(&r->pids[0]))
             return wm_fail(err, WM_E_IO, "the server is gone; its log is %s/server.log", r->folder);
         nap(LOOK_MS);
@@ -330,7 +333,8 @@ static wm_status prepare(tls_run *r, wm_error *err)
     r->server = wm_program_path("wardmote-server");
     r->client = wm_program_path("wardmote-client");
     if (r->server == NULL || r->client == NULL)
-        return wm_fail(err, WM_E_MISSING, "wardmote-server and wardmote-client are neither beside this program nor on PATH");
+        return wm_fail(err, WM_E_MISSING,
+                       "wardmote-server and wardmote-client are neither beside this program nor on PATH");
     r->folder = wm_path_join(r->set->out, "tls");
     r->pids = calloc(wm_owners_count(owners) + 1, sizeof *r->pids);
     if (r->folder == NULL || r->pids == NULL || asprintf(&r->office, "%s/office", r->folder) < 0 ||
@@ -342,8 +346,10 @@ static wm_status prepare(tls_run *r, wm_error *err)
     if (r->set->resume && !r->files->exists(r->files, r->folder))
         st = wm_fail(err, WM_E_MISSING, "there is no unfinished run over TLS in %s", r->set->out);
     else if (r->set->resume && !r->files->exists(r->files, run))
-        st = wm_fail(err, WM_E_MISSING, "the run over TLS in %s had not begun when it was interrupted: remove that folder, "
-                                        "and start it without --resume", r->set->out);
+        st = wm_fail(err, WM_E_MISSING,
+                     "the run over TLS in %s had not begun when it was interrupted: remove that folder, "
+                     "and start it without --resume",
+                     r->set->out);
     else if (!r->set->resume && r->files->exists(r->files, r->set->out))
         st = wm_fail(err, WM_E_EXISTS, "%s is there already; choose another --out", r->set->out);
     else

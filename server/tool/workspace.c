@@ -159,8 +159,8 @@ char *wm_workspace_folder(const wm_workspace_settings *settings)
     return strdup(".");
 }
 
-wm_status wm_workspace_open(wm_cli_call *call, const wm_workspace_settings *settings, wm_log *log, wm_workspace *ret,
-                            wm_error *err)
+wm_status wm_workspace_open(wm_cli_call *call, const wm_workspace_settings *settings, wm_log *log,
+                            wm_workspace *ret, wm_error *err)
 {
     wm_workspace space;
     char        *folder;

@@ -35,20 +35,20 @@ static void report(const char *what, size_t n, double *ms, size_t repeats)
 
 int main(int argc, char **argv)
 {
-    size_t n = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 1663370; /* McMahan's CNN */
-    size_t repeats = argc > 2 ? (size_t)strtoull(argv[2], NULL, 10) : 101;
+    size_t         n = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 1663370; /* McMahan's CNN */
+    size_t         repeats = argc > 2 ? (size_t)strtoull(argv[2], NULL, 10) : 101;
     wm_update_spec spec = {
         .n_parts = 1,
         .parts = { { .name = "delta", .kind = WM_PART_F32, .n = n, .bound = 16, .shift_min = 24 } },
         .weight_cap = 1 << 20
     };
-    wm_update_key key = { .kind = WM_TASK_TRAIN, .round = 1 };
-    wm_update update;
+    wm_update_key   key = { .kind = WM_TASK_TRAIN, .round = 1 };
+    wm_update       update;
     wm_accumulator *acc;
-    wm_error err;
-    wm_rng rng;
-    double *ms = calloc(repeats, sizeof *ms);
-    int64_t *plain = calloc(n, sizeof *plain);
+    wm_error        err;
+    wm_rng          rng;
+    double         *ms = calloc(repeats, sizeof *ms);
+    int64_t        *plain = calloc(n, sizeof *plain);
 
     if (ms == NULL || plain == NULL || wm_update_new(&spec, &key, &update, &err) != WM_OK ||
         wm_accumulator_new(&spec, 10000, &acc, &err) != WM_OK) {
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 
     for (size_t k = 0; k < repeats; k++) {
         wm_update again;
-        double start = now_ms();
+        double    start = now_ms();
 
         if (wm_update_open(&spec, &key, update.bytes, update.n_bytes, &again, &err) != WM_OK)
             return 1;

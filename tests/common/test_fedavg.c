@@ -20,7 +20,7 @@ static wm_job a_job(void)
 
 static void the_jobs_bound_and_cap_are_in_the_declaration(void **state)
 {
-    wm_job job = a_job();
+    wm_job         job = a_job();
     wm_update_spec spec;
 
     (void)state;
@@ -39,11 +39,11 @@ static void the_jobs_bound_and_cap_are_in_the_declaration(void **state)
 static void a_client_sends_the_difference_and_a_loss_in_bounds(void **state)
 {
     static const float start[3] = { 1, 2, 3 }, trained[3] = { 1.5f, 2, 2.25f }, wild[3] = { 1, INFINITY, 3 };
-    wm_job job = a_job();
-    wm_update_spec spec;
-    wm_update_key key = { .kind = WM_TASK_TRAIN };
-    wm_update update;
-    wm_error err;
+    wm_job             job = a_job();
+    wm_update_spec     spec;
+    wm_update_key      key = { .kind = WM_TASK_TRAIN };
+    wm_update          update;
+    wm_error           err;
 
     (void)state;
     wm_strategy_spec(&job, 3, &spec);
@@ -63,11 +63,11 @@ static void a_client_sends_the_difference_and_a_loss_in_bounds(void **state)
 
 static void the_server_adds_the_mean(void **state)
 {
-    static const double delta[2] = { 0.25, -1 }, loss[1] = { 3 };
+    static const double  delta[2] = { 0.25, -1 }, loss[1] = { 3 };
     static const double *means[] = { delta, loss };
-    float params[2] = { 1, 1 };
-    wm_job job = a_job();
-    wm_update_spec spec;
+    float                params[2] = { 1, 1 };
+    wm_job               job = a_job();
+    wm_update_spec       spec;
 
     (void)state;
     wm_strategy_spec(&job, 2, &spec);

@@ -8,13 +8,10 @@
 /* From the authors' C code (prng.di.unimi.it, xoshiro256starstar.c), state {1, 2, 3, 4}. */
 static void xoshiro_gives_the_published_sequence(void **state)
 {
-    static const uint64_t want[] = { 11520u,
-                                     0u,
-                                     1509978240u,
-                                     1215971899390074240u,
-                                     1216172134540287360u,
-                                     607988272756665600u };
-    wm_rng                rng = { { 1, 2, 3, 4 } };
+    static const uint64_t want[] = {
+        11520u, 0u, 1509978240u, 1215971899390074240u, 1216172134540287360u, 607988272756665600u
+    };
+    wm_rng rng = { { 1, 2, 3, 4 } };
 
     (void)state;
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
@@ -27,9 +24,8 @@ static void keys_that_differ_anywhere_give_other_streams(void **state)
         uint64_t    seed, round;
         const char *purpose, *name;
     } keys[] = {
-        { 1, 0, "cohort", "" },     { 2, 0, "cohort", "" }, { 1, 1, "cohort", "" },
-        { 1, 0, "batches", "" },    { 1, 0, "cohort", "a" },
-        { 1, 0, "cohorta", "" }, /* the name's letters moved into the purpose */
+        { 1, 0, "cohort", "" },  { 2, 0, "cohort", "" },  { 1, 1, "cohort", "" }, { 1, 0, "batches", "" },
+        { 1, 0, "cohort", "a" }, { 1, 0, "cohorta", "" }, /* the name's letters moved into the purpose */
     };
     uint64_t first[sizeof keys / sizeof *keys];
 
@@ -77,7 +73,7 @@ static void normal_has_mean_0_and_variance_1(void **state)
         sum += x;
         squares += x * x;
     }
-    assert_true(fabs(sum / n) < 0.016);         /* five standard errors */
+    assert_true(fabs(sum / n) < 0.016); /* five standard errors */
     assert_true(fabs(squares / n - 1) < 0.023);
 }
 

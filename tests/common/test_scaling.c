@@ -61,12 +61,12 @@ static void only_what_is_used_and_federated_is_counted(void **state)
 static void two_clients_give_mean_and_deviation_of_all_readings(void **state)
 {
     static const double north[] = { 10, 20, 30 }, south[] = { 40, 100 };
-    int64_t sums[3][3] = { { 0 } };
-    const int64_t *views[3] = { sums[0], sums[1], sums[2] };
-    wm_scaling scaling, again;
-    uint8_t *bytes;
-    size_t n;
-    wm_error err;
+    int64_t             sums[3][3] = { { 0 } };
+    const int64_t      *views[3] = { sums[0], sums[1], sums[2] };
+    wm_scaling          scaling, again;
+    uint8_t            *bytes;
+    size_t              n;
+    wm_error            err;
 
     (void)state;
     sum_up(north, 3, sums);
@@ -96,10 +96,10 @@ static void two_clients_give_mean_and_deviation_of_all_readings(void **state)
 static void a_column_without_readings_or_spread_is_named(void **state)
 {
     static const double same[] = { 7, 7, 7, 7 };
-    int64_t sums[3][3] = { { 0 } };
-    const int64_t *views[3] = { sums[0], sums[1], sums[2] };
-    wm_scaling scaling;
-    wm_error err;
+    int64_t             sums[3][3] = { { 0 } };
+    const int64_t      *views[3] = { sums[0], sums[1], sums[2] };
+    wm_scaling          scaling;
+    wm_error            err;
 
     (void)state;
     assert_int_equal(wm_scaling_from_statistics(&job, views, &scaling, &err), WM_E_RANGE);

@@ -30,8 +30,8 @@ static wm_update_key the_key(void)
 static wm_update a_good_one(void)
 {
     wm_update_key key = the_key();
-    wm_update update;
-    wm_error err;
+    wm_update     update;
+    wm_error      err;
 
     assert_ok(wm_update_new(&spec, &key, &update, &err), &err);
     for (int i = 0; i < N; i++)
@@ -46,9 +46,9 @@ static wm_update a_good_one(void)
 
 static void what_was_sealed_opens_the_same(void **state)
 {
-    wm_update sent = a_good_one(), got;
+    wm_update     sent = a_good_one(), got;
     wm_update_key key = the_key(), seen;
-    wm_error err;
+    wm_error      err;
 
     (void)state;
     assert_int_equal(sent.n_bytes, WM_UPDATE_HEADER + 2 * 8 + N * 4 + 4);
@@ -67,7 +67,7 @@ static const float floats_of_interest[] = { NAN, -INFINITY, INFINITY, 16.000002f
 /* One fault a row: what is changed in a good update, and what is said of it. */
 static const struct {
     const char *says;
-    wm_status want;
+    wm_status   want;
     const char *text;
     enum { A_DELTA, THE_LOSS, A_COUNT, WEIGHT, KIND, ROUND, RUN, MODEL, MAGIC, VERSION, PARTS, LENGTH } what;
     int64_t number; /* or an index of floats_of_interest */
@@ -113,11 +113,11 @@ static void every_fault_is_refused_by_name(void **state)
 {
     (void)state;
     for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) {
-        wm_update update = a_good_one(), got = { 0 };
+        wm_update     update = a_good_one(), got = { 0 };
         wm_update_key key = the_key();
-        wm_error err = { 0 };
-        size_t n = update.n_bytes;
-        int64_t number = faults[k].number;
+        wm_error      err = { 0 };
+        size_t        n = update.n_bytes;
+        int64_t       number = faults[k].number;
 
         switch (faults[k].what) {
         case A_DELTA:
@@ -159,8 +159,7 @@ static void every_fault_is_refused_by_name(void **state)
             assert_non_null(update.bytes);
             break;
         }
-        assert_case(faults[k].says,
-                    wm_update_open(&spec, &key, update.bytes, n, &got, &err) == faults[k].want);
+        assert_case(faults[k].says, wm_update_open(&spec, &key, update.bytes, n, &got, &err) == faults[k].want);
         assert_case(faults[k].says, strstr(err.text, faults[k].text) != NULL);
         assert_case(faults[k].says, got.bytes == NULL); /* what is refused stays the caller's */
         free(update.bytes);
@@ -169,9 +168,9 @@ static void every_fault_is_refused_by_name(void **state)
 
 static void no_header_byte_may_change_unseen(void **state)
 {
-    wm_update update = a_good_one(), got;
+    wm_update     update = a_good_one(), got;
     wm_update_key key = the_key();
-    wm_error err;
+    wm_error      err;
 
     (void)state;
     for (size_t i = 0; i < WM_UPDATE_HEADER; i++)
@@ -191,7 +190,7 @@ static void no_header_byte_may_change_unseen(void **state)
 
 static void every_truncation_is_refused(void **state)
 {
-    wm_update update = a_good_one(), got;
+    wm_update     update = a_good_one(), got;
     wm_update_key key = the_key();
 
     (void)state;
@@ -209,12 +208,12 @@ static void every_truncation_is_refused(void **state)
 
 static void a_size_that_does_not_fit_is_not_a_size(void **state)
 {
-    wm_update_spec huge = { .n_parts = 2,
-                            .parts = { { .kind = WM_PART_F32, .n = SIZE_MAX / 4 },
-                                       { .kind = WM_PART_F32, .n = 100 } } };
+    wm_update_spec huge = {
+        .n_parts = 2, .parts = { { .kind = WM_PART_F32, .n = SIZE_MAX / 4 }, { .kind = WM_PART_F32, .n = 100 } }
+    };
     wm_update_key key = the_key();
-    wm_update update;
-    size_t size;
+    wm_update     update;
+    size_t        size;
 
     (void)state;
     assert_false(wm_update_size(&huge, &size));
@@ -226,10 +225,8 @@ static void a_size_that_does_not_fit_is_not_a_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_sealed_opens_the_same),
-        cmocka_unit_test(every_fault_is_refused_by_name),
-        cmocka_unit_test(no_header_byte_may_change_unseen),
-        cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(what_was_sealed_opens_the_same),         cmocka_unit_test(every_fault_is_refused_by_name),
+        cmocka_unit_test(no_header_byte_may_change_unseen),       cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(a_size_that_does_not_fit_is_not_a_size),
     };
 

@@ -18,7 +18,7 @@ static wm_job a_job(void)
 static wm_update an_update(const wm_update_spec *spec, wm_rng *rng, uint64_t weight)
 {
     wm_update_key key = { .kind = WM_TASK_TRAIN, .round = 1 };
-    wm_update update;
+    wm_update     update;
 
     assert_ok(wm_update_new(spec, &key, &update, NULL), NULL);
     for (size_t p = 0; p < spec->parts[0].n; p++)
@@ -30,22 +30,20 @@ static wm_update an_update(const wm_update_spec *spec, wm_rng *rng, uint64_t wei
 
 /* Worked by hand: 62 - log2(clients) - log2(cap) - log2(bound). */
 static const struct {
-    const char *says;
-    size_t clients;
-    uint64_t cap;
-    double bound;
-    wm_part_kind kind;
+    const char    *says;
+    size_t         clients;
+    uint64_t       cap;
+    double         bound;
+    wm_part_kind   kind;
     wm_weight_rule rule;
-    int least, want; /* want -1: refused */
+    int            least, want; /* want -1: refused */
 } shifts[] = {
-    { "the defaults with 100 clients keep 31 bits", 100, 1 << 20, 16, WM_PART_F32, WM_WEIGHT_EXAMPLES, 24,
-      31 },
+    { "the defaults with 100 clients keep 31 bits", 100, 1 << 20, 16, WM_PART_F32, WM_WEIGHT_EXAMPLES, 24, 31 },
     { "16,384 clients keep the least of 24", 16384, 1 << 20, 16, WM_PART_F32, WM_WEIGHT_EXAMPLES, 24, 24 },
     { "one client more is refused", 16385, 1 << 20, 16, WM_PART_F32, WM_WEIGHT_EXAMPLES, 24, -1 },
     { "or a bound a little larger", 16384, 1 << 20, 16.01, WM_PART_F32, WM_WEIGHT_EXAMPLES, 24, -1 },
     { "or a cap of one more", 16384, (1 << 20) + 1, 16, WM_PART_F32, WM_WEIGHT_EXAMPLES, 24, -1 },
-    { "a part that counts once has no need of the cap", 16384, 1 << 20, 16, WM_PART_F32, WM_WEIGHT_ONE, 24,
-      44 },
+    { "a part that counts once has no need of the cap", 16384, 1 << 20, 16, WM_PART_F32, WM_WEIGHT_ONE, 24, 44 },
     { "a loss may keep fewer bits", 16384, 1 << 20, 1024, WM_PART_F32, WM_WEIGHT_EXAMPLES, 8, 18 },
     { "a bound below one gains bits", 1, 1, 0.25, WM_PART_F32, WM_WEIGHT_EXAMPLES, 24, 64 },
     { "integers are not shifted", 16384, 1 << 24, 0x1p48, WM_PART_I64, WM_WEIGHT_ONE, 0, 0 },
@@ -64,9 +62,9 @@ static void the_shift_is_what_is_left_of_62_bits(void **state)
                               .bound = shifts[i].bound,
                               .weight = shifts[i].rule,
                               .shift_min = shifts[i].least };
-        int shift = -1;
-        wm_error err;
-        wm_status st = wm_part_shift(&part, shifts[i].cap, shifts[i].clients, &shift, &err);
+        int          shift = -1;
+        wm_error     err;
+        wm_status    st = wm_part_shift(&part, shifts[i].cap, shifts[i].clients, &shift, &err);
 
         assert_case(shifts[i].says, (st == WM_OK) == (shifts[i].want >= 0));
         assert_case(shifts[i].says, shift == shifts[i].want);
@@ -79,11 +77,11 @@ static void the_shift_is_what_is_left_of_62_bits(void **state)
  * mean -1. */
 static void a_sum_worked_by_hand(void **state)
 {
-    wm_job job = a_job();
-    wm_update_spec spec;
+    wm_job          job = a_job();
+    wm_update_spec  spec;
     wm_accumulator *acc;
-    wm_update_key key = { 0 };
-    const double *means[WM_PARTS_MAX];
+    wm_update_key   key = { 0 };
+    const double   *means[WM_PARTS_MAX];
 
     (void)state;
     wm_strategy_spec(&job, 1, &spec);
@@ -113,12 +111,12 @@ static void a_sum_worked_by_hand(void **state)
 static void at_the_bounds_nothing_overflows(void **state)
 {
     enum { CLIENTS = 4 };
-    wm_job job = a_job();
-    wm_update_spec spec;
+    wm_job          job = a_job();
+    wm_update_spec  spec;
     wm_accumulator *acc;
-    wm_update_key key = { 0 };
-    wm_update update;
-    const double *means[WM_PARTS_MAX];
+    wm_update_key   key = { 0 };
+    wm_update       update;
+    const double   *means[WM_PARTS_MAX];
 
     (void)state;
     wm_strategy_spec(&job, 1, &spec);
@@ -140,12 +138,12 @@ static void at_the_bounds_nothing_overflows(void **state)
 static void any_order_and_any_tree_give_the_same_bits(void **state)
 {
     enum { CLIENTS = 6, N = 1001, ORDERS = 50 };
-    wm_job job = a_job();
-    wm_update_spec spec;
-    wm_update updates[CLIENTS];
+    wm_job          job = a_job();
+    wm_update_spec  spec;
+    wm_update       updates[CLIENTS];
     wm_accumulator *acc;
-    wm_digest first = { 0 };
-    wm_rng rng;
+    wm_digest       first = { 0 };
+    wm_rng          rng;
 
     (void)state;
     wm_rng_init(&rng, 11);
@@ -154,10 +152,10 @@ static void any_order_and_any_tree_give_the_same_bits(void **state)
     for (int k = 0; k < CLIENTS; k++)
         updates[k] = an_update(&spec, &rng, 1 + wm_rng_below(&rng, 1 << 20));
     for (int order = 0; order < ORDERS; order++) {
-        uint32_t who[CLIENTS] = { 0, 1, 2, 3, 4, 5 };
+        uint32_t       who[CLIENTS] = { 0, 1, 2, 3, 4, 5 };
         const uint8_t *bytes;
-        size_t n;
-        wm_digest digest;
+        size_t         n;
+        wm_digest      digest;
 
         wm_rng_shuffle(&rng, who, CLIENTS);
         wm_accumulator_reset(acc);
@@ -179,14 +177,14 @@ static void any_order_and_any_tree_give_the_same_bits(void **state)
 static void the_quick_fold_is_the_plain_one(void **state)
 {
     enum { N = 77 };
-    float x[N];
+    float  x[N];
     wm_rng rng;
 
     (void)state;
     wm_rng_init(&rng, 3);
     for (int shift = 0; shift <= 56; shift++)
         for (size_t n = 0; n <= N; n += 1 + n / 9) {
-            int64_t quick[N] = { 0 }, plain[N] = { 0 };
+            int64_t  quick[N] = { 0 }, plain[N] = { 0 };
             uint64_t weight = shift <= 37 ? 1 + wm_rng_below(&rng, 1 << 20) : 1;
 
             for (size_t i = 0; i < N; i++)
@@ -204,16 +202,16 @@ static void the_quick_fold_is_the_plain_one(void **state)
 static void the_next_model_follows_from_the_last_and_the_stored_sums(void **state)
 {
     enum { CLIENTS = 5, N = 333 };
-    wm_job job = a_job();
-    wm_update_spec spec;
+    wm_job          job = a_job();
+    wm_update_spec  spec;
     wm_accumulator *acc;
-    wm_rng rng;
-    float before[N], after[N], again[N];
-    const uint8_t *bytes;
-    uint8_t *stored;
-    size_t n;
-    const double *means[WM_PARTS_MAX];
-    wm_error err;
+    wm_rng          rng;
+    float           before[N], after[N], again[N];
+    const uint8_t  *bytes;
+    uint8_t        *stored;
+    size_t          n;
+    const double   *means[WM_PARTS_MAX];
+    wm_error        err;
 
     (void)state;
     wm_rng_init(&rng, 8);
@@ -252,10 +250,10 @@ static void the_next_model_follows_from_the_last_and_the_stored_sums(void **stat
 
 static void a_job_without_head_room_is_refused(void **state)
 {
-    wm_job job = a_job();
-    wm_update_spec spec;
+    wm_job          job = a_job();
+    wm_update_spec  spec;
     wm_accumulator *acc = NULL;
-    wm_error err;
+    wm_error        err;
 
     (void)state;
     job.cohort.bound = 1e6;

@@ -321,10 +321,14 @@ int main(void)
 {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, open_scene, close_scene)
     const struct CMUnitTest tests[] = {
-        SCENE(jobs_run_in_order_one_at_a_time),      SCENE(a_run_goes_on_where_it_stood_and_what_waits_still_waits),
-        SCENE(a_waiting_job_can_be_taken_off),       SCENE(a_job_waits_for_gateways_and_says_so),
-        SCENE(a_job_that_does_not_hold_never_waits), SCENE(a_revoked_gateway_is_not_in_the_next_run),
-        SCENE(a_gateway_cannot_hide_behind_letters_that_are_none), SCENE(what_is_no_command_is_refused),
+        SCENE(jobs_run_in_order_one_at_a_time),
+        SCENE(a_run_goes_on_where_it_stood_and_what_waits_still_waits),
+        SCENE(a_waiting_job_can_be_taken_off),
+        SCENE(a_job_waits_for_gateways_and_says_so),
+        SCENE(a_job_that_does_not_hold_never_waits),
+        SCENE(a_revoked_gateway_is_not_in_the_next_run),
+        SCENE(a_gateway_cannot_hide_behind_letters_that_are_none),
+        SCENE(what_is_no_command_is_refused),
     };
 
     return cmocka_run_group_tests_name("jobs", tests, NULL, NULL);

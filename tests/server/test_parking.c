@@ -270,13 +270,12 @@ static void who_is_looked_at_while_it_closes_is_answered_by_a_worker(void **stat
     wm_error  err;
 
     (void)state;
-    assert_ok(wm_parking_new(&(wm_parking_settings){ .workers = 2,
-                                                     .parked_max = 10,
-                                                     .clock = wm_clock_system(),
-                                                     .serve = serve_slowly,
-                                                     .context = &s },
-                             &s.parking, &err),
-              &err);
+    assert_ok(
+        wm_parking_new(
+            &(wm_parking_settings){
+                .workers = 2, .parked_max = 10, .clock = wm_clock_system(), .serve = serve_slowly, .context = &s },
+            &s.parking, &err),
+        &err);
     assert_int_equal(pthread_create(&thread, NULL, ask_slowly, &s), 0);
     while (!atomic_load(&s.inside))
         usleep(1000);

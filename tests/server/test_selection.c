@@ -16,15 +16,15 @@ static void every_member_draws_different_clients_and_the_same_again(void **state
     (void)state;
     for (size_t i = 0; i < wm_selections.n_members; i++) {
         const wm_selection_ops *ops = (const wm_selection_ops *)(const void *)wm_selections.members[i];
-        const void *options = options_of(&ops->member);
+        const void             *options = options_of(&ops->member);
 
         for (size_t n = 1; n < 60; n += 7) {
-            size_t goal = ops->goal(options, n);
+            size_t   goal = ops->goal(options, n);
             uint32_t first[60], again[60];
 
             assert_case(ops->member.name, goal >= 1 && goal <= n);
             for (size_t draw = goal; draw <= n; draw++) {
-                bool seen[60] = { false };
+                bool   seen[60] = { false };
                 wm_rng rng;
 
                 wm_rng_init_keyed(&rng, 5, "cohort", draw, "0");
@@ -56,12 +56,12 @@ static void uniform_aims_for_its_share(void **state)
 static void uniform_draws_everybody_alike(void **state)
 {
     const wm_selection_ops *uniform = wm_selection_of(&(wm_choice){ .member = wm_selections.members[1] });
-    unsigned times[10] = { 0 };
+    unsigned                times[10] = { 0 };
 
     (void)state;
     for (unsigned round = 0; round < 2000; round++) {
         uint32_t drawn[10];
-        wm_rng rng;
+        wm_rng   rng;
 
         wm_rng_init_keyed(&rng, 1, "cohort", round, "0");
         uniform->draw(&tenth, &rng, 10, 3, drawn);

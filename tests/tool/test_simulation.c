@@ -64,7 +64,8 @@ static void interrupt_after(void *context, const wm_run_progress *progress, cons
         atomic_store(&i->now, true);
 }
 
-static wm_status simulate(fixture *f, const char *name, size_t workers, bool resume, interruption *i, wm_digest *model)
+static wm_status simulate(fixture *f, const char *name, size_t workers, bool resume, interruption *i,
+                          wm_digest *model)
 {
     char                   out[4300];
     wm_simulation_settings settings = { .space = &f->space,
@@ -157,11 +158,11 @@ static json_t *read_json(fixture *f, const char *name)
 
 static void the_folder_says_what_happened(void **state)
 {
-    fixture       *f = *state;
-    wm_digest      model;
-    char           digest[WM_DIGEST_TEXT], *path, line[512];
-    json_t        *summary;
-    FILE          *rounds;
+    fixture                 *f = *state;
+    wm_digest                model;
+    char                     digest[WM_DIGEST_TEXT], *path, line[512];
+    json_t                  *summary;
+    FILE                    *rounds;
     static const char *const files[] = { "clients.csv", "job.yaml", "model.safetensors", "report.html" };
 
     open_space(f);
@@ -170,7 +171,8 @@ static void the_folder_says_what_happened(void **state)
     summary = read_json(f, "run/summary.json");
     assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
     assert_int_equal(json_integer_value(json_object_get(summary, "rounds")), 4);
-    assert_string_equal(json_string_value(json_object_get(summary, "model_sha256")), wm_digest_text(&model, digest));
+    assert_string_equal(json_string_value(json_object_get(summary, "model_sha256")),
+                        wm_digest_text(&model, digest));
     json_decref(summary);
     assert_true(asprintf(&path, "%s/run/rounds.csv", f->folder) > 0);
     rounds = fopen(path, "r");

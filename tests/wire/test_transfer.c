@@ -13,14 +13,14 @@ enum { BLOB = 700 * 1000 };
 typedef enum lie { OTHER_OFFSET, OTHER_TOTAL, SHORT_RANGE, FLIPPED_BIT, OTHER_BODY } lie;
 
 typedef struct fake {
-    uint8_t        *blob; /* [BLOB] of the server's: what is fetched, or what has arrived */
-    wm_ranges       ranges;
-    wm_manual_clock time;
-    int64_t         ms_per_range;
-    int             questions;
-    int             fail_from, fail_to; /* the questions that fail, counted from 1 */
-    int             lie_at;             /* this answer is wrong in the way of `lie` */
-    lie             lie;
+    uint8_t           *blob; /* [BLOB] of the server's: what is fetched, or what has arrived */
+    wm_ranges          ranges;
+    wm_manual_clock    time;
+    int64_t            ms_per_range;
+    int                questions;
+    int                fail_from, fail_to; /* the questions that fail, counted from 1 */
+    int                lie_at;             /* this answer is wrong in the way of `lie` */
+    lie                lie;
     Wm__Receipt__State last; /* when all is here */
     bool               deaf; /* counts nothing as arrived */
     uint64_t           largest;
