@@ -7,7 +7,6 @@
 #include "common/cli_log.h"
 #include "common/crypto/keys.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,17 +80,6 @@ static wm_status enroll(wm_cli_call *call, const void *settings, wm_error *err)
 
 /* ---- run ---- */
 
-static void block_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
 static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
 {
     wm_log   *log;
@@ -101,7 +89,6 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     (void)settings;
     if (st != WM_OK)
         return st;
-    block_signals();
     wm_faults_init(&faults, "client.yaml");
     st = wm_gateway_run(&(wm_gateway_settings){ .folder = call->words[0],
                                                 .files = wm_files_system(),

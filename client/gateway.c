@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -155,22 +156,32 @@ static wm_status open_conversation(gateway *g, wm_error *err)
 
 /* ---- stopping ---- */
 
+/* A handler has no context: what it needs is the one thing here that belongs to the process and not to a gateway.
+ * sigwait() would need the signals blocked in every thread, and OpenBLAS makes some before main. */
+static struct {
+    sem_t                 rung; /* by the handler, and by ourselves to end the thread */
+    volatile sig_atomic_t number;
+} stop_signal;
+
+static void on_stop_signal(int number)
+{
+    int saved = errno;
+
+    stop_signal.number = number;
+    sem_post(&stop_signal.rung);
+    errno = saved;
+}
+
 static void *signals_main(void *arg)
 {
     gateway *g = arg;
-    sigset_t set;
-    int      got;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR2); /* sent by ourselves, to end this thread; from elsewhere it means nothing */
-    do {
-        sigwait(&set, &got);
-        if (atomic_load(&g->closing))
-            return NULL;
-    } while (got == SIGUSR2);
-    wm_log_line(g->set.log, WM_LOG_INFO, "client", "stopping", WM_TEXT_FIELD("signal", strsignal(got)));
+    while (sem_wait(&stop_signal.rung) != 0)
+        ; /* EINTR: the handler ran in this thread */
+    if (atomic_load(&g->closing))
+        return NULL;
+    wm_log_line(g->set.log, WM_LOG_INFO, "client", "stopping",
+                WM_TEXT_FIELD("signal", stop_signal.number == SIGTERM ? "TERM" : "INT"));
     atomic_store(&g->stopping, true);
     wm_caller_interrupt(g->control);
     wm_caller_interrupt(g->bulk);
@@ -183,12 +194,15 @@ static void *signals_main(void *arg)
 
 static wm_status start_signals(gateway *g, wm_error *err)
 {
-    sigset_t own;
-    int      e;
+    struct sigaction action = { .sa_handler = on_stop_signal, .sa_flags = SA_RESTART };
+    int              e;
 
-    sigemptyset(&own);
-    sigaddset(&own, SIGUSR2);
-    pthread_sigmask(SIG_BLOCK, &own, NULL);
+    if (sem_init(&stop_signal.rung, 0, 0) != 0)
+        return wm_fail(err, WM_E_IO, "cannot wait for signals: %s", strerror(errno));
+    sigemptyset(&action.sa_mask);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0)
+        return wm_fail(err, WM_E_IO, "cannot take over the signals: %s", strerror(errno));
     e = pthread_create(&g->signals, NULL, signals_main, g);
     return e == 0 ? WM_OK : wm_fail(err, WM_E_NOMEM, "cannot start a thread: %s", strerror(e));
 }
@@ -375,8 +389,10 @@ static void close_all(gateway *g, bool signals)
 {
     if (signals) {
         atomic_store(&g->closing, true);
-        pthread_kill(g->signals, SIGUSR2);
+        sem_post(&stop_signal.rung);
         pthread_join(g->signals, NULL);
+        signal(SIGTERM, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
     }
     wm_conversation_free(g->conversation);
     wm_desk_free(g->desk);

@@ -19,7 +19,7 @@ typedef struct wm_gateway_settings {
     wm_faults      *faults; /* what is wrong with client.yaml goes here; initialised by the caller */
 } wm_gateway_settings;
 
-/* SIGTERM and SIGINT must be blocked in every thread; they end it, with WM_OK. */
+/* Returns WM_OK after SIGTERM or SIGINT, which it takes over: one at a time in a process. */
 wm_status wm_gateway_run(const wm_gateway_settings *settings, wm_error *err);
 
 #endif
