@@ -166,7 +166,7 @@ static void a_death_before_the_rename_leaves_no_blob(void **state)
     assert_true(wm_blobs_has(f->blobs, &name));
 #else
     (void)state;
-    skip();
+    leave_out("a release has no crash points");
 #endif
 }
 

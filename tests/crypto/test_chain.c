@@ -255,7 +255,7 @@ static void openssl_verify_agrees(void **state)
 
     (void)state;
     if (system("openssl version >/dev/null 2>&1") != 0)
-        skip();
+        leave_out("the openssl program is not here");
     wm_test_folder(folder);
     root = wm_path_join(folder, "root.pem");
     issuing = wm_path_join(folder, "issuing.pem");

@@ -711,7 +711,7 @@ static void a_death_at_any_crash_point_leaves_all_or_nothing(void **state)
     }
 #else
     (void)state;
-    skip();
+    leave_out("a release has no crash points");
 #endif
 }
 
@@ -742,7 +742,7 @@ static void a_death_in_the_first_opening_leaves_a_store_that_opens(void **state)
     }
 #else
     (void)state;
-    skip();
+    leave_out("a release has no crash points");
 #endif
 }
 
@@ -1055,8 +1055,7 @@ static void a_full_disk_is_said_so_and_nothing_is_half_done(void **state)
     assert_int_equal(waitpid(child, &how, 0), child);
     assert_true(WIFEXITED(how));
     if (WEXITSTATUS(how) == 77) {
-        print_message("skipped: no small disk may be mounted here\n");
-        skip();
+        leave_out("no small disk may be mounted here");
     }
     assert_int_equal(WEXITSTATUS(how), 0);
 }
@@ -1214,7 +1213,7 @@ static void a_backup_cut_off_is_done_again(void **state)
     free(to);
 #else
     (void)state;
-    skip();
+    leave_out("a release has no crash points");
 #endif
 }
 
