@@ -122,11 +122,6 @@ void wm_workplace_free(wm_workplace *place)
     free(place);
 }
 
-const wm_job *wm_workplace_job(const wm_workplace *place)
-{
-    return place->job;
-}
-
 size_t wm_workplace_n_params(const wm_workplace *place)
 {
     return wm_model_n_params(place->model);

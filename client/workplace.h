@@ -34,7 +34,6 @@ wm_status wm_workplace_open(const wm_data_policy *policy, const char *name, cons
                             wm_workplace **ret, wm_error *err);
 void      wm_workplace_free(wm_workplace *place);
 
-const wm_job *wm_workplace_job(const wm_workplace *place);
 size_t        wm_workplace_n_params(const wm_workplace *place);
 size_t        wm_workplace_state(const wm_workplace *place); /* floats that the strategy keeps */
 void          wm_workplace_summary(wm_workplace *place, wm_examples_summary *ret);

@@ -1,24 +1,12 @@
 /* server/tool/workspace.c */
 #include "server/tool/workspace.h"
 
+#include "client/workplace.h"
 #include "common/files.h"
-#include "common/strategies/strategy.h"
 #include "server/selection/selection.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const wm_job_families families = {
-    .sources = &wm_sources,
-    .owners = &wm_owner_rules,
-    .layers = &wm_layers,
-    .losses = &wm_losses,
-    .optimisers = &wm_optimisers,
-    .schedules = &wm_schedules,
-    .metrics = &wm_metrics,
-    .selections = &wm_selections,
-    .strategies = &wm_strategies,
-};
 
 /* What the command line changes in the job; keys and values are owned. */
 typedef struct changes {
@@ -95,9 +83,11 @@ static bool has_option(const wm_member *member, const char *name)
 static wm_status parse(wm_cli_call *call, const wm_workspace_settings *set, const char *text, size_t n,
                        const changes *c, wm_workspace *space, wm_error *err)
 {
-    wm_faults faults;
-    wm_status st;
+    wm_job_families families = wm_client_families; /* a gateway's, and how cohorts are drawn */
+    wm_faults       faults;
+    wm_status       st;
 
+    families.selections = &wm_selections;
     wm_faults_init(&faults, set->file);
     st = wm_job_parse(set->file, text, n, &families, c->items, c->n, &faults, &space->job, err);
     if (st == WM_OK)
