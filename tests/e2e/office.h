@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { OFFICE_GATEWAYS = 4, OFFICE_PORTS = 3, OFFICE_DEADLINE_MS = 90 * 1000 };
+enum { OFFICE_GATEWAYS = 8, OFFICE_PORTS = 3, OFFICE_DEADLINE_MS = 90 * 1000 };
 
 /* The ports, by listener. */
 enum { OFFICE_CONTROL, OFFICE_BULK, OFFICE_ENROLMENT };
