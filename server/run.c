@@ -1,8 +1,8 @@
 /* server/run.c
  *
  * The door of a run: every call takes the lock, makes an event of what it was asked, gives it to the engine, performs
- * what the engine answers, and lets go. What costs time and needs nothing of the run (hashing an update, looking at
- * its values) is done before the lock is taken. Durable actions are in run/actions.c. */
+ * what the engine answers, and lets go. Here: opening and closing, time and the operator. What clients ask and say is in
+ * run/asking.c, run/submission.c and run/answers.c, durable actions in run/actions.c, what people see in run/progress.c. */
 #include "server/run.h"
 
 #include "common/job/scaling.h"
@@ -12,8 +12,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { DEAD_WAIT_MS = 1000 };
 
 /* ---- opening ---- */
 
@@ -180,7 +178,7 @@ static int by_name(const void *key, const void *member)
     return strcmp(key, *(char *const *)member);
 }
 
-static bool find_client(const wm_run *run, const char *name, uint32_t *ret)
+bool wm_run_find_client(const wm_run *run, const char *name, uint32_t *ret)
 {
     char **population = run->settings.record->population;
     char **found = bsearch(name, population, run->n_population, sizeof *population, by_name);
@@ -191,8 +189,7 @@ static bool find_client(const wm_run *run, const char *name, uint32_t *ret)
     return true;
 }
 
-/* Under the lock: an event to the engine, then whatever has become durable. *ret: what the client is told. */
-static wm_action_kind tell(wm_run *run, const wm_event *event, wm_action *ret)
+wm_action_kind wm_run_tell(wm_run *run, const wm_event *event, wm_action *ret)
 {
     wm_actions actions;
 
@@ -203,21 +200,20 @@ static wm_action_kind tell(wm_run *run, const wm_event *event, wm_action *ret)
     return ret->kind;
 }
 
-/* Lets go of the lock, and tells the observer. */
-static void leave(wm_run *run)
+void wm_run_leave(wm_run *run)
 {
     pthread_mutex_unlock(&run->lock);
     wm_news_deliver(run);
 }
 
-static void log_refusal(const wm_run *run, const char *client, const char *reason)
+void wm_run_log_refusal(const wm_run *run, const char *client, const char *reason)
 {
     wm_log_line(run->settings.log, WM_LOG_WARNING, "round", "refused", WM_TEXT_FIELD("client", client),
                 WM_INT_FIELD("round", wm_engine_standing(run->engine)->round), WM_TEXT_FIELD("reason", reason));
 }
 
 /* What the engine told the client, as a verdict. */
-static wm_verdict verdict_of(const wm_run *run, const char *client, const wm_action *told, wm_error *err)
+wm_verdict wm_run_verdict(const wm_run *run, const char *client, const wm_action *told, wm_error *err)
 {
     switch (told->kind) {
     case WM_ACTION_FOLD:
@@ -227,7 +223,7 @@ static wm_verdict verdict_of(const wm_run *run, const char *client, const wm_act
         wm_fail(err, WM_E_CLOSED, "that round is over");
         return WM_VERDICT_LATE;
     case WM_ACTION_REFUSE:
-        log_refusal(run, client, told->text);
+        wm_run_log_refusal(run, client, told->text);
         wm_fail(err, WM_E_REFUSED, "%s", told->text);
         return WM_VERDICT_REFUSED;
     default:
@@ -236,357 +232,16 @@ static wm_verdict verdict_of(const wm_run *run, const char *client, const wm_act
     }
 }
 
-static wm_verdict unknown(const char *client, wm_error *err)
+wm_verdict wm_run_unknown_client(const char *client, wm_error *err)
 {
     wm_fail(err, WM_E_REFUSED, "%s is not among the clients of this run", client);
     return WM_VERDICT_REFUSED;
 }
 
-static wm_verdict unheard(wm_error *err)
+wm_verdict wm_run_unheard(wm_error *err)
 {
     wm_fail(err, WM_E_CLOSED, "killed by a test");
     return WM_VERDICT_NONE;
-}
-
-/* ---- asking ---- */
-
-/* Epochs that a client's own data has had so far, on average: what `alone` and `pooled` are given too. */
-static uint32_t passes(const wm_run *run)
-{
-    uint64_t epochs = run->trained * (uint64_t)run->settings.job->training.epochs;
-    uint64_t each = (epochs + run->n_population / 2) / run->n_population;
-
-    return each < 1 ? 1 : each > UINT32_MAX ? UINT32_MAX : (uint32_t)each;
-}
-
-static void fill_task(const wm_run *run, wm_task *task)
-{
-    const wm_standing *at = wm_engine_standing(run->engine);
-
-    *task = (wm_task){
-        .phase = at->phase,
-        .round = at->round,
-        .attempt = at->attempt,
-        .left_ms = wm_engine_left_ms(run->engine, wm_mono_ms(&run->settings.clock)),
-    };
-    if (at->phase == WM_PHASE_STATISTICS)
-        return;
-    task->model = at->model;
-    task->scaling = at->scaling;
-    if (at->phase == WM_PHASE_FINAL) {
-        task->baselines = run->settings.job->evaluate.baselines;
-        task->passes = passes(run);
-    }
-}
-
-wm_answer wm_run_ask(wm_run *run, const char *client, wm_task *task, int64_t *come_back_ms)
-{
-    wm_event  event = { .kind = WM_EVENT_ASK };
-    wm_action told;
-    wm_answer answer = WM_ANSWER_NOTHING;
-
-    if (!find_client(run, client, &event.client))
-        return WM_ANSWER_OVER;
-    pthread_mutex_lock(&run->lock);
-    *come_back_ms = DEAD_WAIT_MS;
-    if (!run->dead) {
-        tell(run, &event, &told);
-        *come_back_ms = told.come_back_ms;
-        if (told.kind == WM_ACTION_OFFER) {
-            fill_task(run, task);
-            answer = WM_ANSWER_TASK;
-        } else if (told.kind == WM_ACTION_OVER) {
-            answer = WM_ANSWER_OVER;
-        }
-    }
-    pthread_mutex_unlock(&run->lock);
-    return answer;
-}
-
-/* Under the lock. */
-static wm_fate fate_of(const wm_run *run, uint32_t client, const wm_update_key *key)
-{
-    const wm_seat *seat = &wm_engine_cohort(run->engine)->seats[client];
-    wm_phase       phase = key->kind == WM_TASK_TRAIN ? WM_PHASE_TRAIN : WM_PHASE_STATISTICS;
-    int            order = wm_engine_order(run->engine, phase, key->round);
-
-    if (key->kind != WM_TASK_TRAIN && key->kind != WM_TASK_STATISTICS)
-        return WM_FATE_OVER;
-    if (order < 0 && phase == WM_PHASE_TRAIN && run->contained[client].round == key->round)
-        return WM_FATE_COMMITTED;
-    if (order < 0 && phase == WM_PHASE_STATISTICS && run->in_scaling[client])
-        return WM_FATE_COMMITTED;
-    if (order != 0 || !seat->drawn)
-        return WM_FATE_OVER;
-    if (seat->part.verdict == WM_VERDICT_ACCEPTED)
-        return WM_FATE_ACCEPTED;
-    return seat->part.verdict == WM_VERDICT_NONE && wm_engine_pending(run->engine) == WM_ACTION_NONE
-               ? WM_FATE_WANTED
-               : WM_FATE_OVER;
-}
-
-wm_fate wm_run_fate(wm_run *run, const char *client, const wm_update_key *key)
-{
-    uint32_t who;
-    wm_fate  fate;
-
-    if (!find_client(run, client, &who) || memcmp(key->run, run->settings.record->id, WM_RUN_ID_SIZE) != 0)
-        return WM_FATE_OVER;
-    pthread_mutex_lock(&run->lock);
-    fate = run->dead ? WM_FATE_ACCEPTED : fate_of(run, who, key); /* dead: nobody may let go of anything */
-    pthread_mutex_unlock(&run->lock);
-    return fate;
-}
-
-/* ---- handing in ---- */
-
-/* A submission on its way. */
-typedef struct submission {
-    const char   *client;
-    uint32_t      who;
-    uint8_t      *bytes; /* owned */
-    size_t        n_bytes;
-    wm_digest     digest;
-    bool          readable; /* key is what the header says */
-    wm_update_key key;
-    wm_update_key want;   /* the task that was open when it was looked at */
-    wm_status     checks; /* of the whole against `want` */
-    wm_error      why;
-    wm_update     update; /* points into bytes; valid if checks is WM_OK */
-} submission;
-
-/* Under the lock: the key of an update for the open task; kind 0 if none is wanted. */
-static wm_update_key wanted_key(const wm_run *run)
-{
-    const wm_standing *at = wm_engine_standing(run->engine);
-    wm_update_key      key = { 0 };
-
-    memcpy(key.run, run->settings.record->id, WM_RUN_ID_SIZE);
-    key.round = at->round;
-    if (at->phase == WM_PHASE_STATISTICS)
-        key.kind = WM_TASK_STATISTICS;
-    if (at->phase == WM_PHASE_TRAIN) {
-        key.kind = WM_TASK_TRAIN;
-        key.model = at->model;
-    }
-    return key;
-}
-
-static bool same_key(const wm_update_key *a, const wm_update_key *b)
-{
-    return memcmp(a->run, b->run, WM_RUN_ID_SIZE) == 0 && a->kind == b->kind && a->round == b->round &&
-           wm_digest_equal(&a->model, &b->model);
-}
-
-static const wm_update_spec *spec_of(const wm_run *run, wm_task_kind kind)
-{
-    return kind == WM_TASK_STATISTICS ? &run->statistics_spec : &run->train_spec;
-}
-
-/* Without the lock: hashes and checks against what was wanted a moment ago. */
-static void look_at(const wm_run *run, submission *s)
-{
-    s->checks = wm_update_open(spec_of(run, s->want.kind), &s->want, s->bytes, s->n_bytes, &s->update, &s->why);
-}
-
-static wm_phase phase_of(const submission *s)
-{
-    return s->key.kind == WM_TASK_TRAIN ? WM_PHASE_TRAIN : WM_PHASE_STATISTICS;
-}
-
-/* The loss is in the update where its strategy has a part for it. */
-static double loss_in(const wm_run *run, const submission *s, double loss)
-{
-    if (s->key.kind == WM_TASK_TRAIN && run->loss_part < run->train_spec.n_parts)
-        return (double)*(const float *)s->update.values[run->loss_part];
-    return loss;
-}
-
-/* Under the lock: what it is, as an event. A late or an early one is the engine's to name, whatever is in it. */
-static wm_event event_of(const wm_run *run, const submission *s, double loss)
-{
-    wm_event event = { .kind = WM_EVENT_REFUSE, .client = s->who, .reason = s->why.text };
-    bool     ours = s->readable && memcmp(s->key.run, s->want.run, WM_RUN_ID_SIZE) == 0 &&
-                (s->key.kind == WM_TASK_TRAIN || s->key.kind == WM_TASK_STATISTICS);
-
-    if (!ours)
-        return event; /* garbage, or another run's: counted in the phase that is open */
-    event.phase = phase_of(s);
-    event.round = s->key.round;
-    if (wm_engine_order(run->engine, event.phase, event.round) == 0 && s->checks != WM_OK)
-        return event;
-    event.kind = WM_EVENT_UPDATE;
-    event.digest = s->digest;
-    if (s->checks == WM_OK) {
-        event.weight = s->update.weight;
-        event.loss = loss_in(run, s, loss);
-    }
-    return event;
-}
-
-/* Under the lock: is it in a committed model already? */
-static bool is_contained(const wm_run *run, const submission *s)
-{
-    const wm_contained *contained = &run->contained[s->who];
-
-    return s->readable && s->key.kind == WM_TASK_TRAIN && s->key.round > 0 && contained->round == s->key.round &&
-           wm_digest_equal(&contained->digest, &s->digest);
-}
-
-static wm_verdict take_in(wm_run *run, submission *s, double loss, wm_error *err)
-{
-    wm_event   event;
-    wm_action  told;
-    wm_verdict verdict;
-
-    if (is_contained(run, s))
-        return WM_VERDICT_ACCEPTED;
-    event = event_of(run, s, loss);
-    tell(run, &event, &told);
-    if (told.kind == WM_ACTION_FOLD) {
-        assert(s->checks == WM_OK && same_key(&s->key, &s->want));
-        if (wm_run_dies(run, "fold-before"))
-            return unheard(err);
-        wm_accumulator_add(s->key.kind == WM_TASK_STATISTICS ? run->statistics_sums : run->train_sums, &s->update);
-        if (wm_run_dies(run, "fold-after"))
-            return unheard(err);
-    }
-    verdict = verdict_of(run, s->client, &told, err);
-    wm_run_advance(run);
-    return run->dead ? unheard(err) : verdict;
-}
-
-wm_verdict wm_run_submit(wm_run *run, const char *client, uint8_t *bytes, size_t n_bytes, double loss,
-                         wm_error *err)
-{
-    submission s = { .client = client, .bytes = bytes, .n_bytes = n_bytes };
-    wm_verdict verdict;
-
-    if (!find_client(run, client, &s.who)) {
-        free(bytes);
-        return unknown(client, err);
-    }
-    s.digest = wm_sha256_of(bytes, n_bytes);
-    s.readable = wm_update_peek(bytes, n_bytes, &s.key);
-    pthread_mutex_lock(&run->lock);
-    for (bool looked = false; !run->dead;) {
-        wm_update_key want = wanted_key(run);
-
-        if (looked && same_key(&want, &s.want))
-            break;
-        s.want = want;
-        looked = true;
-        pthread_mutex_unlock(&run->lock);
-        look_at(run, &s);
-        pthread_mutex_lock(&run->lock); /* and once more, if the round has changed meanwhile */
-    }
-    verdict = run->dead ? unheard(err) : take_in(run, &s, loss, err);
-    leave(run);
-    free(bytes);
-    return verdict;
-}
-
-size_t wm_run_update_size(wm_run *run, wm_task_kind kind)
-{
-    return kind == WM_TASK_STATISTICS ? run->statistics_size : run->train_size;
-}
-
-wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32_t round, unsigned present,
-                         const wm_evaluation results[WM_CONTENDERS], wm_error *err)
-{
-    wm_event   event = { .kind = WM_EVENT_REPORT, .phase = phase, .round = round };
-    wm_error   why;
-    wm_action  told;
-    wm_verdict verdict;
-
-    if (!find_client(run, client, &event.client))
-        return unknown(client, err);
-    if (wm_results_check(run, present, results, &why) != WM_OK) {
-        event.kind = WM_EVENT_REFUSE;
-        event.reason = why.text;
-    } else {
-        event.weight = results[WM_FEDERATED].examples;
-        event.loss = wm_evaluation_loss(&results[WM_FEDERATED]);
-    }
-    if (phase != WM_PHASE_EVALUATE && phase != WM_PHASE_FINAL) {
-        wm_fail(err, WM_E_REFUSED, "report: %s has none", wm_phase_name(phase));
-        return WM_VERDICT_REFUSED;
-    }
-    pthread_mutex_lock(&run->lock);
-    if (run->dead) {
-        verdict = unheard(err);
-    } else if (wm_engine_order(run->engine, phase, round) < 0) {
-        /* Not counted as late: after a restart nobody can tell it from the repeat of one that counts already. */
-        verdict = WM_VERDICT_LATE;
-    } else {
-        if (tell(run, &event, &told) == WM_ACTION_FOLD)
-            wm_results_keep(run, event.client, present, results);
-        verdict = verdict_of(run, client, &told, err);
-        wm_run_advance(run);
-        if (run->dead)
-            verdict = unheard(err);
-    }
-    leave(run);
-    return verdict;
-}
-
-void wm_run_decline(wm_run *run, const char *client, wm_phase phase, uint32_t round, const char *reason)
-{
-    wm_event  event = { .kind = WM_EVENT_DECLINE, .phase = phase, .round = round, .reason = reason };
-    wm_action told;
-
-    if (!find_client(run, client, &event.client))
-        return;
-    pthread_mutex_lock(&run->lock);
-    if (!run->dead) {
-        wm_log_line(run->settings.log, WM_LOG_WARNING, "round", "declined", WM_TEXT_FIELD("client", client),
-                    WM_INT_FIELD("round", round), WM_TEXT_FIELD("reason", reason));
-        tell(run, &event, &told);
-        wm_run_advance(run);
-    }
-    leave(run);
-}
-
-void wm_run_refuse(wm_run *run, const char *client, const char *reason)
-{
-    wm_event  event = { .kind = WM_EVENT_REFUSE, .reason = reason };
-    wm_action told;
-
-    if (!find_client(run, client, &event.client))
-        return;
-    pthread_mutex_lock(&run->lock);
-    if (!run->dead) {
-        tell(run, &event, &told);
-        log_refusal(run, client, reason);
-        wm_run_advance(run);
-    }
-    leave(run);
-}
-
-void wm_run_late(wm_run *run, const char *client, const wm_update_key *key)
-{
-    wm_event  event = { .kind = WM_EVENT_REFUSE, .phase = WM_PHASE_TRAIN, .round = key->round, .reason = "late" };
-    wm_action told;
-
-    if (!find_client(run, client, &event.client) ||
-        memcmp(key->run, run->settings.record->id, WM_RUN_ID_SIZE) != 0 || key->kind != WM_TASK_TRAIN)
-        return;
-    pthread_mutex_lock(&run->lock);
-    /* Only what is of the past, so that the event can refuse nothing that is open. */
-    if (!run->dead && wm_engine_order(run->engine, WM_PHASE_TRAIN, key->round) < 0 &&
-        run->contained[event.client].round != key->round && run->late[event.client] < key->round) {
-        run->late[event.client] = key->round;
-        tell(run, &event, &told);
-    }
-    leave(run);
-}
-
-void wm_run_count_bytes(wm_run *run, uint64_t up, uint64_t down)
-{
-    pthread_mutex_lock(&run->lock);
-    run->bytes_up += up;
-    run->bytes_down += down;
-    pthread_mutex_unlock(&run->lock);
 }
 
 /* ---- time and the operator ---- */
@@ -612,11 +267,11 @@ int64_t wm_run_tick(wm_run *run)
 
     pthread_mutex_lock(&run->lock);
     if (!run->dead) {
-        tell(run, &event, &told);
+        wm_run_tell(run, &event, &told);
         wm_run_advance(run);
     }
     next_ms = until_next(run);
-    leave(run);
+    wm_run_leave(run);
     return next_ms;
 }
 
@@ -629,7 +284,7 @@ wm_status wm_run_stop(wm_run *run, const char *why, wm_error *err)
     pthread_mutex_lock(&run->lock);
     if (run->dead) {
         st = wm_fail(err, WM_E_CLOSED, "killed by a test");
-    } else if (tell(run, &event, &told) == WM_ACTION_REFUSE) {
+    } else if (wm_run_tell(run, &event, &told) == WM_ACTION_REFUSE) {
         st = wm_fail(err, WM_E_EXISTS, "%s", told.text);
     } else {
         wm_run_advance(run);
@@ -637,7 +292,7 @@ wm_status wm_run_stop(wm_run *run, const char *why, wm_error *err)
             st = wm_fail(err, run->failure.status, "the run will stop as soon as it can be written: %s",
                          run->failure.text);
     }
-    leave(run);
+    wm_run_leave(run);
     return st;
 }
 
@@ -651,55 +306,4 @@ bool wm_run_params(wm_run *run, const wm_digest *model, float *ret)
         memcpy(ret, run->params, run->n_params * sizeof *ret);
     pthread_mutex_unlock(&run->lock);
     return is;
-}
-
-/* ---- for people ---- */
-
-static int64_t time_left(const wm_run *run, const wm_standing *at)
-{
-    double rounds = (double)run->settings.job->rounds - (double)at->round;
-
-    if (run->seconds_of == 0 || at->phase == WM_PHASE_CLOSED)
-        return -1;
-    if (at->phase == WM_PHASE_TRAIN)
-        rounds += 1;
-    return (int64_t)(1000 * run->seconds / run->seconds_of * rounds);
-}
-
-void wm_run_progress_get(wm_run *run, wm_run_progress *ret)
-{
-    const wm_standing *at;
-    const wm_cohort   *cohort;
-    wm_engine_counts   counts;
-    int64_t            now_ms;
-
-    pthread_mutex_lock(&run->lock);
-    at = wm_engine_standing(run->engine);
-    cohort = wm_engine_cohort(run->engine);
-    now_ms = wm_mono_ms(&run->settings.clock);
-    wm_engine_counts_get(run->engine, &counts);
-    *ret = (wm_run_progress){
-        .standing = *at,
-        .rounds = (uint32_t)run->settings.job->rounds,
-        .cohort = (uint32_t)cohort->drawn,
-        .goal = (uint32_t)counts.goal,
-        .accepted = (uint32_t)cohort->accepted,
-        .refused = counts.refused,
-        .declined = (uint32_t)cohort->declined,
-        .left_ms = wm_engine_left_ms(run->engine, now_ms),
-        .open_ms = wm_engine_open_ms(run->engine, now_ms),
-        .eta_ms = time_left(run, at),
-        .train_loss = run->train_loss,
-        .eval_loss = run->eval_loss,
-        .metric = run->metric,
-    };
-    pthread_mutex_unlock(&run->lock);
-}
-
-void wm_run_waiting_for(wm_run *run, size_t most, wm_text *ret)
-{
-    pthread_mutex_lock(&run->lock);
-    wm_cohort_waiting_for(wm_engine_cohort(run->engine), (const char *const *)run->settings.record->population,
-                          most, ret);
-    pthread_mutex_unlock(&run->lock);
 }

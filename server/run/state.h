@@ -77,16 +77,53 @@ struct wm_run {
     wm_news *news, **news_end;
 };
 
-/* A crash point; true if the driver is dead from here on. */
-bool wm_run_dies(wm_run *run, const char *point);
+/* ---- run.c: what the calls have in common ---- */
 
-/* ---- actions.c ---- */
+/* *ret <- the index in the population; false if that is nobody of this run. */
+bool wm_run_find_client(const wm_run *run, const char *name, uint32_t *ret);
+
+/* Under the lock: an event to the engine. *ret: what the client is told. Whatever has become durable is still to do. */
+wm_action_kind wm_run_tell(wm_run *run, const wm_event *event, wm_action *ret);
+
+/* Lets go of the lock, and tells the observer. */
+void wm_run_leave(wm_run *run);
+
+void wm_run_log_refusal(const wm_run *run, const char *client, const char *reason);
+
+/* What the engine told the client, as a verdict; a refusal is logged. */
+wm_verdict wm_run_verdict(const wm_run *run, const char *client, const wm_action *told, wm_error *err);
+wm_verdict wm_run_unknown_client(const char *client, wm_error *err);
+wm_verdict wm_run_unheard(wm_error *err); /* a test has killed the driver: there is no answer */
+
+/* ---- beginning.c ---- */
 
 /* A new run: initial parameters, ledger. Or the standing of one that goes on, its parameters, its past. */
 wm_status wm_run_begin(wm_run *run, wm_standing *ret, wm_error *err);
 
+/* ---- actions.c ---- */
+
+/* A crash point; true if the driver is dead from here on. */
+bool      wm_run_dies(wm_run *run, const char *point);
+wm_status wm_run_died(wm_error *err);
+
+wm_status wm_run_put_floats(wm_run *run, const float *values, size_t n, wm_digest *name, wm_error *err);
+
+/* The cohort, and whoever else was heard of, as the record has it: [n_population] in order of client. */
+size_t wm_run_collect(const wm_run *run, wm_contribution *contributions);
+
 /* Performs the engine's durable actions until there is none, or one fails and waits for its retry. */
 void wm_run_advance(wm_run *run);
+
+/* ---- commit.c ---- */
+
+/* The open round is over: *standing gets its digests. WM_E_NONFINITE: it can never be committed. */
+wm_status wm_run_commit(wm_run *run, wm_standing *standing, wm_error *err);
+
+/* Seconds and bytes of the round so far. */
+void wm_run_measure(wm_run *run);
+
+/* Nothing more is to come of the round. */
+void wm_run_end_round(wm_run *run);
 
 void wm_commit_release(wm_commit *commit);
 
