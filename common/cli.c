@@ -98,6 +98,11 @@ static void print_help(const wm_cli_program *program, FILE *out)
         print_indented(out, program->commands[0].example);
 }
 
+static void print_version(const wm_cli_program *program, FILE *out)
+{
+    fprintf(out, "%s %s\n", program->name, WM_VERSION);
+}
+
 /* ---- options ---- */
 
 /* A command line while it is read. The arrays have room for argc entries. */
@@ -306,10 +311,10 @@ static void *copy_of(const void *standard, size_t size)
 }
 
 /* Looked for first: who asks is told, whatever else is wrong with the line. */
-static bool asks_for_help(int argc, char *const *argv)
+static bool asks_for(const char *what, int argc, char *const *argv)
 {
     for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+        if (strcmp(argv[i], what) == 0)
             return true;
     return false;
 }
@@ -318,8 +323,12 @@ static wm_status call_command(reading *r, int argc, char *const *argv)
 {
     wm_status st;
 
-    if (asks_for_help(argc, argv)) {
+    if (asks_for("--help", argc, argv) || asks_for("-h", argc, argv)) {
         print_command_help(r->program, r->command, r->call->out);
+        return WM_OK;
+    }
+    if (asks_for("--version", argc, argv)) {
+        print_version(r->program, r->call->out);
         return WM_OK;
     }
     st = read_words(r, argc, argv);
@@ -421,7 +430,7 @@ int wm_cli_main(const wm_cli_program *program, int argc, char *const *argv, FILE
     } else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
         code = print_help_of(program, argc > 2 ? argv[2] : NULL, out, err);
     else if (strcmp(name, "--version") == 0) {
-        fprintf(out, "%s %s\n", program->name, WM_VERSION);
+        print_version(program, out);
         code = WM_EXIT_DONE;
     } else
         code = unknown_command(program, name, err);

@@ -17,6 +17,11 @@ enum { WM_CLI_LOG_OPTIONS = 2 };
 extern const wm_cli_option       wm_cli_log_options[WM_CLI_LOG_OPTIONS];
 extern const wm_cli_log_settings wm_cli_log_of_daemons, wm_cli_log_of_tools; /* the defaults: info, warning */
 
+/* What a program with them says in its wm_cli_program: WM_CLI_LOGS(wm_cli_log_of_daemons). */
+#define WM_CLI_LOGS(standard_)                                                                                \
+    .shared = wm_cli_log_options, .n_shared = WM_CLI_LOG_OPTIONS, .shared_size = sizeof(wm_cli_log_settings), \
+    .shared_standard = &(standard_)
+
 /* The words of the options for a program that is started with them. */
 const char *wm_cli_log_form_word(wm_log_form form);
 const char *wm_cli_log_level_word(wm_log_level level);

@@ -183,13 +183,15 @@ const char *wm_nearest(const char *word, const char *const *names, size_t n)
     if (n_word == 0 || n_word > NEAREST_MAX)
         return NULL;
     for (size_t i = 0; i < n; i++) {
-        size_t n_name = strlen(names[i]), d;
+        size_t n_name = strlen(names[i]), n_longer, n_shorter, d;
 
         if (n_name > NEAREST_MAX)
             continue;
         d = distance(word, n_word, names[i], n_name);
-        /* One letter and a third of the longer word may differ, but never all of it. */
-        if (d < best && d < n_word && d <= 1 + (n_word > n_name ? n_word : n_name) / 3) {
+        /* One letter and a third of the longer word may differ, but never more than half of the shorter. */
+        n_longer = n_word > n_name ? n_word : n_name;
+        n_shorter = n_word + n_name - n_longer;
+        if (d < best && d <= 1 + n_longer / 3 && 2 * d <= n_shorter) {
             best = d;
             nearest = names[i];
         }

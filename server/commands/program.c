@@ -146,8 +146,5 @@ const wm_cli_program wm_server_program = {
     .summary = "The aggregator of a city's data office.",
     .commands = commands,
     .n_commands = sizeof commands / sizeof *commands,
-    .shared = wm_cli_log_options,
-    .n_shared = WM_CLI_LOG_OPTIONS,
-    .shared_size = sizeof(wm_cli_log_settings),
-    .shared_standard = &wm_cli_log_of_daemons,
+    WM_CLI_LOGS(wm_cli_log_of_daemons),
 };

@@ -124,6 +124,7 @@ static wm_status print_summary(const wm_cli_call *call, const json_t *summary, c
 {
     const json_t *federated = json_object_get(json_object_get(summary, "final"), "federated");
     const char   *why = json_string_value(json_object_get(summary, "why"));
+    long long     rounds = json_integer_value(json_object_get(summary, "rounds"));
     const char   *metric;
     json_t       *value;
     wm_status     st = WM_OK;
@@ -133,9 +134,8 @@ static wm_status print_summary(const wm_cli_call *call, const json_t *summary, c
         if (st == WM_OK && strcmp(metric, "examples") != 0 && strcmp(metric, "loss") != 0)
             st = print_metric(call, summary, metric, err);
     }
-    fprintf(call->out, "\n%s after %lld rounds, %.1f s%s%s\n",
-            json_string_value(json_object_get(summary, "outcome")),
-            (long long)json_integer_value(json_object_get(summary, "rounds")),
+    fprintf(call->out, "\n%s after %lld round%s, %.1f s%s%s\n",
+            json_string_value(json_object_get(summary, "outcome")), rounds, rounds == 1 ? "" : "s",
             json_number_value(json_object_get(summary, "wall_seconds")), why != NULL && *why != '\0' ? ": " : "",
             why != NULL ? why : "");
     fprintf(call->out, "model   %s/model.safetensors\n", folder);

@@ -9,10 +9,7 @@ int wm_tool_main(int argc, char *const *argv, FILE *out, FILE *err)
         .summary = "The analyst's tool of Wardmote: tries a federated job on one machine.",
         .commands = commands,
         .n_commands = sizeof commands / sizeof *commands,
-        .shared = wm_cli_log_options,
-        .n_shared = WM_CLI_LOG_OPTIONS,
-        .shared_size = sizeof(wm_cli_log_settings),
-        .shared_standard = &wm_cli_log_of_tools,
+        WM_CLI_LOGS(wm_cli_log_of_tools),
     };
 
     return wm_cli_main(&program, argc, argv, out, err);

@@ -131,6 +131,7 @@ static void a_command_line_does_what_it_says(void **state)
           "file=- data=. workers=2 share=1 ttl=900000 transport=0 json=0 log=0 word=--json\n", "" },
         { "wardmote status office", 0, "status of office\n", "" },
         { "wardmote --version", 0, "wardmote " WM_VERSION "\n", "" },
+        { "wardmote status --version", 0, "wardmote " WM_VERSION "\n", "" },
         { "wardmote", 2, "", "...usage: wardmote COMMAND" },
         { "wardmote --help", 0, "...  simulate  runs a job on this machine\n  status    says how it goes\n", "" },
         { "wardmote help", 0, "...wardmote simulate air.yaml --data readings", "" },

@@ -442,7 +442,7 @@ static void test_the_nearest_word(void **state)
         const char *word, *want;
     } cases[] = {
         { "bacth", "batch" }, { "Rate", "rate" }, { "RATE", "rate" }, { "epoch", "epochs" }, { "clipp", "clip" },
-        { "momentum", NULL }, { "", NULL },       { "x", NULL },      { "rates", "rate" },
+        { "momentum", NULL }, { "", NULL },       { "x", NULL },      { "rates", "rate" }, { "cat", NULL },
     };
 
     (void)state;
