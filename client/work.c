@@ -70,9 +70,11 @@ static wm_status contend(wm_trainer *trainer, const wm_work_order *order, wm_con
 {
     wm_status st = wm_evaluate(trainer, order->examples, part, params, order->stop, &ret->results[contender], err);
 
-    if (st == WM_OK)
-        ret->present |= 1u << contender;
-    return st;
+    if (st != WM_OK)
+        return st;
+    wm_evaluation_clamp(&ret->results[contender]);
+    ret->present |= 1u << contender;
+    return WM_OK;
 }
 
 /* A contender that first trains on this client's own data, from `start`. Without an example to train on it is left

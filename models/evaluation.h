@@ -6,6 +6,7 @@
 #define WM_MODELS_EVALUATION_H
 
 #include "common/job/job.h"
+#include "common/task.h"
 #include "models/metric.h"
 
 enum { WM_METRICS_MAX = 8 };
@@ -16,6 +17,19 @@ typedef struct wm_evaluation {
     double   count;    /* what the metrics count: values, or examples of classes */
     double   sums[WM_METRICS_MAX][WM_METRIC_SUMS_MAX]; /* [metrics of the job] */
 } wm_evaluation;
+
+/* A mean loss beyond this is reported as this, as that of training is: a model that has exploded at one client is bad news
+ * that must count, and one client's figure must not drown all others'. */
+#define WM_EVALUATION_LOSS_BOUND 1024.0
+
+/* What cannot be is refused, with the contender's name in the sentence: no examples or more than `examples_most`
+ * (WM_E_RANGE); a count that is not theirs (WM_E_RANGE); a loss or a sum that is not finite (WM_E_NONFINITE), or that no
+ * such examples can have (WM_E_RANGE). The naive prediction has no loss: NaN. */
+wm_status wm_evaluation_check(const wm_job *job, wm_contender contender, const wm_evaluation *evaluation,
+                              uint64_t examples_most, wm_error *err);
+
+/* Its loss, within the bound. */
+void wm_evaluation_clamp(wm_evaluation *evaluation);
 
 void wm_evaluation_add(wm_evaluation *to, const wm_evaluation *from);
 

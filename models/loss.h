@@ -12,6 +12,7 @@
 typedef struct wm_loss_ops {
     wm_member member;      /* first: see family.h */
     bool      for_classes; /* of a class target, with logits; otherwise of values */
+    bool      negative;    /* an example's loss can be below 0 */
 
     /* Values that the head must give for a target of `width` values or classes (three quantiles of each value need
      * three times as many). NULL: as many. */

@@ -16,6 +16,7 @@ typedef struct wm_metric_ops {
     bool        for_classes; /* takes classes, not values */
     bool        higher_is_better;
     const char *unit; /* "data": the target's own unit; "share": a number from 0 to 1 */
+    double value_most; /* the most that one counted value can add to a sum; the least is 0: what says more is refused */
 
     /* Adds n examples of `width` predictions. For values: truth[n][width]; for classes: predicted are logits
      * [n][width] and classes[n]. */

@@ -83,7 +83,7 @@ wm_verdict wm_run_submit(wm_run *run, const char *client, uint8_t *bytes, size_t
 size_t wm_run_update_size(wm_run *run, wm_task_kind kind);
 
 /* An evaluation: results[contender] where bit `contender` of `present` is set. Checked: no more examples than the job's
- * weight cap, every sum finite (but the loss of the naive prediction). */
+ * weight cap, and figures that so many examples can have (models/evaluation.h). */
 wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32_t round,
                          unsigned present,
                          const wm_evaluation results[WM_CONTENDERS], wm_error *err);

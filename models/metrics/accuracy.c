@@ -36,6 +36,7 @@ const wm_metric_ops wm_metric_accuracy = {
     .for_classes = true,
     .higher_is_better = true,
     .unit = "share",
+    .value_most = 1,
     .add = accuracy_add,
     .figure = accuracy_figure,
 };

@@ -1,6 +1,7 @@
 /* models/metrics/mae.c: mean absolute error over all values. */
 #include "models/metric.h"
 
+#include <float.h>
 #include <math.h>
 
 static void mae_add(const void *options, const float *predicted, const float *truth, const int32_t *classes,
@@ -22,6 +23,7 @@ const wm_metric_ops wm_metric_mae = {
     .member = { .name = "mae", .doc = "Mean absolute error, in the target's own unit." },
     .n_sums = 1,
     .unit = "data",
+    .value_most = 2.0 * FLT_MAX,
     .add = mae_add,
     .figure = mae_figure,
 };

@@ -1,6 +1,7 @@
 /* models/metrics/rmse.c: root of the mean squared error over all values. */
 #include "models/metric.h"
 
+#include <float.h>
 #include <math.h>
 
 static void rmse_add(const void *options, const float *predicted, const float *truth, const int32_t *classes,
@@ -25,6 +26,7 @@ const wm_metric_ops wm_metric_rmse = {
     .member = { .name = "rmse", .doc = "Root of the mean squared error, in the target's own unit." },
     .n_sums = 1,
     .unit = "data",
+    .value_most = 4.0 * FLT_MAX * FLT_MAX,
     .add = rmse_add,
     .figure = rmse_figure,
 };

@@ -8,35 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static wm_status check_one(const wm_run *run, wm_contender contender, const wm_evaluation *result, wm_error *err)
-{
-    const wm_job *job = run->settings.job;
-    uint64_t      most = (uint64_t)job->cohort.weight_cap;
-    const char   *name = wm_contender_name(contender);
-
-    if (result->examples < 1 || result->examples > most)
-        return wm_fail(err, WM_E_RANGE, "report: %llu examples for %s, between 1 and %llu are allowed",
-                       (unsigned long long)result->examples, name, (unsigned long long)most);
-    if (!isfinite(result->loss_sum) && !(contender == WM_NAIVE && isnan(result->loss_sum)))
-        return wm_fail(err, WM_E_NONFINITE, "report: the loss of %s is not finite", name);
-    if (!isfinite(result->count) || result->count < 0)
-        return wm_fail(err, WM_E_RANGE, "report: the count of %s is %g", name, result->count);
-    for (size_t m = 0; m < job->evaluate.n_metrics; m++)
-        for (size_t s = 0; s < WM_METRIC_SUMS_MAX; s++)
-            if (!isfinite(result->sums[m][s]))
-                return wm_fail(err, WM_E_NONFINITE, "report: a sum of metric %zu of %s is not finite", m, name);
-    return WM_OK;
-}
-
 wm_status wm_results_check(const wm_run *run, unsigned present, const wm_evaluation *results, wm_error *err)
 {
-    wm_status st = WM_OK;
+    const wm_job *job = run->settings.job;
+    wm_status     st = WM_OK;
 
     if ((present & (1u << WM_FEDERATED)) == 0)
         return wm_fail(err, WM_E_INVALID, "report: without a result of the federated model");
     for (int c = 0; st == WM_OK && c < WM_CONTENDERS; c++)
         if ((present & (1u << c)) != 0)
-            st = check_one(run, (wm_contender)c, &results[c], err);
+            st = wm_evaluation_check(job, (wm_contender)c, &results[c], (uint64_t)job->cohort.weight_cap, err);
     return st;
 }
 

@@ -411,8 +411,15 @@ static void reports_are_checked(void **state)
         { "no examples", "0 examples", 0, 1, 1, 1, 1 },
         { "more examples than the job lets one claim", "2097152 examples", 1 << 21, 1, 1, 1, 1 },
         { "a loss that is not a number", "the loss of federated is not finite", 1, NAN, 1, 1, 1 },
-        { "an infinite sum", "a sum of metric 0", 1, 1, 1, INFINITY, 1 },
+        { "a finite loss that would drown all others", "the loss of federated is 1e+300", 1, 1e300, 1, 1, 1 },
+        { "a loss just over the bound", "between 0 and 1024", 2, 2048.001, 2, 1, 1 },
+        { "a loss that is better than none", "the loss of federated is -0.5", 2, -1, 2, 1, 1 },
+        { "an infinite sum", "a sum of mae of federated is not finite", 1, 1, 1, INFINITY, 1 },
+        { "a sum that no values have", "a sum of mae of federated is 1e+300", 1, 1, 1, 1e300, 1 },
+        { "a negative sum", "a sum of mae of federated is -1", 1, 1, 1, -1, 1 },
         { "a negative count", "the count of federated is -1", 1, 1, -1, 1, 1 },
+        { "a count that is not a number", "the count of federated is nan", 1, 1, NAN, 1, 1 },
+        { "more values than its examples have", "the count of federated is 9, and 1 examples", 1, 1, 9, 1, 1 },
         { "nothing about the federated model", "without a result", 1, 1, 1, 1, 1u << WM_NAIVE },
     };
 
@@ -437,6 +444,36 @@ static void reports_are_checked(void **state)
             fail_msg("%s: \"%s\"", cases[i].says, err.text);
         world_release(&w);
     }
+}
+
+/* What an honest client sends of a model that has exploded: bad news, within the bound. */
+static void an_exploded_loss_is_reported_as_the_worst_that_counts(void **state)
+{
+    static const struct {
+        const char *says;
+        double      loss_sum, want;
+    } cases[] = {
+        { "an ordinary loss stays what it is", 3, 3 },
+        { "the bound itself stays what it is", 2048, 2048 },
+        { "a huge one becomes the bound", 1e30, 2048 },
+        { "infinity becomes the bound", INFINITY, 2048 },
+    };
+    wm_evaluation naive = { .examples = 2, .loss_sum = NAN };
+    wm_error      err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world         w;
+        wm_evaluation result = { .examples = 2, .loss_sum = cases[i].loss_sum, .count = 2 };
+
+        begin(&w);
+        wm_evaluation_clamp(&result);
+        assert_case(cases[i].says, result.loss_sum == cases[i].want);
+        assert_ok(wm_evaluation_check(&w.job, WM_FEDERATED, &result, 2, &err), &err);
+        world_release(&w);
+    }
+    wm_evaluation_clamp(&naive);
+    assert_true(isnan(naive.loss_sum));
 }
 
 static void strangers_get_nothing(void **state)
@@ -589,6 +626,7 @@ int main(void)
         cmocka_unit_test(a_model_that_is_missing_or_damaged_is_named),
         cmocka_unit_test(statistics_without_spread_fail_the_run_by_name),
         cmocka_unit_test(reports_are_checked),
+        cmocka_unit_test(an_exploded_loss_is_reported_as_the_worst_that_counts),
         cmocka_unit_test(strangers_get_nothing),
         cmocka_unit_test(the_operator_stops_a_run),
         cmocka_unit_test(who_declines_is_named_and_who_is_waited_for_too),
