@@ -215,7 +215,8 @@ void office_open(office *o, const office_wish *wish)
     snprintf(path, sizeof path, "%s/gateways", o->folder);
     snprintf(count, sizeof count, "%zu", o->n_gateways);
     assert_ok(wm_files_system()->make_folder(wm_files_system(), path, 0700, &err), &err);
-    office_do(o, NULL, WARDMOTE, "sample", "city", o->data, "--gateways", count, "--days", "24", NULL);
+    office_do(o, NULL, WARDMOTE, "sample", "city", o->data, "--gateways", count, "--days",
+              wish->days != NULL ? wish->days : "24", NULL);
     office_write_job(o, wish->rounds > 0 ? wish->rounds : 3, wish->cohort);
     read_names(o);
     office_do(o, NULL, WARDMOTE_SERVER, "init", o->dir, "--name", "localhost", NULL);

@@ -47,6 +47,7 @@ typedef struct office_wish {
     const char
         *cohort; /* "{select: all, quorum: 1, deadline: 10m}": nobody is left out, and no restart is too long */
     const char *more; /* whole lines that are added to server.yaml */
+    const char *days; /* "24": of hourly readings */
 } office_wish;
 
 /* Readings, the job, and an office that was initialised and does not run. */
