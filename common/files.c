@@ -211,6 +211,19 @@ static wm_status system_remove(const wm_files *self, const char *path, wm_error 
     return unlink(path) == 0 || errno == ENOENT ? WM_OK : io_fail(err, "remove", path);
 }
 
+/* Those above get the usual mode; only the last one is the caller's. A name that was there already may still be an
+ * earlier life's that was not synced, but no right to open the folder above it is needed for one that is. */
+static wm_status make_one_folder(const char *path, bool last, unsigned mode, wm_error *err)
+{
+    if (mkdir(path, last ? (mode_t)mode : 0755) == 0)
+        return sync_folder_of(path, err);
+    if (errno != EEXIST)
+        return io_fail(err, "make the folder", path);
+    if (last)
+        (void)sync_folder_of(path, NULL);
+    return WM_OK;
+}
+
 static wm_status system_make_folder(const wm_files *self, const char *path, unsigned mode, wm_error *err)
 {
     char     *partial = strdup(path);
@@ -225,9 +238,7 @@ static wm_status system_make_folder(const wm_files *self, const char *path, unsi
         if (was != '/' && was != '\0')
             continue;
         *c = '\0';
-        /* Those above get the usual mode; only the last one is the caller's. */
-        if (mkdir(partial, was == '\0' ? (mode_t)mode : 0755) != 0 && errno != EEXIST)
-            st = io_fail(err, "make the folder", partial);
+        st = make_one_folder(partial, was == '\0', mode, err);
         *c = was;
         if (was == '\0')
             break;

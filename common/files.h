@@ -35,7 +35,7 @@ struct wm_files {
     /* WM_OK also if it was not there. */
     wm_status (*remove)(const wm_files *self, const char *path, wm_error *err);
 
-    /* The folder and those above it; WM_OK if it is there. */
+    /* The folder and those above it, durable when it returns; WM_OK if it is there. */
     wm_status (*make_folder)(const wm_files *self, const char *path, unsigned mode, wm_error *err);
 
     bool (*exists)(const wm_files *self, const char *path);

@@ -497,20 +497,25 @@ static void play_one(world *w, size_t k, const wm_task *task)
         fail_msg("seed %llu: %s", (unsigned long long)world_seed_in_work, err.text);
 }
 
+void world_turn(world *w)
+{
+    for (size_t k = 0; k < w->record.n_population; k++) {
+        int64_t come_back_ms;
+        wm_task task;
+
+        if (wm_run_ask(w->run, w->names[k], &task, &come_back_ms) == WM_ANSWER_TASK)
+            play_one(w, k, &task);
+    }
+    w->time.mono_ms += 100;
+    w->time.wall_ms += 100;
+    wm_run_tick(w->run);
+}
+
 void world_play(world *w)
 {
     for (int turns = 0; w->standing.phase != WM_PHASE_CLOSED; turns++) {
         check(turns < 10000);
-        for (size_t k = 0; k < w->record.n_population; k++) {
-            int64_t come_back_ms;
-            wm_task task;
-
-            if (wm_run_ask(w->run, w->names[k], &task, &come_back_ms) == WM_ANSWER_TASK)
-                play_one(w, k, &task);
-        }
-        w->time.mono_ms += 100;
-        w->time.wall_ms += 100;
-        wm_run_tick(w->run);
+        world_turn(w);
     }
 }
 

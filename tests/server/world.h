@@ -40,7 +40,7 @@ typedef struct world {
     wm_ledger       ledger;
     bool            started;
     wm_standing     standing;
-    wm_round_record rounds[WORLD_ROUNDS_MAX]; /* own their contributions */
+    wm_round_record rounds[WORLD_ROUNDS_MAX];      /* own their contributions */
     bool            in_scaling[WORLD_CLIENTS_MAX]; /* whose statistics the ledger says are in it */
     size_t          n_rounds;
     bool            has_final;
@@ -78,7 +78,10 @@ uint8_t *world_update_from(world *w, size_t k, wm_task_kind kind, uint32_t round
 /* Client k's evaluation of `phase` and `round`; returns which contenders are present. */
 unsigned world_report(world *w, size_t k, wm_phase phase, uint32_t round, wm_evaluation results[WM_CONTENDERS]);
 
-/* Asks, answers all tasks at once in order of name, until the run is over. */
+/* Each client asks and answers its task at once, in order of name; then a tick. */
+void world_turn(world *w);
+
+/* Turns until the run is over. */
 void world_play(world *w);
 
 /* The parameters that a blob holds; the caller's to free. */
