@@ -4,28 +4,26 @@
 #include "common/cli_log.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
     READY_MS = 15 * 1000, /* the one before it may hold its lock for some seconds */
-    LOOK_MS = 20,
-    ASK_MS = 2000,
-    AGAIN_MS = 1000, /* between two deaths */
+    AGAIN_MS = 1000,      /* between two deaths */
 };
 
 struct wm_issuer_keeper {
     wm_issuer_keeper_settings settings;
     wm_issuer_client         *client;
     pid_t                     pid;  /* -1: not running */
-    int                       pipe; /* our end of its standard input; -1 */
+    int                       line; /* our end of its standard input, a socket; -1 */
     int64_t                   started_ms;
 };
 
@@ -53,8 +51,8 @@ static wm_status spawn(wm_issuer_keeper *keeper, wm_error *err)
 
     snprintf(gateway, sizeof gateway, "%lldms", (long long)keeper->settings.gateway_ms);
     snprintf(server, sizeof server, "%lldms", (long long)keeper->settings.server_ms);
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return wm_fail(err, WM_E_IO, "cannot make a pipe for the issuer: %s", strerror(errno));
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return wm_fail(err, WM_E_IO, "cannot make a socket for the issuer: %s", strerror(errno));
     sigemptyset(&none);
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);
@@ -74,7 +72,7 @@ static wm_status spawn(wm_issuer_keeper *keeper, wm_error *err)
         keeper->pid = -1;
         return wm_fail(err, WM_E_IO, "cannot start the issuer, %s: %s", keeper->settings.program, strerror(rv));
     }
-    keeper->pipe = ends[1];
+    keeper->line = ends[1];
     keeper->started_ms = wm_mono_ms(&keeper->settings.clock);
     return WM_OK;
 }
@@ -86,29 +84,23 @@ static bool has_ended(wm_issuer_keeper *keeper)
         return true;
     if (waitpid(keeper->pid, NULL, WNOHANG) != keeper->pid)
         return false;
-    close(keeper->pipe);
+    close(keeper->line);
     keeper->pid = -1;
-    keeper->pipe = -1;
+    keeper->line = -1;
     return true;
 }
 
+/* It says so itself: at its address may still be the one before it, of a server that was killed a moment ago. */
 static wm_status wait_until_ready(wm_issuer_keeper *keeper, wm_error *err)
 {
-    const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
-    Wm__Issue             list = WM__ISSUE__INIT;
-    Wm__Issued           *issued;
+    struct pollfd line = { .fd = keeper->line, .events = POLLIN };
+    char          byte;
 
-    list.verb = WM__ISSUE__VERB__LIST;
-    for (int64_t waited = 0; waited < READY_MS; waited += LOOK_MS) {
-        if (has_ended(keeper))
-            return wm_fail(err, WM_E_CLOSED, "the issuing process ended at once; what is wrong stands above");
-        if (wm_issuer_ask(keeper->client, &list, ASK_MS, &issued, err) == WM_OK) {
-            wm_issued_free(issued);
-            return WM_OK;
-        }
-        nanosleep(&pause, NULL);
-    }
-    return wm_fail(err, WM_E_TIMEOUT, "the issuing process does not answer");
+    if (poll(&line, 1, READY_MS) <= 0)
+        return wm_fail(err, WM_E_TIMEOUT, "the issuing process does not answer");
+    if (recv(keeper->line, &byte, 1, MSG_DONTWAIT) != 1)
+        return wm_fail(err, WM_E_CLOSED, "the issuing process ended at once; what is wrong stands above");
+    return WM_OK;
 }
 
 wm_status wm_issuer_keeper_start(const wm_issuer_keeper_settings *settings, wm_issuer_keeper **ret, wm_error *err)
@@ -121,7 +113,7 @@ wm_status wm_issuer_keeper_start(const wm_issuer_keeper_settings *settings, wm_i
         return wm_fail(err, WM_E_NOMEM, "no memory for the issuer");
     keeper->settings = *settings;
     keeper->pid = -1;
-    keeper->pipe = -1;
+    keeper->line = -1;
     snprintf(path, sizeof path, "%s/issuer/aggregator.sock", settings->office);
     st = wm_issuer_client_at(path, &keeper->client, err);
     if (st == WM_OK)
@@ -162,7 +154,7 @@ void wm_issuer_keeper_end(wm_issuer_keeper *keeper)
         return;
     wm_issuer_client_free(keeper->client);
     if (keeper->pid >= 0) {
-        close(keeper->pipe);
+        close(keeper->line);
         while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }

@@ -1,7 +1,7 @@
 /* server/issuer_keeper.h
  *
  * Keeps the issuing process alive beside the aggregator: starts it (this very program, as `issuer DIR`), starts it again
- * when it has died, and ends it. Its standard input is a pipe of ours, so that it ends with us however we end.
+ * when it has died, and ends it. Its standard input is a socket of ours, so that it ends with us however we end.
  *
  * _start, _tick and _end are called by one thread; the client is thread-safe. */
 #ifndef WM_SERVER_ISSUER_KEEPER_H

@@ -75,6 +75,7 @@ wm_status wm_command_issuer(wm_cli_call *call, const void *settings, wm_error *e
     if (st == WM_OK)
         st = wm_issuer_process_run(&(wm_issuer_process_settings){ .office = call->words[0],
                                                                   .log = log,
+                                                                  .say_ready = set->with_parent,
                                                                   .gateway_life_ms = set->gateway_life_ms,
                                                                   .server_life_ms = set->server_life_ms },
                                    stop_fd, err);

@@ -308,6 +308,9 @@ wm_status wm_issuer_process_run(const wm_issuer_process_settings *settings, int 
         st = open_entrance(&entrances[0], folder, "issuer.sock", err);
     if (st == WM_OK)
         st = open_entrance(&entrances[1], folder, "aggregator.sock", err);
+    if (st == WM_OK && settings->say_ready)
+        (void)send(stop_fd, "", 1,
+                   MSG_NOSIGNAL); /* whoever is gone by now has closed it, and that is heard below */
     if (st == WM_OK)
         st = serve(issuer, WM_DOOR_AGGREGATOR, &nobody, err); /* nobody speaks there; returns when told to stop */
     close_entrance(&entrances[0]);

@@ -23,6 +23,7 @@ typedef struct wm_issuer_process_settings {
     wm_log     *log;          /* to standard output or error: the process closes all others. NULL for none */
     wm_door     door;         /* what the socket pair may ask for */
     bool        listen;       /* at the operator's socket */
+    bool        say_ready;    /* _run: stop_fd is a socket, and one byte goes out there as soon as it serves */
     int         lock_wait_ms; /* for the one before it to end; 0: 5 s */
 
     int64_t gateway_life_ms, server_life_ms; /* of certificates; 0: as wm_issuer_settings */
