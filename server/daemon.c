@@ -1,15 +1,18 @@
 /* server/daemon.c
  *
  * One loop, on the main thread, wakes for a signal, for a stir (there is something for the jobs to do) or after a moment,
- * and lets everybody's time pass. All else happens on the listeners' threads and the parking's.
+ * and lets everybody's time pass. It waits for nobody: what the issuer is asked, it is asked on a thread of its own. All
+ * else happens on the listeners' threads and the parking's.
  *
  * Opened from the ground up, closed in the opposite order: the store first and last. */
 #include "server/daemon.h"
 
+#include "server/adoption.h"
+#include "server/errands.h"
 #include "server/front.h"
-#include "server/issuer/office.h"
 #include "server/issuer_keeper.h"
 #include "server/operator.h"
+#include "server/own_certificate.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,8 +31,8 @@ enum {
     TICK_MS = 250,
     FLUSH_MS = 60 * 1000,
     CLOCK_SLACK_MS = 1000, /* a clock that is being disciplined may be a little behind itself */
-    ISSUER_MS = 10 * 1000, /* for an answer of the issuer */
     RENEW_LOOK_MOST_MS = 3600 * 1000,
+    ERRANDS_MOST = 64, /* renewals that wait for the issuer; it works one off in a few milliseconds */
     LOCK_MS = 3000,
     LOCK_LOOK_MS = 50,
     STORE_PATIENCE_MS = 5 * 1000, /* for a command that has the store open */
@@ -42,7 +45,10 @@ typedef struct daemon_state {
     wm_store                 *store;
     wm_roster                *roster;
     wm_issuer_keeper         *keeper;
-    wm_tls                   *tls, *enrolment_tls;
+    wm_own_certificate       *own;
+    wm_errands               *errands; /* what is asked of the issuer */
+    wm_errand                 renewal; /* of our own certificate */
+    atomic_bool               renewing;
     char                     *uploads_folder, *socket_path;
     wm_remote                *remote;
     wm_enrolment              enrolment;
@@ -89,7 +95,7 @@ static wm_status ask_issuer(void *context, const Wm__Issue *ask, Wm__Issued **re
 {
     daemon_state *daemon = context;
 
-    return wm_issuer_ask(wm_issuer_keeper_client(daemon->keeper), ask, ISSUER_MS, ret, err);
+    return wm_issuer_keeper_ask(daemon->keeper, ask, ret, err);
 }
 
 static wm_status revoke_at_issuer(void *context, const char *name, wm_error *err)
@@ -212,67 +218,6 @@ static wm_status open_store(daemon_state *daemon, wm_error *err)
     return st;
 }
 
-/* A certificate that the issuer knows of and we do not: we died between the two, or came from an older backup. */
-static wm_status adopt(daemon_state *daemon, const Wm__Listed *listed, wm_error *err)
-{
-    wm_presence who;
-    wm_serial   serial;
-    char        text[WM_SERIAL_TEXT];
-    bool        known;
-    wm_status   st;
-
-    if (listed->server || listed->revoked || listed->serial.len == 0 || listed->serial.len > WM_SERIAL_MAX ||
-        !wm_gateway_name_ok(listed->name))
-        return WM_OK;
-    known = wm_roster_find(daemon->roster, listed->name, &who);
-    if (known && (who.revoked_ms != 0 || who.not_after_ms >= (int64_t)listed->not_after_ms))
-        return WM_OK;
-    serial.size = (uint8_t)listed->serial.len;
-    memcpy(serial.bytes, listed->serial.data, serial.size);
-    wm_serial_text(&serial, text);
-    st = wm_store_certificate(daemon->store, listed->name, text, (int64_t)listed->not_after_ms, err);
-    if (st == WM_E_EXISTS || st == WM_E_REFUSED)
-        return WM_OK;
-    if (st == WM_OK)
-        st = wm_roster_enrolled(daemon->roster, listed->name, text, (int64_t)listed->not_after_ms, err);
-    if (st == WM_OK)
-        wm_log_line(daemon->settings->log, WM_LOG_INFO, "enrolment", "a gateway is known from the issuer",
-                    WM_TEXT_FIELD("name", listed->name));
-    return st;
-}
-
-static wm_status adopt_all(daemon_state *daemon, wm_error *err)
-{
-    uint8_t   last[WM_SERIAL_MAX] = { 0 };
-    size_t    n_last = 0;
-    bool      more = true;
-    wm_status st = WM_OK;
-
-    while (st == WM_OK && more) {
-        Wm__Issue   ask = WM__ISSUE__INIT;
-        Wm__Issued *issued;
-
-        ask.verb = WM__ISSUE__VERB__LIST;
-        ask.serial = wm_bytes_field(last, n_last);
-        st = ask_issuer(daemon, &ask, &issued, err);
-        if (st != WM_OK)
-            return st;
-        st = wm_issued_status(issued, err);
-        for (size_t i = 0; st == WM_OK && i < issued->n_certificates; i++) {
-            const Wm__Listed *listed = issued->certificates[i];
-
-            st = adopt(daemon, listed, err);
-            if (listed->serial.len > 0 && listed->serial.len <= sizeof last) {
-                memcpy(last, listed->serial.data, listed->serial.len);
-                n_last = listed->serial.len;
-            }
-        }
-        more = issued->more && issued->n_certificates > 0;
-        wm_issued_free(issued);
-    }
-    return st;
-}
-
 static wm_status open_issuer(daemon_state *daemon, wm_error *err)
 {
     const wm_daemon_settings *set = daemon->settings;
@@ -287,58 +232,18 @@ static wm_status open_issuer(daemon_state *daemon, wm_error *err)
                                                              .log_level = set->log_level },
                                &daemon->keeper, err);
 
-    return st == WM_OK ? adopt_all(daemon, err) : st;
+    daemon->enrolment = (wm_enrolment){ .issue = ask_issuer,
+                                        .context = daemon,
+                                        .store = daemon->store,
+                                        .roster = daemon->roster,
+                                        .clock = set->clock,
+                                        .log = set->log };
+    if (st == WM_OK)
+        st = wm_adopt_certificates(&daemon->enrolment, err);
+    return st == WM_OK ? wm_errands_new(ERRANDS_MOST, &daemon->errands, err) : st;
 }
 
 /* ---- our own certificate ---- */
-
-static wm_status check_names(daemon_state *daemon, wm_certificate *certificate, wm_error *err)
-{
-    const wm_words *names = &daemon->settings->config->names;
-
-    for (size_t i = 0; i < names->count; i++)
-        if (!wm_certificate_has_name(certificate, names->items[i]))
-            return wm_fail(
-                err, WM_E_INVALID,
-                "server.yaml has the name %s, which the certificate does not carry: run `wardmote-server init %s "
-                "--name %s`",
-                names->items[i], daemon->settings->folder, names->items[i]);
-    return WM_OK;
-}
-
-typedef struct own_certificate {
-    wm_chain *chain, *root;
-    wm_key   *key;
-} own_certificate;
-
-static void own_release(own_certificate *own)
-{
-    wm_chain_free(own->chain);
-    wm_chain_free(own->root);
-    wm_key_free(own->key);
-}
-
-static wm_status own_load(daemon_state *daemon, own_certificate *own, wm_error *err)
-{
-    const wm_files *files = daemon->settings->files;
-    char           *chain = wm_path_join(daemon->settings->folder, "server.pem");
-    char           *key = wm_path_join(daemon->settings->folder, "server.key");
-    char           *root = wm_path_join(daemon->settings->folder, "root.pem");
-    wm_status       st = WM_OK;
-
-    if (chain == NULL || key == NULL || root == NULL)
-        st = wm_fail(err, WM_E_NOMEM, "no memory for the certificate");
-    if (st == WM_OK)
-        st = wm_chain_load(files, chain, &own->chain, err);
-    if (st == WM_OK)
-        st = wm_key_load(files, key, &own->key, err);
-    if (st == WM_OK)
-        st = wm_chain_load(files, root, &own->root, err);
-    free(chain);
-    free(key);
-    free(root);
-    return st;
-}
 
 /* The next look at it: often enough for the shortest life, and at least once an hour. */
 static void plan_renewal(daemon_state *daemon)
@@ -350,59 +255,47 @@ static void plan_renewal(daemon_state *daemon)
     daemon->renew_at_ms = wm_mono_ms(&daemon->settings->clock) + look_ms;
 }
 
-static wm_status open_tls(daemon_state *daemon, wm_error *err)
+static wm_status open_own(daemon_state *daemon, wm_error *err)
 {
     const wm_daemon_settings *set = daemon->settings;
-    own_certificate           own = { 0 };
-    bool                      changed;
-    wm_status                 st;
 
-    st = wm_office_renew_server(set->folder, set->files, wm_issuer_keeper_client(daemon->keeper), &changed, err);
-    if (st == WM_OK)
-        st = own_load(daemon, &own, err);
-    if (st == WM_OK)
-        st = check_names(daemon, wm_chain_at(own.chain, 0), err);
-    if (st == WM_OK)
-        st = wm_tls_new(&(wm_tls_settings){ .side = WM_TLS_SERVER,
-                                            .chain = own.chain,
-                                            .key = own.key,
-                                            .root = wm_chain_at(own.root, 0),
-                                            .clock = set->clock,
-                                            .allow = allow,
-                                            .context = daemon },
-                        &daemon->tls, err);
-    if (st == WM_OK)
-        st = wm_tls_new(
-            &(wm_tls_settings){
-                .side = WM_TLS_SERVER, .chain = own.chain, .key = own.key, .anonymous = true, .clock = set->clock },
-            &daemon->enrolment_tls, err);
-    own_release(&own);
     plan_renewal(daemon);
-    return st;
+    return wm_own_certificate_open(&(wm_own_certificate_settings){ .folder = set->folder,
+                                                                   .files = set->files,
+                                                                   .names = &set->config->names,
+                                                                   .issuer = { ask_issuer, daemon },
+                                                                   .clock = set->clock,
+                                                                   .allow = allow,
+                                                                   .context = daemon },
+                                   &daemon->own, err);
 }
 
-static void renew_own(daemon_state *daemon)
+/* On the errands' thread. */
+static void renew_own(void *context, wm_errand *errand, bool closing)
 {
-    const wm_daemon_settings *set = daemon->settings;
-    own_certificate           own = { 0 };
-    bool                      changed = false;
-    wm_error                  err;
-    wm_status                 st =
-        wm_office_renew_server(set->folder, set->files, wm_issuer_keeper_client(daemon->keeper), &changed, &err);
+    daemon_state *daemon = context;
+    wm_log       *log = daemon->settings->log;
+    bool          changed = false;
+    wm_error      err;
+    wm_status     st = closing ? WM_OK : wm_own_certificate_renew(daemon->own, &changed, &err);
 
-    if (st == WM_OK && changed)
-        st = own_load(daemon, &own, &err);
-    if (st == WM_OK && changed)
-        st = wm_tls_set_own(daemon->tls, own.chain, own.key, &err);
-    if (st == WM_OK && changed)
-        st = wm_tls_set_own(daemon->enrolment_tls, own.chain, own.key, &err);
+    (void)errand;
     if (st != WM_OK)
-        wm_log_line(set->log, WM_LOG_ERROR, "tls", "the server's certificate cannot be renewed; it is tried again",
+        wm_log_line(log, WM_LOG_ERROR, "tls", "the server's certificate cannot be renewed; it is tried again",
                     WM_TEXT_FIELD("why", err.text));
     else if (changed)
-        wm_log_line(set->log, WM_LOG_INFO, "tls", "the server's certificate is renewed");
-    own_release(&own);
+        wm_log_line(log, WM_LOG_INFO, "tls", "the server's certificate is renewed");
+    atomic_store(&daemon->renewing, false);
+}
+
+static void see_to_renewal(daemon_state *daemon)
+{
     plan_renewal(daemon);
+    if (atomic_exchange(&daemon->renewing, true))
+        return; /* the last one still waits for the issuer */
+    daemon->renewal = (wm_errand){ .run = renew_own, .context = daemon };
+    if (!wm_errands_put(daemon->errands, &daemon->renewal))
+        atomic_store(&daemon->renewing, false);
 }
 
 /* ---- the rest ---- */
@@ -444,12 +337,6 @@ static wm_status open_fleet(daemon_state *daemon, wm_error *err)
                                               .stirred = stir,
                                               .context = daemon },
                          &daemon->jobs, err);
-    daemon->enrolment = (wm_enrolment){ .issue = ask_issuer,
-                                        .context = daemon,
-                                        .store = daemon->store,
-                                        .roster = daemon->roster,
-                                        .clock = set->clock,
-                                        .log = set->log };
     return st;
 }
 
@@ -463,10 +350,11 @@ static wm_status open_front(daemon_state *daemon, wm_error *err)
     pthread_mutex_lock(&daemon->commands);
     st = wm_front_start(&(wm_front_settings){ .config = set->config,
                                               .control_socket = daemon->socket_path,
-                                              .tls = daemon->tls,
-                                              .enrolment_tls = daemon->enrolment_tls,
+                                              .tls = wm_own_certificate_tls(daemon->own),
+                                              .enrolment_tls = wm_own_certificate_enrolment_tls(daemon->own),
                                               .remote = daemon->remote,
                                               .enrolment = &daemon->enrolment,
+                                              .errands = daemon->errands,
                                               .roster = daemon->roster,
                                               .clock = set->clock,
                                               .log = set->log,
@@ -517,7 +405,7 @@ static int64_t tick(daemon_state *daemon)
     if (now >= daemon->flush_at_ms)
         flush_roster(daemon);
     if (now >= daemon->renew_at_ms)
-        renew_own(daemon);
+        see_to_renewal(daemon);
     return next_ms < TICK_MS ? next_ms : TICK_MS;
 }
 
@@ -547,12 +435,13 @@ static void close_all(daemon_state *daemon)
 
     if (daemon->remote != NULL)
         wm_remote_close(daemon->remote); /* no more offers */
+    wm_errands_close(daemon->errands);   /* and no more renewals */
     wm_front_free(front);                /* what is being worked on gets its answer */
     atomic_store(&daemon->front, NULL);
+    wm_errands_free(daemon->errands);
     wm_jobs_free(daemon->jobs);
     wm_remote_free(daemon->remote);
-    wm_tls_free(daemon->tls);
-    wm_tls_free(daemon->enrolment_tls);
+    wm_own_certificate_free(daemon->own);
     wm_issuer_keeper_end(daemon->keeper);
     if (daemon->roster != NULL && daemon->store != NULL && front != NULL)
         flush_roster(daemon);
@@ -582,7 +471,7 @@ wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
     if (st == WM_OK)
         st = open_issuer(&daemon, err);
     if (st == WM_OK)
-        st = open_tls(&daemon, err);
+        st = open_own(&daemon, err);
     if (st == WM_OK)
         st = open_fleet(&daemon, err);
     if (st == WM_OK)

@@ -1,7 +1,9 @@
 /* server/front.c
  *
  * Each listener hands its requests to a function here, on one of the listener's own threads. A request of the control
- * listener goes through the parking (parking.h), the others are answered where they come in. */
+ * listener goes through the parking (parking.h), or, if it is for a renewal, onto the queue of those that wait for the
+ * issuer (errands.h): whatever the issuer does, the control listener's threads are free. The others are answered where
+ * they come in. */
 #include "server/front.h"
 
 #include "common/wire/exchange.h"
@@ -18,6 +20,7 @@ enum {
     WOKEN_FOR_A_PLACE = 4, /* more than one, since the first may be gone; not all, since a hundred may wait */
     ENROLMENT_CONNECTIONS = 256,
     ENROLMENT_IDLE_MS = 15 * 1000,
+    RENEWALS_FULL_MS = 5 * 1000,
 };
 
 struct wm_front {
@@ -29,6 +32,7 @@ struct wm_front {
 /* A question on the control listener, perhaps held. */
 typedef struct held_question {
     wm_parked     parked; /* first */
+    wm_errand     errand; /* of a renewal */
     wm_request   *request;
     Wm__Envelope *question;
     size_t        n_bytes;
@@ -81,10 +85,7 @@ static int64_t serve_control(void *context, wm_parked *item, bool last)
     }
     wm_inquiry_init(&x, wm_request_peer(held->request), held->question,
                     wm_mono_ms(&front->settings.clock) - item->arrived_ms, last);
-    if (held->question->body_case == WM__ENVELOPE__BODY_RENEW)
-        wm_enrolment_renew(front->settings.enrolment, wm_request_remote(held->request), &x);
-    else
-        hold_ms = wm_remote_control(front->settings.remote, &x);
+    hold_ms = wm_remote_control(front->settings.remote, &x);
     if (hold_ms > 0)
         return hold_ms;
     send_answer(front, held->request, held->n_bytes, &x);
@@ -92,6 +93,32 @@ done:
     wm_envelope_free(held->question);
     free(held);
     return 0;
+}
+
+/* Asks the issuer, unless there is a reason not to, which is then the answer. Gives the question back. */
+static void answer_renewal(wm_front *front, held_question *held, const char *why_not)
+{
+    wm_inquiry x;
+
+    if (wm_request_gone(held->request)) {
+        wm_request_drop(held->request);
+    } else {
+        wm_inquiry_init(&x, wm_request_peer(held->request), held->question, 0, true);
+        if (why_not == NULL)
+            wm_enrolment_renew(front->settings.enrolment, wm_request_remote(held->request), &x);
+        else
+            wm_inquiry_fault(&x, WM_E_FULL, RENEWALS_FULL_MS, "%s", why_not);
+        send_answer(front, held->request, held->n_bytes, &x);
+    }
+    wm_envelope_free(held->question);
+    free(held);
+}
+
+static void serve_renewal(void *context, wm_errand *errand, bool closing)
+{
+    held_question *held = (held_question *)((char *)errand - offsetof(held_question, errand));
+
+    answer_renewal(context, held, closing ? "the aggregator is stopping: come back later" : NULL);
 }
 
 static void handle_control(void *context, wm_request *request)
@@ -109,7 +136,13 @@ static void handle_control(void *context, wm_request *request)
         free(held);
         return;
     }
-    wm_parking_put(front->parking, &held->parked);
+    if (held->question->body_case != WM__ENVELOPE__BODY_RENEW) {
+        wm_parking_put(front->parking, &held->parked);
+        return;
+    }
+    held->errand = (wm_errand){ .run = serve_renewal, .context = front };
+    if (!wm_errands_put(front->settings.errands, &held->errand))
+        answer_renewal(front, held, "too many certificates are being renewed at this moment: come back later");
 }
 
 static bool is_gone(void *context, const wm_parked *item)

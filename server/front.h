@@ -11,6 +11,7 @@
 #include "common/crypto/tls.h"
 #include "server/config.h"
 #include "server/enrolment.h"
+#include "server/errands.h"
 #include "server/fleets/remote.h"
 
 typedef struct wm_front wm_front;
@@ -22,6 +23,7 @@ typedef struct wm_front_settings {
     wm_tls                 *enrolment_tls;  /* asks for no certificate */
     wm_remote              *remote;
     const wm_enrolment     *enrolment;
+    wm_errands             *errands; /* where renewals wait for the issuer */
     wm_roster              *roster;
     wm_clock                clock;
     wm_log                 *log;

@@ -23,8 +23,6 @@ struct wm_issuer_client {
     int             fd;     /* of a strand; -1: none, or it broke */
     uint32_t        number; /* of the last question */
     wm_caller      *caller;
-    wm_issuer      *issuer; /* borrowed */
-    wm_door         door;
 };
 
 static wm_status client_new(wm_issuer_client **ret, wm_error *err)
@@ -68,17 +66,6 @@ wm_status wm_issuer_client_at(const char *path, wm_issuer_client **ret, wm_error
         *ret = client;
     else
         wm_issuer_client_free(client);
-    return st;
-}
-
-wm_status wm_issuer_client_direct(wm_issuer *issuer, wm_door door, wm_issuer_client **ret, wm_error *err)
-{
-    wm_status st = client_new(ret, err);
-
-    if (st == WM_OK) {
-        (*ret)->issuer = issuer;
-        (*ret)->door = door;
-    }
     return st;
 }
 
@@ -177,8 +164,8 @@ static wm_status unpack(const uint8_t *bytes, size_t n, Wm__Issued **ret, wm_err
     return st;
 }
 
-static wm_status ask_bytes(wm_issuer_client *client, const Wm__Issue *issue, int timeout_ms, Wm__Issued **ret,
-                           wm_error *err)
+wm_status wm_issuer_ask(wm_issuer_client *client, const Wm__Issue *issue, int timeout_ms, Wm__Issued **ret,
+                        wm_error *err)
 {
     wm_clock     clock = wm_clock_system();
     int64_t      until_ms = wm_mono_ms(&clock) + timeout_ms;
@@ -210,14 +197,6 @@ static wm_status ask_bytes(wm_issuer_client *client, const Wm__Issue *issue, int
         st = unpack(out, n_out, ret, err);
     wm_secret_free(out, n_out);
     return st;
-}
-
-wm_status wm_issuer_ask(wm_issuer_client *client, const Wm__Issue *issue, int timeout_ms, Wm__Issued **ret,
-                        wm_error *err)
-{
-    if (client->issuer != NULL)
-        return wm_issuer_handle(client->issuer, client->door, issue, ret, err);
-    return ask_bytes(client, issue, timeout_ms, ret, err);
 }
 
 wm_status wm_issued_status(const Wm__Issued *issued, wm_error *err)

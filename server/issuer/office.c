@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ASK_MS = 30000, SERVER_PEM_MAX = 2 * WM_CHAIN_BYTES };
+enum { SERVER_PEM_MAX = 2 * WM_CHAIN_BYTES };
 
 /* The office's paths, all allocated. */
 typedef struct paths {
@@ -162,7 +162,7 @@ static wm_status prepare_authorities(const wm_office_settings *set, const paths 
 
 /* ---- the server's certificate ---- */
 
-static wm_status ask_for_server(wm_issuer_client *issuer, wm_key *key, Wm__Issued **ret, wm_error *err)
+static wm_status ask_for_server(const wm_asker *issuer, wm_key *key, Wm__Issued **ret, wm_error *err)
 {
     Wm__Issue   issue = WM__ISSUE__INIT;
     Wm__Issued *issued = NULL;
@@ -171,7 +171,7 @@ static wm_status ask_for_server(wm_issuer_client *issuer, wm_key *key, Wm__Issue
     if (st != WM_OK)
         return st;
     issue.verb = WM__ISSUE__VERB__SERVER;
-    st = wm_issuer_ask(issuer, &issue, ASK_MS, &issued, err);
+    st = issuer->ask(issuer->context, &issue, &issued, err);
     free(issue.request.data);
     if (st == WM_OK)
         st = wm_issued_status(issued, err);
@@ -208,7 +208,7 @@ out:
     return st;
 }
 
-wm_status wm_office_renew_server(const char *folder, const wm_files *files, wm_issuer_client *issuer, bool *changed,
+wm_status wm_office_renew_server(const char *folder, const wm_files *files, const wm_asker *issuer, bool *changed,
                                  wm_error *err)
 {
     char       *key_path = wm_path_join(folder, "server.key"), *path = wm_path_join(folder, "server.pem");
@@ -232,26 +232,27 @@ wm_status wm_office_renew_server(const char *folder, const wm_files *files, wm_i
     return st;
 }
 
+static wm_status ask_here(void *context, const Wm__Issue *issue, Wm__Issued **ret, wm_error *err)
+{
+    return wm_issuer_handle(context, WM_DOOR_OPERATOR, issue, ret, err);
+}
+
 static wm_status prepare_server(const wm_office_settings *set, const paths *p, wm_office *office, wm_error *err)
 {
     static const char *const local[] = { "localhost", "127.0.0.1", "::1" };
     wm_issuer_settings       settings = {
               .folder = p->issuer, .files = set->files, .clock = set->clock, .log = set->log
     };
-    wm_issuer        *issuer = NULL;
-    wm_issuer_client *client = NULL;
-    bool              changed = false;
-    wm_status         st = wm_issuer_open(&settings, &issuer, err);
+    wm_issuer *issuer = NULL;
+    bool       changed = false;
+    wm_status  st = wm_issuer_open(&settings, &issuer, err);
 
     if (st == WM_OK)
         st = wm_issuer_allow_names(issuer, set->names, set->n_names, err);
     if (st == WM_OK)
         st = wm_issuer_allow_names(issuer, local, sizeof local / sizeof *local, err);
     if (st == WM_OK)
-        st = wm_issuer_client_direct(issuer, WM_DOOR_OPERATOR, &client, err);
-    if (st == WM_OK)
-        st = wm_office_renew_server(set->folder, set->files, client, &changed, err);
-    wm_issuer_client_free(client);
+        st = wm_office_renew_server(set->folder, set->files, &(wm_asker){ ask_here, issuer }, &changed, err);
     wm_issuer_free(issuer);
     office->made = office->made || changed;
     return st;

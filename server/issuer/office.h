@@ -41,7 +41,7 @@ wm_status wm_office_init(const wm_office_settings *settings, wm_office *ret, wm_
 
 /* Asks for a certificate for DIR/server.key and writes DIR/server.pem; *changed: it is another one than before, and the
  * aggregator has to load it. To be called at start and once a day. */
-wm_status wm_office_renew_server(const char *folder, const wm_files *files, wm_issuer_client *issuer, bool *changed,
+wm_status wm_office_renew_server(const char *folder, const wm_files *files, const wm_asker *issuer, bool *changed,
                                  wm_error *err);
 
 #endif
