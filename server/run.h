@@ -91,6 +91,9 @@ wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32
 /* The client will not, or cannot, do this task; named and counted, and the round goes on without it. */
 void wm_run_decline(wm_run *run, const char *client, wm_phase phase, uint32_t round, const char *reason);
 
+/* The client is not there: it has said that it goes, or nothing is heard of it. Whatever it says next, it is there again. */
+void wm_run_away(wm_run *run, const char *client);
+
 /* A submission that a fleet refused before it had the bytes (too long, wrong digest). */
 void wm_run_refuse(wm_run *run, const char *client, const char *reason);
 

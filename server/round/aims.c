@@ -120,7 +120,7 @@ static void aim_failure(wm_engine *engine)
     else
         wm_engine_say(where, sizeof where, "%s of round %u", wm_phase_name(at->phase), at->round);
     wm_cohort_waiting_for(&engine->cohort, engine->settings.names, NAMES_MOST, &names);
-    if (wm_cohort_outstanding(&engine->cohort) > 0)
+    if (wm_cohort_unanswered(&engine->cohort) > 0)
         wm_engine_say(why, sizeof why, "%s: %zu of %zu answers needed, after attempt %u; waited since %s for %s",
                       where, engine->cohort.accepted, engine->counts.need, at->attempt + 1,
                       wm_time_text(at->opened_wall_ms, since), wm_text_chars(&names));
@@ -176,19 +176,32 @@ void wm_engine_deadline_passed(wm_engine *engine)
         aim_again(engine);
 }
 
-/* Somebody has answered, or a phase was opened: is it over? */
+/* Whether what has come is enough to go on with, now that nobody is left who could add to it. */
+static bool is_enough(const wm_engine *engine)
+{
+    const wm_cohort *cohort = &engine->cohort;
+
+    if (engine->standing.phase != WM_PHASE_EVALUATE && engine->standing.phase != WM_PHASE_FINAL)
+        return cohort->accepted >= engine->counts.need;
+    /* An evaluation that nobody has data for is closed without figures; one that all have left is not. */
+    return cohort->accepted > 0 || cohort->away == 0;
+}
+
 void wm_engine_settle(wm_engine *engine)
 {
-    bool evaluation = engine->standing.phase == WM_PHASE_EVALUATE || engine->standing.phase == WM_PHASE_FINAL;
     bool all = wm_cohort_outstanding(&engine->cohort) == 0;
 
     if (engine->pending != WM_ACTION_NONE || engine->standing.phase == WM_PHASE_CLOSED)
         return;
-    if (engine->cohort.accepted >= engine->counts.goal)
+    if (engine->cohort.accepted >= engine->counts.goal || (all && is_enough(engine)))
         aim_complete(engine);
-    else if (all && (evaluation || engine->cohort.accepted >= engine->counts.need))
-        aim_complete(engine); /* an evaluation that nobody has data for is closed without figures */
     else if (all && engine->settings.patient)
         wm_engine_deadline_passed(engine);
     /* Otherwise all have answered below the quorum: wait for the deadline, or a round would be asked again at once. */
+}
+
+void wm_engine_replace(wm_engine *engine)
+{
+    if (engine->standing.phase == WM_PHASE_TRAIN && engine->pending == WM_ACTION_NONE)
+        wm_cohort_replace(&engine->cohort, engine->settings.seed, engine->standing.round);
 }

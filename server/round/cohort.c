@@ -31,10 +31,10 @@ void wm_cohort_release(wm_cohort *cohort)
 
 void wm_cohort_clear(wm_cohort *cohort)
 {
-    memset(cohort->seats, 0, cohort->n_population * sizeof *cohort->seats);
     for (size_t k = 0; k < cohort->n_population; k++)
-        cohort->seats[k].part = (wm_contribution){ .client = (uint32_t)k, .loss = NAN };
-    cohort->drawn = cohort->accepted = cohort->refused = cohort->declined = 0;
+        cohort->seats[k] =
+            (wm_seat){ .away = cohort->seats[k].away, .part = { .client = (uint32_t)k, .loss = NAN } };
+    cohort->drawn = cohort->accepted = cohort->refused = cohort->declined = cohort->away = 0;
 }
 
 static void seat(wm_cohort *cohort, size_t k)
@@ -46,6 +46,7 @@ static void seat(wm_cohort *cohort, size_t k)
     seat->drawn = true;
     seat->part.verdict = WM_VERDICT_NONE; /* what came unasked before is forgotten */
     cohort->drawn++;
+    cohort->away += seat->away;
 }
 
 void wm_cohort_draw_all(wm_cohort *cohort)
@@ -87,24 +88,100 @@ void wm_cohort_ask_again(wm_cohort *cohort)
         if (s->drawn && (s->part.verdict == WM_VERDICT_REFUSED || s->part.verdict == WM_VERDICT_DECLINED)) {
             s->part.verdict = WM_VERDICT_NONE;
             s->offered = false;
+            cohort->away += s->away;
         }
     }
     cohort->refused = cohort->declined = 0;
 }
 
-size_t wm_cohort_outstanding(const wm_cohort *cohort)
+/* ---- who is there ---- */
+
+/* Without an answer: a place that somebody's coming and going changes. */
+static bool is_open(const wm_seat *seat)
+{
+    return seat->drawn && seat->part.verdict == WM_VERDICT_NONE;
+}
+
+bool wm_cohort_leave(wm_cohort *cohort, uint32_t client)
+{
+    wm_seat *s = &cohort->seats[client];
+
+    if (s->away)
+        return false;
+    s->away = true;
+    cohort->away += is_open(s);
+    return true;
+}
+
+bool wm_cohort_return(wm_cohort *cohort, uint32_t client)
+{
+    wm_seat *s = &cohort->seats[client];
+
+    if (!s->away)
+        return false;
+    s->away = false;
+    cohort->away -= is_open(s);
+    return true;
+}
+
+/* The first of room[at...] who is there and not drawn; false: there is none. */
+static bool next_substitute(const wm_cohort *cohort, size_t *at)
+{
+    while (*at < cohort->n_population &&
+           (cohort->seats[cohort->room[*at]].drawn || cohort->seats[cohort->room[*at]].away))
+        ++*at;
+    return *at < cohort->n_population;
+}
+
+size_t wm_cohort_replace(wm_cohort *cohort, uint64_t seed, uint32_t round)
+{
+    size_t n = cohort->n_population, at = 0, drawn = cohort->drawn;
+    wm_rng rng;
+
+    if (cohort->away == 0 || cohort->drawn == n)
+        return 0;
+    wm_rng_init_keyed(&rng, seed, "substitutes", round, "");
+    for (size_t k = 0; k < n; k++) /* an order of everybody: Fisher and Yates, from the inside out */
+    {
+        size_t with = (size_t)wm_rng_below(&rng, k + 1);
+
+        cohort->room[k] = cohort->room[with];
+        cohort->room[with] = (uint32_t)k;
+    }
+    for (size_t k = 0; k < n; k++) {
+        wm_seat *s = &cohort->seats[k];
+
+        if (!is_open(s) || !s->away || s->replaced)
+            continue;
+        if (!next_substitute(cohort, &at))
+            break;
+        s->replaced = true;
+        seat(cohort, cohort->room[at]);
+    }
+    return cohort->drawn - drawn;
+}
+
+size_t wm_cohort_unanswered(const wm_cohort *cohort)
 {
     assert(cohort->drawn >= cohort->accepted + cohort->refused + cohort->declined);
     return cohort->drawn - cohort->accepted - cohort->refused - cohort->declined;
 }
 
+size_t wm_cohort_outstanding(const wm_cohort *cohort)
+{
+    size_t unanswered = wm_cohort_unanswered(cohort);
+
+    assert(unanswered >= cohort->away);
+    return unanswered - cohort->away;
+}
+
 void wm_cohort_waiting_for(const wm_cohort *cohort, const char *const *names, size_t most, wm_text *ret)
 {
-    size_t said = 0, left = wm_cohort_outstanding(cohort);
+    size_t said = 0, left = wm_cohort_unanswered(cohort);
 
     for (size_t k = 0; k < cohort->n_population && said < most; k++)
-        if (cohort->seats[k].drawn && cohort->seats[k].part.verdict == WM_VERDICT_NONE)
-            wm_text_printf(ret, "%s%s", said++ > 0 ? ", " : "", names[k]);
+        if (is_open(&cohort->seats[k]))
+            wm_text_printf(ret, "%s%s%s", said++ > 0 ? ", " : "", names[k], cohort->seats[k].away ? " (away)" : "");
     if (left > said)
         wm_text_printf(ret, "%s%zu more", said > 0 ? " and " : "", left - said);
 }

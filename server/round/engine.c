@@ -82,6 +82,7 @@ void wm_engine_open_phase(wm_engine *engine, bool another_attempt, int64_t now_m
         engine->counts = (wm_engine_counts){ 0 };
     }
     draw_cohort(engine, another_attempt ? engine->standing.attempt : 0);
+    wm_engine_replace(engine);
     engine->opened_ms = now_ms;
     engine->deadline_ms = left_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + left_ms;
 }

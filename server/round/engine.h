@@ -11,6 +11,10 @@
  * the cohort becomes the union of the draws so far, and what was accepted stays accepted, since training depends on
  * seed, round and name alone. A client gives one answer an attempt: a decline or a refusal is one.
  *
+ * Who is away is not waited for once the quorum is met, and for training another is drawn in its place at once. It has
+ * its own place still when it comes back. Away is what somebody is known to be, not what is supposed of him: an engine
+ * that was just rebuilt takes everybody for present.
+ *
  * Moving on is durable, and durable things fail (a full disk). So the engine asks for one durable action at a time and
  * stays where it is until the driver says DONE; meanwhile clients are told to wait. wm_engine_next() is where the run
  * will stand, and is what the ledger must hold before DONE is said. An engine is rebuilt from that standing: the same
@@ -42,6 +46,7 @@ typedef enum wm_event_kind {
     WM_EVENT_REPORT, /* `client` has handed in a checked evaluation: weight is its examples, loss their mean loss */
     WM_EVENT_REFUSE, /* what `client` handed in for (phase, round) does not hold; phase NONE: for whatever is open */
     WM_EVENT_DECLINE, /* `client` will not do (phase, round) */
+    WM_EVENT_AWAY,    /* `client` is not there, until the next event of it */
     WM_EVENT_STOP,    /* by the operator */
     WM_EVENT_DONE,    /* the pending durable action was performed, and `standing` is in the ledger */
     WM_EVENT_FAIL,    /* the pending durable action can never be performed */

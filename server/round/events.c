@@ -138,6 +138,35 @@ static void on_decline(wm_engine *engine, const wm_event *event, int64_t now_ms)
     wm_engine_settle(engine);
 }
 
+static void on_away(wm_engine *engine, const wm_event *event)
+{
+    if (!wm_cohort_leave(&engine->cohort, event->client))
+        return;
+    wm_engine_replace(engine);
+    wm_engine_settle(engine);
+}
+
+/* Whoever says something is there. */
+static void hear(wm_engine *engine, const wm_event *event)
+{
+    switch (event->kind) {
+    case WM_EVENT_ASK:
+    case WM_EVENT_UPDATE:
+    case WM_EVENT_REPORT:
+    case WM_EVENT_REFUSE:
+    case WM_EVENT_DECLINE:
+        if (wm_cohort_return(&engine->cohort, event->client))
+            wm_engine_replace(engine); /* it may be the one that was lacking */
+        break;
+    case WM_EVENT_AWAY:
+    case WM_EVENT_TICK:
+    case WM_EVENT_STOP:
+    case WM_EVENT_DONE:
+    case WM_EVENT_FAIL:
+        break;
+    }
+}
+
 static void on_ask(wm_engine *engine, const wm_event *event, int64_t now_ms, wm_actions *actions)
 {
     wm_seat *seat = &engine->cohort.seats[event->client];
@@ -196,6 +225,7 @@ void wm_engine_handle(wm_engine *engine, const wm_event *event, int64_t mono_ms,
 
     assert(event->client < engine->settings.n_population);
     *ret = (wm_actions){ 0 };
+    hear(engine, event);
     switch (event->kind) {
     case WM_EVENT_TICK:
         if (engine->pending == WM_ACTION_NONE && engine->standing.phase != WM_PHASE_CLOSED &&
@@ -214,6 +244,9 @@ void wm_engine_handle(wm_engine *engine, const wm_event *event, int64_t mono_ms,
         break;
     case WM_EVENT_DECLINE:
         on_decline(engine, event, mono_ms);
+        break;
+    case WM_EVENT_AWAY:
+        on_away(engine, event);
         break;
     case WM_EVENT_STOP:
         on_stop(engine, event, ret);

@@ -31,8 +31,11 @@ void wm_engine_aim_close(wm_engine *engine, wm_outcome outcome, const char *why)
 /* The open phase has had its time: it closes if the quorum is met, else another attempt, or the end. */
 void wm_engine_deadline_passed(wm_engine *engine);
 
-/* Somebody has answered: is the open phase over? */
+/* Somebody has answered or left: is the open phase over? */
 void wm_engine_settle(wm_engine *engine);
+
+/* Somebody has left or come back: in training, the places of those who are away go to others. */
+void wm_engine_replace(wm_engine *engine);
 
 /* ---- engine.c ---- */
 

@@ -61,6 +61,24 @@ void wm_run_decline(wm_run *run, const char *client, wm_phase phase, uint32_t ro
     wm_run_leave(run);
 }
 
+void wm_run_away(wm_run *run, const char *client)
+{
+    wm_event  event = { .kind = WM_EVENT_AWAY };
+    wm_action told;
+
+    if (!wm_run_find_client(run, client, &event.client))
+        return;
+    pthread_mutex_lock(&run->lock);
+    if (!run->dead) {
+        size_t drawn = wm_engine_cohort(run->engine)->drawn;
+
+        wm_run_tell(run, &event, &told);
+        run->changed = run->changed || wm_engine_cohort(run->engine)->drawn > drawn; /* there is work for another */
+        wm_run_advance(run);
+    }
+    wm_run_leave(run);
+}
+
 void wm_run_refuse(wm_run *run, const char *client, const char *reason)
 {
     wm_event  event = { .kind = WM_EVENT_REFUSE, .reason = reason };

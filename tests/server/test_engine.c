@@ -172,6 +172,20 @@ static size_t drawn(const scene *s)
     return wm_engine_cohort(s->engine)->drawn;
 }
 
+static wm_action_kind leave(scene *s, uint32_t client)
+{
+    return send(s, (wm_event){ .kind = WM_EVENT_AWAY, .client = client });
+}
+
+static void assert_waits_for(const scene *s, const char *want)
+{
+    wm_text said = WM_TEXT_INIT;
+
+    wm_cohort_waiting_for(wm_engine_cohort(s->engine), names, CLIENTS, &said);
+    assert_string_equal(wm_text_chars(&said), want);
+    wm_text_release(&said);
+}
+
 /* ---- */
 
 static void a_quiet_run_goes_through_all_phases(void **state)
@@ -644,6 +658,165 @@ static void a_refusal_or_a_decline_about_something_else_changes_no_seat(void **s
     wm_engine_free(s.engine);
 }
 
+/* ---- who goes away ---- */
+
+static void who_is_away_is_not_waited_for_once_the_quorum_is_met(void **state)
+{
+    scene s;
+
+    (void)state;
+    begin(&s); /* all of five, three are enough */
+    start(&s);
+    leave(&s, 1);
+    leave(&s, 1);
+    assert_waits_for(&s, "centre, east (away), north, south, west");
+    for (uint32_t k = 2; k < CLIENTS; k++)
+        update(&s, k, 1);
+    assert_at(&s, WM_PHASE_TRAIN, 1, 0); /* centre is there and has not answered */
+    leave(&s, 0);
+    assert_at(&s, WM_PHASE_EVALUATE, 1, 0);
+    assert_waits_for(&s, "centre (away), east (away), north, south, west"); /* they stay away */
+    wm_engine_free(s.engine);
+}
+
+static void below_the_quorum_who_is_away_is_waited_for_and_its_answer_counts(void **state)
+{
+    scene s;
+
+    (void)state;
+    begin(&s);
+    start(&s);
+    for (uint32_t k = 1; k < CLIENTS; k++)
+        leave(&s, k);
+    update(&s, 0, 1);
+    assert_at(&s, WM_PHASE_TRAIN, 1, 0);
+    assert_waits_for(&s, "east (away), north (away), south (away), west (away)");
+    assert_int_equal(ask(&s, 1), WM_ACTION_OFFER);
+    assert_waits_for(&s, "east, north (away), south (away), west (away)");
+    assert_int_equal(update(&s, 2, 1), WM_ACTION_FOLD); /* without a question before */
+    assert_int_equal(update(&s, 1, 1), WM_ACTION_FOLD);
+    assert_at(&s, WM_PHASE_EVALUATE, 1, 0);
+    wm_engine_free(s.engine);
+}
+
+static void an_evaluation_that_all_have_left_is_waited_for(void **state)
+{
+    scene s;
+
+    (void)state;
+    begin(&s);
+    start(&s);
+    all_update(&s, 1);
+    for (uint32_t k = 0; k < CLIENTS; k++)
+        leave(&s, k);
+    assert_at(&s, WM_PHASE_EVALUATE, 1, 0);
+    report(&s, 3, WM_PHASE_EVALUATE, 1, 0.5); /* it is back; nobody else is */
+    assert_at(&s, WM_PHASE_TRAIN, 2, 0);
+    assert_true(s.durable.best_loss == 0.5);
+    wm_engine_free(s.engine);
+}
+
+static uint32_t next_drawn(const scene *s, uint32_t from)
+{
+    const wm_cohort *cohort = wm_engine_cohort(s->engine);
+
+    while (from < CLIENTS && !cohort->seats[from].drawn)
+        from++;
+    return from;
+}
+
+static void a_place_is_given_to_another_at_once_and_the_first_may_still_answer(void **state)
+{
+    scene    s;
+    uint32_t first, second, third = 0;
+
+    (void)state;
+    begin(&s);
+    s.job.cohort.select = (wm_choice){ .member = wm_selections.members[1], .options = &share };
+    start(&s);
+    first = next_drawn(&s, 0);
+    second = next_drawn(&s, first + 1);
+    leave(&s, first);
+    assert_int_equal(drawn(&s), 3);
+    while (third == first || third == second || !wm_engine_cohort(s.engine)->seats[third].drawn)
+        third++;
+    leave(&s, third); /* the substitute has a place like everybody, and it is given away as well */
+    assert_int_equal(drawn(&s), 4);
+    assert_int_equal(update(&s, second, 1), WM_ACTION_FOLD);
+    assert_int_equal(update(&s, first, 1), WM_ACTION_FOLD);
+    assert_at(&s, WM_PHASE_EVALUATE, 1, 0);
+    assert_int_equal(drawn(&s), 5); /* every one is asked for the evaluation */
+    wm_engine_free(s.engine);
+}
+
+static void where_nobody_is_left_to_be_drawn_the_next_who_comes_is(void **state)
+{
+    scene    s;
+    uint32_t first, other = 0;
+
+    (void)state;
+    begin(&s);
+    s.job.cohort.select = (wm_choice){ .member = wm_selections.members[1], .options = &share };
+    start(&s);
+    first = next_drawn(&s, 0);
+    for (uint32_t k = 0; k < CLIENTS; k++)
+        if (!wm_engine_cohort(s.engine)->seats[k].drawn) {
+            leave(&s, k);
+            other = k;
+        }
+    leave(&s, first);
+    assert_int_equal(drawn(&s), 2);
+    assert_int_equal(ask(&s, other), WM_ACTION_OFFER);
+    assert_int_equal(drawn(&s), 3);
+    wm_engine_free(s.engine);
+}
+
+static void another_attempt_and_another_round_know_who_is_away(void **state)
+{
+    scene s;
+
+    (void)state;
+    begin(&s);
+    start(&s);
+    refuse(&s, 4);
+    for (uint32_t k = 2; k < CLIENTS; k++)
+        leave(&s, k);
+    update(&s, 0, 1);
+    pass(&s, DEADLINE);
+    tick(&s);
+    assert_at(&s, WM_PHASE_TRAIN, 1, 1);
+    assert_waits_for(&s, "east, north (away), south (away), west (away)");
+    update(&s, 1, 1);
+    update(&s, 4, 1);
+    assert_at(&s, WM_PHASE_EVALUATE, 1, 0);
+    for (uint32_t k = 0; k < 2; k++)
+        report(&s, k, WM_PHASE_EVALUATE, 1, 1);
+    report(&s, 4, WM_PHASE_EVALUATE, 1, 1);
+    assert_at(&s, WM_PHASE_TRAIN, 2, 0);
+    assert_waits_for(&s, "centre, east, north (away), south (away), west");
+    wm_engine_free(s.engine);
+}
+
+static void while_the_disk_is_full_nobody_is_drawn_in_anothers_place(void **state)
+{
+    scene  s;
+    size_t before;
+
+    (void)state;
+    begin(&s);
+    s.job.cohort.select = (wm_choice){ .member = wm_selections.members[1], .options = &share };
+    start(&s);
+    s.stuck = true;
+    update(&s, next_drawn(&s, 0), 1);
+    update(&s, next_drawn(&s, next_drawn(&s, 0) + 1), 1);
+    before = drawn(&s);
+    for (uint32_t k = 0; k < CLIENTS; k++)
+        leave(&s, k);
+    assert_int_equal(drawn(&s), before);
+    assert_at(&s, WM_PHASE_TRAIN, 1, 0);
+    wm_engine_free(s.engine);
+}
+
 static void a_deadline_beyond_all_time_is_none(void **state)
 {
     scene s;
@@ -721,6 +894,13 @@ int main(void)
         cmocka_unit_test(statistics_without_a_quorum_fail_the_run),
         cmocka_unit_test(a_refusal_or_a_decline_about_something_else_changes_no_seat),
         cmocka_unit_test(a_deadline_beyond_all_time_is_none),
+        cmocka_unit_test(who_is_away_is_not_waited_for_once_the_quorum_is_met),
+        cmocka_unit_test(below_the_quorum_who_is_away_is_waited_for_and_its_answer_counts),
+        cmocka_unit_test(an_evaluation_that_all_have_left_is_waited_for),
+        cmocka_unit_test(a_place_is_given_to_another_at_once_and_the_first_may_still_answer),
+        cmocka_unit_test(where_nobody_is_left_to_be_drawn_the_next_who_comes_is),
+        cmocka_unit_test(another_attempt_and_another_round_know_who_is_away),
+        cmocka_unit_test(while_the_disk_is_full_nobody_is_drawn_in_anothers_place),
         cmocka_unit_test(every_phase_and_round_is_before_now_or_after),
     };
 
