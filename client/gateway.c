@@ -25,7 +25,8 @@ enum {
     LOCK_PATIENCE_MS = 3 * 1000,
     LOCK_PAUSE_MS = 50,
     BACK_OFF_FIRST_MS = 500,
-    BACK_OFF_LAST_MS = 60 * 1000,
+    BACK_OFF_LAST_MS = 30 * 1000, /* no longer: a server that comes back gives an open round as much */
+    SIGN_OFF_MS = 2000,
     RENEW_PAUSE_LEAST_MS = 1000,
     RENEW_PAUSE_MOST_MS = 3600 * 1000,
 };
@@ -46,6 +47,7 @@ typedef struct gateway {
     bool                renew;               /* the server says that the certificate is past its half-life */
     int64_t             renew_at_ms;         /* on the monotonic clock: no renewal is tried before that */
     unsigned            failures;            /* in a row */
+    bool                heard;               /* the last question was answered */
     char                said[WM_ERROR_TEXT]; /* the failure that was logged last */
     wm_rng              jitter;
     pthread_t           signals;
@@ -192,10 +194,10 @@ static void *signals_main(void *arg)
     return NULL;
 }
 
-static wm_status start_signals(gateway *g, wm_error *err)
+/* Before anything else, so that a gateway which is stopped while it starts ends as orderly as later. */
+static wm_status take_signals(wm_error *err)
 {
     struct sigaction action = { .sa_handler = on_stop_signal, .sa_flags = SA_RESTART };
-    int              e;
 
     if (sem_init(&stop_signal.rung, 0, 0) != 0)
         return wm_fail(err, WM_E_IO, "cannot wait for signals: %s", strerror(errno));
@@ -203,8 +205,21 @@ static wm_status start_signals(gateway *g, wm_error *err)
     signal(SIGPIPE, SIG_IGN);
     if (sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0)
         return wm_fail(err, WM_E_IO, "cannot take over the signals: %s", strerror(errno));
-    e = pthread_create(&g->signals, NULL, signals_main, g);
+    return WM_OK;
+}
+
+/* Once there is something to interrupt; a signal that has come before is found by the thread. */
+static wm_status start_signals(gateway *g, wm_error *err)
+{
+    int e = pthread_create(&g->signals, NULL, signals_main, g);
+
     return e == 0 ? WM_OK : wm_fail(err, WM_E_NOMEM, "cannot start a thread: %s", strerror(e));
+}
+
+static void give_signals_back(void)
+{
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
 }
 
 static void sleep_ms(gateway *g, int64_t ms)
@@ -309,6 +324,7 @@ static void failed(gateway *g, int64_t wait_ms, wm_error *err)
     char    duration[WM_DURATION_TEXT];
 
     g->failures++;
+    g->heard = false;
     back_off = back_off_ms(g);
     wait_ms = wait_ms > back_off ? wait_ms : back_off;
     /* The same failure again and again is said once. */
@@ -362,11 +378,41 @@ static void one_turn(gateway *g)
         return;
     }
     g->failures = 0;
+    g->heard = true;
     g->said[0] = '\0';
     if (g->renew)
         renew(g);
     if (wait_ms > 0)
         sleep_ms(g, wait_ms);
+}
+
+/* So that nobody waits for us. By a connection of its own, since the signal has ended the other one; only if the server
+ * was heard of late, so that a gateway without a network stops at once. */
+static void sign_off(gateway *g)
+{
+    Wm__Envelope question = wm_envelope(), *answer;
+    Wm__SignOff  message = WM__SIGN_OFF__INIT;
+    wm_caller   *line = NULL;
+    uint64_t     come_back_ms;
+    wm_error     err;
+    wm_status    st;
+
+    if (!g->heard)
+        return;
+    message.reason = (char *)(uintptr_t) "it was stopped";
+    question.body_case = WM__ENVELOPE__BODY_SIGN_OFF;
+    question.sign_off = &message;
+    tell_time(g);
+    st = open_line(g, g->config.control_port, WM_CONTROL_BYTES_MAX, &line, &err);
+    if (st == WM_OK)
+        st = wm_ask(line, WM_CONTROL_BYTES_MAX, &question, SIGN_OFF_MS, &answer, &come_back_ms, &err);
+    if (st == WM_OK)
+        wm_envelope_free(answer);
+    else
+        wm_log_line(g->set.log, WM_LOG_WARNING, "server", "it could not be told that this gateway stops",
+                    WM_TEXT_FIELD("why", err.text));
+    if (line != NULL)
+        wm_caller_free(line);
 }
 
 static wm_status open_all(gateway *g, wm_error *err)
@@ -391,9 +437,8 @@ static void close_all(gateway *g, bool signals)
         atomic_store(&g->closing, true);
         sem_post(&stop_signal.rung);
         pthread_join(g->signals, NULL);
-        signal(SIGTERM, SIG_DFL);
-        signal(SIGINT, SIG_DFL);
     }
+    give_signals_back();
     wm_conversation_free(g->conversation);
     wm_desk_free(g->desk);
     wm_caller_free(g->control);
@@ -417,13 +462,16 @@ wm_status wm_gateway_run(const wm_gateway_settings *settings, wm_error *err)
 
     pthread_mutex_init(&g.lock, NULL);
     wm_cond_init(&g.stopped);
-    st = open_all(&g, err);
+    st = take_signals(err);
+    if (st == WM_OK)
+        st = open_all(&g, err);
     if (st == WM_OK) {
         wm_log_line(g.set.log, WM_LOG_INFO, "client", "started", WM_TEXT_FIELD("name", g.identity.facts.name),
                     WM_TEXT_FIELD("server", g.config.servers.items[0]),
                     WM_TEXT_FIELD("certificate_until", wm_time_text(g.identity.facts.not_after_ms, until)));
         while (!atomic_load(&g.stopping))
             one_turn(&g);
+        sign_off(&g);
     }
     close_all(&g, st == WM_OK);
     return st;

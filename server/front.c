@@ -158,6 +158,13 @@ static void control_gone(void *context)
     wm_parking_wake_where(front->parking, is_gone, NULL);
 }
 
+static void control_left(void *context, const wm_peer *peer)
+{
+    wm_front *front = context;
+
+    wm_roster_left(front->settings.roster, peer->name, false);
+}
+
 /* ---- bulk, enrolment ---- */
 
 static void handle_bulk(void *context, wm_request *request)
@@ -266,23 +273,25 @@ static wm_status listen_at(wm_front *front, const char *address, wm_listener_set
 static wm_status listen_all(wm_front *front, wm_error *err)
 {
     const wm_front_settings *set = &front->settings;
-    wm_listener_settings     control = {
-            .tls = set->tls, .request_max = WM_CONTROL_BYTES_MAX, .handle = handle_control, .gone = control_gone
-    };
-    wm_listener_settings bulk = { .tls = set->tls, .request_max = WM_BULK_BYTES_MAX, .handle = handle_bulk };
-    wm_listener_settings enrolment = { .tls = set->enrolment_tls,
-                                       .request_max = WM_ENROLMENT_BYTES_MAX,
-                                       .connections_max = ENROLMENT_CONNECTIONS,
-                                       .connections_max_per_identity = ENROLMENT_CONNECTIONS,
-                                       .idle_ms = ENROLMENT_IDLE_MS,
-                                       .handle = handle_enrolment };
-    wm_listener_settings operator= { .request_max = OPERATOR_BYTES_MAX,
-                                     .n_workers = 1,
-                                     .handle = handle_command,
-                                     .refused = note_refusal,
-                                     .context = front };
-    char                 url[4200];
-    wm_status            st;
+    wm_listener_settings     control = { .tls = set->tls,
+                                         .request_max = WM_CONTROL_BYTES_MAX,
+                                         .handle = handle_control,
+                                         .gone = control_gone,
+                                         .left = control_left };
+    wm_listener_settings     bulk = { .tls = set->tls, .request_max = WM_BULK_BYTES_MAX, .handle = handle_bulk };
+    wm_listener_settings     enrolment = { .tls = set->enrolment_tls,
+                                           .request_max = WM_ENROLMENT_BYTES_MAX,
+                                           .connections_max = ENROLMENT_CONNECTIONS,
+                                           .connections_max_per_identity = ENROLMENT_CONNECTIONS,
+                                           .idle_ms = ENROLMENT_IDLE_MS,
+                                           .handle = handle_enrolment };
+    wm_listener_settings     operator= { .request_max = OPERATOR_BYTES_MAX,
+                                         .n_workers = 1,
+                                         .handle = handle_command,
+                                         .refused = note_refusal,
+                                         .context = front };
+    char                     url[4200];
+    wm_status                st;
 
     st = listen_at(front, set->config->listen.control, &control, &front->control, err);
     if (st == WM_OK)

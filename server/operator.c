@@ -168,16 +168,28 @@ static wm_status job_stop(const wm_operator *self, const Wm__Command *command, w
 
 /* ---- gateways ---- */
 
-static json_t *gateway_json(const wm_presence *who)
+/* Why, and since when, a gateway is not there; null if it is, and where no server runs that could know. */
+static json_t *away_json(const wm_operator *self, const wm_presence *who)
 {
-    return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:o, s:o, s:o, s:I}", "name", who->name, "enrolled",
-        time_or_null(who->enrolled_ms), "last_seen", time_or_null(who->last_seen_ms), "revoked",
-        time_or_null(who->revoked_ms), "program", text_json(who->program), "rows", (json_int_t)who->rows,
-        "busy_with", who->busy_phase != WM_PHASE_NONE ? json_string(wm_phase_name(who->busy_phase)) : json_null(),
-        "busy_round", (int)who->busy_round, "busy_done", (int)who->busy_done, "certificate_until",
-        time_or_null(who->not_after_ms), "refused", time_or_null(who->refused_ms), "refusal",
-        who->refused_ms != 0 ? text_json(who->refusal) : json_null(), "refusals", (json_int_t)who->refusals);
+    wm_absence absence = wm_presence_absence(who, wm_mono_ms(&self->clock));
+
+    if (self->jobs == NULL || absence == WM_ABSENCE_NONE || who->revoked_ms != 0)
+        return json_null();
+    return json_pack("{s:s, s:o}", "why", wm_absence_text(absence), "since",
+                     time_or_null(who->left_ms != 0 ? who->left_ms : who->last_seen_ms));
+}
+
+static json_t *gateway_json(const wm_operator *self, const wm_presence *who)
+{
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:i, s:i, s:o, s:o, s:o, s:I}", "name", who->name,
+                     "away", away_json(self, who), "enrolled", time_or_null(who->enrolled_ms), "last_seen",
+                     time_or_null(who->last_seen_ms), "revoked", time_or_null(who->revoked_ms), "program",
+                     text_json(who->program), "rows", (json_int_t)who->rows, "busy_with",
+                     who->busy_phase != WM_PHASE_NONE ? json_string(wm_phase_name(who->busy_phase)) : json_null(),
+                     "busy_round", (int)who->busy_round, "busy_done", (int)who->busy_done, "certificate_until",
+                     time_or_null(who->not_after_ms), "refused", time_or_null(who->refused_ms), "refusal",
+                     who->refused_ms != 0 ? text_json(who->refusal) : json_null(), "refusals",
+                     (json_int_t)who->refusals);
 }
 
 static wm_status clients(const wm_operator *self, const Wm__Command *command, wm_text *ret, wm_error *err)
@@ -192,7 +204,7 @@ static wm_status clients(const wm_operator *self, const Wm__Command *command, wm
         return st;
     list = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, gateway_json(&who[i]));
+        json_array_append_new(list, gateway_json(self, &who[i]));
     free(who);
     return write_json(json_pack("{s:o}", "gateways", list), ret, err);
 }
@@ -246,18 +258,18 @@ static json_t *counts_json(const wm_operator *self)
 {
     wm_presence *who;
     size_t       n;
-    int          enrolled = 0, seen = 0, revoked = 0;
-    int64_t      now = wm_wall_ms(&self->clock);
+    int          enrolled = 0, present = 0, revoked = 0;
+    int64_t      now = wm_mono_ms(&self->clock);
 
     if (wm_roster_list(self->roster, &who, &n, NULL) != WM_OK)
         return json_null();
     for (size_t i = 0; i < n; i++) {
         enrolled += who[i].revoked_ms == 0;
         revoked += who[i].revoked_ms != 0;
-        seen += who[i].revoked_ms == 0 && now - who[i].last_seen_ms < 2 * 60 * 1000;
+        present += who[i].revoked_ms == 0 && wm_presence_absence(&who[i], now) == WM_ABSENCE_NONE;
     }
     free(who);
-    return json_pack("{s:i, s:i, s:i}", "enrolled", enrolled, "heard_lately", seen, "revoked", revoked);
+    return json_pack("{s:i, s:i, s:i}", "enrolled", enrolled, "present", present, "revoked", revoked);
 }
 
 static void count_queued(void *context, const wm_queued_job *job)

@@ -12,8 +12,9 @@
 
 struct wm_roster {
     wm_clock         clock;
-    pthread_mutex_t *lock;  /* guards all below; apart, so that reading a const roster may take it */
-    wm_presence     *items; /* [n], in order of name */
+    int64_t          started_ms; /* mono */
+    pthread_mutex_t *lock;       /* guards all below; apart, so that reading a const roster may take it */
+    wm_presence     *items;      /* [n], in order of name */
     size_t           n, room;
 };
 
@@ -29,6 +30,7 @@ wm_status wm_roster_new(wm_clock clock, wm_roster **ret, wm_error *err)
     }
     pthread_mutex_init(roster->lock, NULL);
     roster->clock = clock;
+    roster->started_ms = wm_mono_ms(&clock);
     *ret = roster;
     return WM_OK;
 }
@@ -107,6 +109,7 @@ static wm_status find_or_add(wm_roster *roster, const char *name, wm_presence **
         memmove(&roster->items[i + 1], &roster->items[i], (roster->n - i) * sizeof *roster->items);
         memset(&roster->items[i], 0, sizeof *roster->items);
         copy_text(roster->items[i].name, WM_ROSTER_NAME, name);
+        roster->items[i].heard_ms = -1;
         roster->n++;
     }
     *ret = &roster->items[i];
@@ -212,6 +215,9 @@ void wm_roster_seen(wm_roster *roster, const char *name)
     who = find(roster, name);
     if (who != NULL) {
         who->last_seen_ms = wm_wall_ms(&roster->clock);
+        who->heard_ms = wm_mono_ms(&roster->clock);
+        who->left_ms = 0;
+        who->signed_off = who->told = false;
         who->changed = true;
     }
     pthread_mutex_unlock(roster->lock);
@@ -242,6 +248,88 @@ void wm_roster_busy(wm_roster *roster, const char *name, wm_phase phase, uint32_
         who->busy_round = round;
         who->busy_done = done;
     }
+    pthread_mutex_unlock(roster->lock);
+}
+
+/* ---- who is not there ---- */
+
+void wm_roster_left(wm_roster *roster, const char *name, bool signed_off)
+{
+    wm_presence *who;
+
+    pthread_mutex_lock(roster->lock);
+    who = find(roster, name);
+    if (who != NULL && who->left_ms == 0) {
+        who->left_ms = wm_wall_ms(&roster->clock);
+        who->left_mono_ms = wm_mono_ms(&roster->clock);
+    }
+    if (who != NULL) {
+        who->signed_off = who->signed_off || signed_off;
+        who->busy_phase = WM_PHASE_NONE;
+    }
+    pthread_mutex_unlock(roster->lock);
+}
+
+wm_absence wm_presence_absence(const wm_presence *presence, int64_t mono_ms)
+{
+    if (presence->heard_ms < 0)
+        return WM_ABSENCE_UNHEARD;
+    if (presence->left_ms != 0)
+        return presence->signed_off ? WM_ABSENCE_SIGNED_OFF : WM_ABSENCE_GONE;
+    return mono_ms - presence->heard_ms >= WM_SILENT_MS ? WM_ABSENCE_SILENT : WM_ABSENCE_NONE;
+}
+
+const char *wm_absence_text(wm_absence absence)
+{
+    static const char *const texts[] = { [WM_ABSENCE_NONE] = "",
+                                         [WM_ABSENCE_UNHEARD] = "not heard since the server started",
+                                         [WM_ABSENCE_SIGNED_OFF] = "signed off",
+                                         [WM_ABSENCE_GONE] = "its connection ended",
+                                         [WM_ABSENCE_SILENT] = "connected, and silent" };
+
+    return texts[absence];
+}
+
+/* Under the lock: away for good enough reasons that nobody should count on it. */
+static bool is_absent(const wm_roster *roster, const wm_presence *who, int64_t now_ms)
+{
+    switch (wm_presence_absence(who, now_ms)) {
+    case WM_ABSENCE_UNHEARD:
+        return now_ms - roster->started_ms >= WM_SILENT_MS;
+    case WM_ABSENCE_GONE:
+        return now_ms - who->left_mono_ms >= WM_GONE_MS;
+    case WM_ABSENCE_SIGNED_OFF:
+    case WM_ABSENCE_SILENT:
+        return true;
+    case WM_ABSENCE_NONE:
+        break;
+    }
+    return false;
+}
+
+size_t wm_roster_newly_absent(wm_roster *roster, char (*names)[WM_ROSTER_NAME], size_t most)
+{
+    int64_t now_ms = wm_mono_ms(&roster->clock);
+    size_t  n = 0;
+
+    pthread_mutex_lock(roster->lock);
+    for (size_t i = 0; i < roster->n && n < most; i++) {
+        wm_presence *who = &roster->items[i];
+
+        if (who->told || !is_absent(roster, who, now_ms))
+            continue;
+        who->told = true;
+        memcpy(names[n++], who->name, WM_ROSTER_NAME);
+    }
+    pthread_mutex_unlock(roster->lock);
+    return n;
+}
+
+void wm_roster_tell_anew(wm_roster *roster)
+{
+    pthread_mutex_lock(roster->lock);
+    for (size_t i = 0; i < roster->n; i++)
+        roster->items[i].told = false;
     pthread_mutex_unlock(roster->lock);
 }
 

@@ -14,6 +14,23 @@
 
 enum { WM_ROSTER_NAME = 64, WM_ROSTER_PROGRAM = 48, WM_ROSTER_MOST = 1 << 16 };
 
+/* Who works is heard every ten seconds, who waits asks again after 25 at most, and who cannot reach us tries again after
+ * 30 at most (client/gateway.c). */
+enum {
+    WM_SILENT_MS =
+        45 * 1000,          /* nothing was heard for so long: it is not there, whatever its connection looks like */
+    WM_GONE_MS = 15 * 1000, /* its connection ended, and it has not come back by another: it is not just dialling */
+};
+
+/* Why a gateway is not there. */
+typedef enum wm_absence {
+    WM_ABSENCE_NONE,       /* it is there */
+    WM_ABSENCE_UNHEARD,    /* it has not been heard since the server started */
+    WM_ABSENCE_SIGNED_OFF, /* it said that it goes */
+    WM_ABSENCE_GONE,       /* its connection ended */
+    WM_ABSENCE_SILENT,     /* it has a connection, and nothing comes over it */
+} wm_absence;
+
 /* What is known of one gateway. Times are wall times, 0 for never. */
 typedef struct wm_presence {
     char     name[WM_ROSTER_NAME];
@@ -28,6 +45,12 @@ typedef struct wm_presence {
     uint32_t busy_round;
     uint32_t busy_done; /* thousandths of that work */
     bool     changed;   /* since the last batch */
+
+    int64_t heard_ms;     /* mono; the last word of it; -1: none since the server started */
+    int64_t left_ms;      /* wall; since when it is away, if it signed off or its connection ended; else 0 */
+    int64_t left_mono_ms; /* the same moment */
+    bool    signed_off;
+    bool    told; /* by wm_roster_newly_absent */
 } wm_presence;
 
 typedef struct wm_roster wm_roster;
@@ -53,6 +76,20 @@ void wm_roster_seen(wm_roster *roster, const char *name);
 void wm_roster_checked_in(wm_roster *roster, const char *name, const char *program, uint64_t rows);
 void wm_roster_busy(wm_roster *roster, const char *name, wm_phase phase, uint32_t round, uint32_t done);
 void wm_roster_refused(wm_roster *roster, const char *name, const char *reason);
+
+/* It says that it goes, or the last of its connections has ended. Until something is heard of it. */
+void wm_roster_left(wm_roster *roster, const char *name, bool signed_off);
+
+/* At this moment, by a record that was found or listed. */
+wm_absence  wm_presence_absence(const wm_presence *presence, int64_t mono_ms);
+const char *wm_absence_text(wm_absence absence); /* "signed off"; "" for NONE */
+
+/* Names of some who are not there and of whom this has not said so since they were heard last, at most `most`; who may
+ * just be dialling again, or has not had the time to since the server started, is not among them. */
+size_t wm_roster_newly_absent(wm_roster *roster, char (*names)[WM_ROSTER_NAME], size_t most);
+
+/* A new listener: wm_roster_newly_absent names them all again. */
+void wm_roster_tell_anew(wm_roster *roster);
 
 /* false: nobody of that name. */
 bool wm_roster_find(const wm_roster *roster, const char *name, wm_presence *ret);

@@ -92,7 +92,8 @@ void wm_connection_release(wm_connection *c)
     if (atomic_fetch_sub(&c->users, 1) != 1)
         return;
     assert(c->closing);
-    wm_listener_unlink(c);
+    if (wm_listener_unlink(c) && listener->set.left != NULL)
+        listener->set.left(listener->set.context, &c->peer);
     report_end(c);
     nng_aio_reap(c->rx);
     nng_aio_reap(c->tx);

@@ -108,12 +108,17 @@ void wm_listener_name(wm_connection *c, const wm_peer *peer)
     pthread_mutex_unlock(&l->lock);
 }
 
-void wm_listener_unlink(wm_connection *c)
+bool wm_listener_unlink(wm_connection *c)
 {
     wm_listener *l = c->listener;
+    bool         was_named;
+    size_t       left = 0;
 
     pthread_mutex_lock(&l->lock);
+    was_named = c->named;
     unname(l, c);
+    if (was_named)
+        (void)oldest_of(l, c->peer.name, &left);
     if (c->next != NULL)
         c->next->previous = c->previous;
     if (c->previous != NULL)
@@ -121,6 +126,7 @@ void wm_listener_unlink(wm_connection *c)
     else
         l->connections = c->next;
     pthread_mutex_unlock(&l->lock);
+    return was_named && left == 0;
 }
 
 void wm_listener_one_less(wm_listener *l)

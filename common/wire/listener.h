@@ -48,6 +48,10 @@ typedef struct wm_listener_settings {
      * listener's own that holds none of its locks. May be NULL. */
     void (*gone)(void *context);
 
+    /* A verified peer has no connection any more: the last one has ended, in whatever way. On a thread of the network's,
+     * with none of the listener's locks held: quick. May be NULL. */
+    void (*left)(void *context, const wm_peer *peer);
+
     /* For the log; at most 20 a second, the others are only counted. On the network's threads: quick. May be
      * NULL. */
     void (*refused)(void *context, const wm_refusal *refusal);

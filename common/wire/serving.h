@@ -158,18 +158,19 @@ bool wm_connection_answer(wm_connection *c, uint8_t *frame, size_t n);
  * held. */
 void wm_listener_name(wm_connection *c, const wm_peer *peer);
 
-/* No user is left: off all lists; then, once everything that it held is free, one less. No lock held. */
-void wm_listener_unlink(wm_connection *c);
+/* No user is left: off all lists; then, once everything that it held is free, one less. No lock held. true: it was the
+ * last one of its peer. */
+bool wm_listener_unlink(wm_connection *c);
 void wm_listener_one_less(wm_listener *listener);
 
 void wm_listener_turned_away(wm_connection *c, const char *name, const char *why); /* no lock held */
 
 /* ---- intake.c ---- */
 
-void      wm_intake_init(wm_intake *intake, size_t held_max);
-void      wm_intake_release(wm_intake *intake);
-void     *wm_intake_work(void *listener); /* a worker's life */
-void      wm_intake_end(wm_intake *intake);
+void  wm_intake_init(wm_intake *intake, size_t held_max);
+void  wm_intake_release(wm_intake *intake);
+void *wm_intake_work(void *listener); /* a worker's life */
+void  wm_intake_end(wm_intake *intake);
 
 void wm_intake_push(wm_intake *intake, wm_request *request);
 /* false: it is on the list of those that wait. */

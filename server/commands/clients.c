@@ -14,6 +14,8 @@ static void add_row(wm_table *table, const json_t *gateway)
     wm_table_cell(table, "%s", wm_json_time(gateway, "last_seen", when));
     if (revoked)
         wm_table_cell(table, "revoked");
+    else if (json_is_object(json_object_get(gateway, "away")))
+        wm_table_cell(table, "away: %s", wm_json_text(json_object_get(gateway, "away"), "why"));
     else if (wm_json_text(gateway, "busy_with")[0] != '\0')
         wm_table_cell(table, "%s %lld", wm_json_text(gateway, "busy_with"), wm_json_int(gateway, "busy_round"));
     else

@@ -77,9 +77,8 @@ wm_status wm_command_status(wm_cli_call *call, const void *settings, wm_error *e
     else
         print_idle(call, answer, runs);
     gateways = json_object_get(answer, "gateways");
-    fprintf(call->out, "  %-16s %lld enrolled, %lld heard in the last two minutes, %lld revoked\n", "gateways",
-            wm_json_int(gateways, "enrolled"), wm_json_int(gateways, "heard_lately"),
-            wm_json_int(gateways, "revoked"));
+    fprintf(call->out, "  %-16s %lld enrolled, %lld there now, %lld revoked\n", "gateways",
+            wm_json_int(gateways, "enrolled"), wm_json_int(gateways, "present"), wm_json_int(gateways, "revoked"));
     fprintf(call->out, "  %-16s %lld\n", "jobs waiting", wm_json_int(answer, "queued"));
     if (wm_json_text(answer, "trouble")[0] != '\0')
         fprintf(call->out, "  %-16s %s\n", "trouble", wm_json_text(answer, "trouble"));

@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    ABSENT_AT_ONCE = 32,
+    ARRIVED_MS = 100, /* a question that has waited for less has just come */
+};
+
 /* ---- the fleet's life ---- */
 
 static wm_remote *remote_of(wm_fleet *fleet)
@@ -25,6 +30,7 @@ static wm_status remote_serve(wm_fleet *fleet, wm_run *run, wm_error *err)
     else
         remote->serving.run = run;
     pthread_rwlock_unlock(&remote->serving_lock);
+    wm_roster_tell_anew(remote->settings.roster); /* the run takes everybody for present */
     if (st == WM_OK)
         remote->settings.woken(remote->settings.context, false);
     return st;
@@ -201,10 +207,32 @@ static void decline_for_revoked(wm_remote *remote)
     }
 }
 
+/* A few at a time; who is left over is named in the next tick. */
+static void tell_who_is_absent(wm_remote *remote)
+{
+    char   names[ABSENT_AT_ONCE][WM_ROSTER_NAME];
+    size_t n =
+        remote->serving.run != NULL ? wm_roster_newly_absent(remote->settings.roster, names, ABSENT_AT_ONCE) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        wm_presence who;
+        const char *why = "";
+
+        if (wm_roster_find(remote->settings.roster, names[i], &who))
+            why = wm_absence_text(wm_presence_absence(&who, wm_mono_ms(&remote->settings.clock)));
+        if (why[0] == '\0')
+            continue; /* it is back already */
+        wm_log_line(remote->settings.log, WM_LOG_WARNING, "gateway", "away", WM_TEXT_FIELD("name", names[i]),
+                    WM_TEXT_FIELD("why", why));
+        wm_run_away(remote->serving.run, names[i]);
+    }
+}
+
 void wm_remote_tick(wm_remote *remote)
 {
     pthread_rwlock_rdlock(&remote->serving_lock);
     decline_for_revoked(remote);
+    tell_who_is_absent(remote);
     wm_staging_sweep(remote->staging, still_wanted, remote);
     pthread_rwlock_unlock(&remote->serving_lock);
     wm_staging_tick(remote->staging);
@@ -231,7 +259,8 @@ static bool let_in(wm_remote *remote, wm_inquiry *x)
         wm_inquiry_fault(x, WM_E_REFUSED, 60 * 60 * 1000, "%s", err.text);
         return false;
     }
-    wm_roster_seen(remote->settings.roster, x->peer->name);
+    if (x->held_ms < ARRIVED_MS) /* a held question that is looked at again is no word of its gateway */
+        wm_roster_seen(remote->settings.roster, x->peer->name);
     return true;
 }
 
@@ -262,6 +291,8 @@ int64_t wm_remote_control(wm_remote *remote, wm_inquiry *x)
         return handle(remote, x, wm_remote_report);
     case WM__ENVELOPE__BODY_DECLINE:
         return handle(remote, x, wm_remote_decline);
+    case WM__ENVELOPE__BODY_SIGN_OFF:
+        return handle(remote, x, wm_remote_sign_off);
     default:
         wm_inquiry_fault(x, WM_E_INVALID, 0,
                          "a message of this kind (%d) does not belong on the control connection",

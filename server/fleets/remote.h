@@ -41,7 +41,7 @@ wm_fleet *wm_remote_fleet(wm_remote *remote);
 void wm_remote_prepare(wm_remote *remote, const wm_run_record *record, const wm_job *job, const wm_model *model);
 
 /* Answers x->question and returns 0; or, unless x->last, returns for how many ms at most from its arrival the question
- * may be held. `control`: CheckIn, Ask, Submit, Report, Decline; `bulk`: Fetch, Put. */
+ * may be held. `control`: CheckIn, Ask, Submit, Report, Decline, SignOff; `bulk`: Fetch, Put. */
 int64_t wm_remote_control(wm_remote *remote, wm_inquiry *x);
 int64_t wm_remote_bulk(wm_remote *remote, wm_inquiry *x);
 
@@ -51,8 +51,8 @@ void wm_remote_count_bytes(wm_remote *remote, uint64_t up, uint64_t down);
 /* From now on no work is offered and no upload begun; what is on its way may end. */
 void wm_remote_close(wm_remote *remote);
 
-/* Takes places from those who have stalled, drops uploads that nobody waits for, and declines for gateways that were
- * revoked. A few times a second, and when the run has changed. */
+/* Takes places from those who have stalled, drops uploads that nobody waits for, declines for gateways that were
+ * revoked, and tells the run who is not there. A few times a second, and when the run has changed. */
 void wm_remote_tick(wm_remote *remote);
 
 /* A gateway is gone for good: what it has staged is dropped. */

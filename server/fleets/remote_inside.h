@@ -34,6 +34,7 @@ int64_t wm_remote_ask(wm_remote *remote, wm_inquiry *x);
 int64_t wm_remote_submit(wm_remote *remote, wm_inquiry *x);
 int64_t wm_remote_report(wm_remote *remote, wm_inquiry *x);
 int64_t wm_remote_decline(wm_remote *remote, wm_inquiry *x);
+int64_t wm_remote_sign_off(wm_remote *remote, wm_inquiry *x);
 int64_t wm_remote_fetch(wm_remote *remote, wm_inquiry *x);
 int64_t wm_remote_put(wm_remote *remote, wm_inquiry *x);
 

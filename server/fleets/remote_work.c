@@ -241,3 +241,16 @@ int64_t wm_remote_decline(wm_remote *remote, wm_inquiry *x)
     wm_inquiry_receipt(x, WM__RECEIPT__STATE__OVER, 0, NULL, wm_wall_ms(&remote->settings.clock));
     return 0;
 }
+
+int64_t wm_remote_sign_off(wm_remote *remote, wm_inquiry *x)
+{
+    const char *client = x->peer->name, *reason = x->question->sign_off->reason;
+
+    wm_log_line(remote->settings.log, WM_LOG_INFO, "gateway", "signed off", WM_TEXT_FIELD("name", client),
+                WM_TEXT_FIELD("reason", reason[0] != '\0' ? reason : "no reason was given"));
+    wm_roster_left(remote->settings.roster, client, true);
+    if (remote->serving.run != NULL)
+        wm_run_away(remote->serving.run, client);
+    wm_inquiry_receipt(x, WM__RECEIPT__STATE__OVER, 0, NULL, wm_wall_ms(&remote->settings.clock));
+    return 0;
+}

@@ -538,6 +538,61 @@ static void nobody_waits_for_a_revoked_gateway(void **state)
     assert_int_equal(progress.standing.phase, WM_PHASE_EVALUATE);
 }
 
+static void two_of_three_hand_in(scene *s)
+{
+    for (size_t k = 0; k < 2; k++) { /* east and north */
+        made m = make_update(s, population[k], 0.5f);
+
+        assert_int_equal(hand_in(s, population[k], &m)->state, WM__RECEIPT__STATE__ACCEPTED);
+        wm_update_release(&m.update);
+    }
+}
+
+static wm_phase phase_of(scene *s)
+{
+    wm_run_progress progress;
+
+    wm_run_progress_get(s->run, &progress);
+    return progress.standing.phase;
+}
+
+static void a_gateway_that_signs_off_is_not_waited_for_until_it_is_heard_again(void **state)
+{
+    scene       *s = *state;
+    Wm__Envelope question = wm_envelope();
+    Wm__SignOff  body = WM__SIGN_OFF__INIT;
+    wm_presence  south;
+
+    task_of(s, "south");
+    two_of_three_hand_in(s);
+    assert_int_equal(phase_of(s), WM_PHASE_TRAIN);
+    body.reason = "it was stopped";
+    question.body_case = WM__ENVELOPE__BODY_SIGN_OFF;
+    question.sign_off = &body;
+    assert_int_equal(receipt(say(s, "south", &question, false, true))->state, WM__RECEIPT__STATE__OVER);
+    assert_int_equal(phase_of(s), WM_PHASE_EVALUATE);
+    assert_true(wm_roster_find(s->roster, "south", &south));
+    assert_int_equal(wm_presence_absence(&south, s->clock.mono_ms), WM_ABSENCE_SIGNED_OFF);
+    task_of(s, "south"); /* it is back, and is to evaluate */
+    assert_true(wm_roster_find(s->roster, "south", &south));
+    assert_int_equal(wm_presence_absence(&south, s->clock.mono_ms), WM_ABSENCE_NONE);
+}
+
+static void who_is_silent_for_long_is_not_waited_for(void **state)
+{
+    scene *s = *state;
+
+    for (size_t k = 0; k < 3; k++)
+        task_of(s, population[k]);
+    s->clock.mono_ms += WM_SILENT_MS - 1;
+    two_of_three_hand_in(s);
+    wm_remote_tick(s->remote);
+    assert_int_equal(phase_of(s), WM_PHASE_TRAIN);
+    s->clock.mono_ms++;
+    wm_remote_tick(s->remote);
+    assert_int_equal(phase_of(s), WM_PHASE_EVALUATE);
+}
+
 /* ---- transfers ---- */
 
 static void only_the_blobs_of_ones_task_can_be_fetched(void **state)
@@ -723,6 +778,8 @@ int main(void)
         SCENE(an_evaluation_must_make_sense),
         SCENE(a_gateway_may_decline),
         SCENE(nobody_waits_for_a_revoked_gateway),
+        SCENE(a_gateway_that_signs_off_is_not_waited_for_until_it_is_heard_again),
+        SCENE(who_is_silent_for_long_is_not_waited_for),
         SCENE(only_the_blobs_of_ones_task_can_be_fetched),
         SCENE(an_update_comes_in_by_ranges_and_counts_once),
         SCENE(what_does_not_hold_is_refused_by_name),

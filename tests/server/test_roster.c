@@ -110,11 +110,51 @@ static void what_was_heard_reaches_the_store_by_the_batch(void **state)
     wm_roster_free(again);
 }
 
+static wm_absence absence_of(const scene *s, const char *name)
+{
+    wm_presence who;
+
+    assert_true(wm_roster_find(s->roster, name, &who));
+    return wm_presence_absence(&who, s->clock.mono_ms);
+}
+
+static void who_is_not_there_is_told_once_and_told_apart(void **state)
+{
+    char   names[4][WM_ROSTER_NAME];
+    scene *s = *state;
+
+    assert_int_equal(absence_of(s, "south"), WM_ABSENCE_UNHEARD);
+    wm_roster_seen(s->roster, "north");
+    wm_roster_seen(s->roster, "south");
+    assert_int_equal(absence_of(s, "south"), WM_ABSENCE_NONE);
+    wm_roster_left(s->roster, "north", false);
+    wm_roster_left(s->roster, "a stranger", false);
+    assert_int_equal(absence_of(s, "north"), WM_ABSENCE_GONE); /* at once, for people */
+    assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 0);
+    s->clock.mono_ms += WM_GONE_MS;
+    assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 1);
+    assert_string_equal(names[0], "north");
+    assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 0);
+    wm_roster_seen(s->roster, "north");
+    assert_int_equal(absence_of(s, "north"), WM_ABSENCE_NONE);
+    wm_roster_left(s->roster, "north", true); /* its word comes first, then its connection ends */
+    wm_roster_left(s->roster, "north", false);
+    assert_int_equal(absence_of(s, "north"), WM_ABSENCE_SIGNED_OFF);
+    assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 1);
+    s->clock.mono_ms += WM_SILENT_MS;
+    assert_int_equal(absence_of(s, "south"), WM_ABSENCE_SILENT);
+    assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 2); /* and east, that was never heard */
+    wm_roster_tell_anew(s->roster);
+    assert_int_equal(wm_roster_newly_absent(s->roster, names, 2), 2);
+    assert_int_equal(wm_roster_newly_absent(s->roster, names, 2), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_those_who_belong_here_are_admitted, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(the_population_is_sorted_and_without_the_revoked, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(who_is_not_there_is_told_once_and_told_apart, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(what_was_heard_reaches_the_store_by_the_batch, open_scene, close_scene),
     };
 

@@ -297,6 +297,29 @@ static void with_one_connection_too_many_a_gateway_loses_its_oldest(void **state
     town_close(&t);
 }
 
+static void the_end_of_a_peers_last_connection_is_told_and_of_no_other(void **state)
+{
+    wm_listener_settings set = town_settings();
+    town                 t;
+    wm_caller           *first, *second;
+    wm_error             err;
+
+    (void)state;
+    town_open(&t, &set);
+    first = town_caller(&t, t.north_tls);
+    second = town_caller(&t, t.north_tls);
+    assert_ok(town_echo(first, "hello", 5, &err), &err);
+    assert_ok(town_echo(second, "hello", 5, &err), &err);
+    wm_caller_hang_up(first);
+    town_wait_connections(&t, 1);
+    assert_int_equal(atomic_load(&t.left), 0);
+    wm_caller_hang_up(second);
+    town_wait_left(&t, 1);
+    wm_caller_free(first);
+    wm_caller_free(second);
+    town_close(&t);
+}
+
 static void connections_have_a_limit_and_are_let_in_again_below_it(void **state)
 {
     wm_listener_settings set = town_settings();
@@ -516,6 +539,7 @@ int main(void)
         cmocka_unit_test(the_keeper_hears_when_a_peer_is_gone_and_answering_it_is_harmless),
         cmocka_unit_test(a_revoked_peer_is_cut_off_at_once_and_the_others_are_not),
         cmocka_unit_test(with_one_connection_too_many_a_gateway_loses_its_oldest),
+        cmocka_unit_test(the_end_of_a_peers_last_connection_is_told_and_of_no_other),
         cmocka_unit_test(connections_have_a_limit_and_are_let_in_again_below_it),
         cmocka_unit_test(an_idle_connection_is_closed_and_the_caller_dials_again_by_itself),
         cmocka_unit_test(with_little_memory_all_are_served_one_after_the_other),

@@ -35,6 +35,17 @@ static void refused(void *context, const wm_refusal *refusal)
     pthread_mutex_unlock(&t->lock);
 }
 
+static void left(void *context, const wm_peer *peer)
+{
+    town *t = context;
+
+    (void)peer;
+    pthread_mutex_lock(&t->lock);
+    atomic_fetch_add(&t->left, 1);
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+}
+
 static void gone(void *context)
 {
     town *t = context;
@@ -87,6 +98,7 @@ static void begin(town *t, const wm_listener_settings *settings, const char *url
     set.tls = tls ? t->server_tls : NULL;
     set.handle = handle;
     set.gone = gone;
+    set.left = left;
     set.refused = refused;
     set.context = t;
     assert_ok(wm_listener_start(&set, &t->listener, &err), &err);
@@ -211,6 +223,14 @@ void town_wait_kept(town *t, size_t n)
     pthread_mutex_lock(&t->lock);
     while (t->n_kept < n)
         wait_change(t, "a kept request");
+    pthread_mutex_unlock(&t->lock);
+}
+
+void town_wait_left(town *t, int times)
+{
+    pthread_mutex_lock(&t->lock);
+    while (atomic_load(&t->left) < times)
+        wait_change(t, "word of a peer that has no connection any more");
     pthread_mutex_unlock(&t->lock);
 }
 

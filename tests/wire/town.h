@@ -33,6 +33,7 @@ typedef struct town {
     atomic_bool     keep;         /* requests are kept, not answered */
     _Atomic long    revoked;      /* a serial that `allow` refuses; 0: none */
     atomic_int      gone;         /* how often the listener said so */
+    atomic_int      left;         /* how often it said that somebody has no connection any more */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t  changed;
@@ -57,7 +58,8 @@ wm_caller *town_caller(const town *t, wm_tls *tls);                       /* tls
 wm_status town_echo(wm_caller *caller, const void *bytes, size_t n, wm_error *err);
 
 void        town_wait_gone(town *t, int times); /* until it was said so often that a kept request's peer is gone */
-void        town_wait_kept(town *t, size_t n);  /* until so many requests are kept */
+void        town_wait_left(town *t, int times);
+void        town_wait_kept(town *t, size_t n);            /* until so many requests are kept */
 void        town_wait_refusal(town *t, const char *part); /* until a refusal's `why` has this in it, or 10 s */
 void        town_wait_connections(town *t, size_t n);     /* until so many are open */
 wm_request *town_take(town *t);                           /* one of those that are kept */
