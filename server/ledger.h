@@ -14,7 +14,8 @@ typedef struct wm_standing {
     wm_phase   phase;
     uint32_t   round;
     uint32_t   attempt;        /* of the phase that is open */
-    int64_t    opened_wall_ms; /* of that attempt: what is left of its deadline is counted from here */
+    int64_t    opened_wall_ms; /* of that attempt: what is left of its deadline is counted from here; of a run that is
+                                * over: when it ended */
     wm_digest  model;          /* the parameters now */
     wm_digest  server_state;   /* zero if there is none */
     wm_digest  scaling;        /* zero if the job needs none, or before the statistics round */

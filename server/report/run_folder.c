@@ -163,8 +163,9 @@ static wm_status flush(wm_run_folder *folder, const wm_standing *standing, const
                          .history = &folder->history,
                          .standing = standing,
                          .final = final,
-                         .wall_ms =
-                             folder->s.ended_wall_ms > 0 ? folder->s.ended_wall_ms : wm_wall_ms(&folder->s.clock) };
+                         /* A run that is over may be written long after, when its server is back. */
+                         .wall_ms = standing->phase == WM_PHASE_CLOSED ? standing->opened_wall_ms
+                                                                       : wm_wall_ms(&folder->s.clock) };
     wm_text   text = WM_TEXT_INIT;
     wm_status st = WM_OK;
 

@@ -37,7 +37,6 @@ typedef struct wm_run_folder_settings {
     wm_ledger           *ledger; /* where the run was started already */
     wm_blobs            *blobs;  /* its models */
     wm_clock             clock;
-    int64_t              ended_wall_ms; /* when the run ended, if it was over before; 0: it is not, or that is now */
 } wm_run_folder_settings;
 
 /* Writes everything as the ledger has it now. */

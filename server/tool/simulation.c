@@ -20,9 +20,8 @@ enum { GLANCE_MS = 200 };
 typedef struct simulation {
     const wm_simulation_settings *set;
     wm_store                     *store;
-    wm_run_record                 fresh;    /* of a new run; its population is borrowed from the owners */
-    wm_run_record                *stored;   /* of a resumed one, the store's; NULL for a new one */
-    int64_t                       ended_ms; /* of a run that was over before; else 0 */
+    wm_run_record                 fresh;  /* of a new run; its population is borrowed from the owners */
+    wm_run_record                *stored; /* of a resumed one, the store's; NULL for a new one */
     wm_run                       *run;
     wm_fleet                     *fleet;
     wm_run_folder                *folder;
@@ -109,8 +108,7 @@ static wm_status population(const wm_owners *owners, char ***ret, wm_error *err)
 }
 
 typedef struct newest {
-    bool    any, open;
-    int64_t ended_ms; /* 0 while it is open */
+    bool    any;
     uint8_t id[WM_RUN_ID_SIZE];
 } newest;
 
@@ -119,8 +117,6 @@ static void see_run(void *context, const wm_run_entry *run)
     newest *n = context;
 
     n->any = true;
-    n->open = run->standing.outcome == WM_OUTCOME_NONE;
-    n->ended_ms = n->open ? 0 : run->ended_ms;
     memcpy(n->id, run->id, sizeof n->id);
 }
 
@@ -181,7 +177,6 @@ static wm_status open_store(simulation *s, wm_error *err)
         st = wm_store_runs(s->store, see_run, &n, err);
     if (st != WM_OK)
         return st;
-    s->ended_ms = n.ended_ms;
     if (s->set->resume)
         return find_run(s, &n, err);
     if (n.any)
@@ -220,8 +215,7 @@ static wm_status open_run(simulation *s, wm_error *err)
                                                             .record = record,
                                                             .ledger = run.ledger,
                                                             .blobs = run.blobs,
-                                                            .clock = set->clock,
-                                                            .ended_wall_ms = s->ended_ms },
+                                                            .clock = set->clock },
                                  &s->folder, err)) != WM_OK)
         return st;
     return wm_virtual_fleet_new(&fleet, &s->fleet, err);

@@ -281,6 +281,7 @@ static void finish(fixture *f, wm_run_folder *folder, uint32_t rounds)
     }
     standing.outcome = WM_OUTCOME_DONE;
     f->now.wall_ms += 1500;
+    standing.opened_wall_ms = f->now.wall_ms;
     assert_ok(wm_store_ledger(f->store)->close(wm_store_ledger(f->store), RUN, &standing, &final, &err), &err);
     assert_ok(wm_run_folder_close(folder, &standing, &final, &err), &err);
     free(final.clients);
@@ -497,6 +498,34 @@ static void summary_json_says_how_it_ended(void **state)
     assert_int_equal(json_object_size(json_object_get(json, "final_per_client")), N_STATIONS);
     json_decref(json);
     free(text);
+    wm_run_folder_free(folder);
+}
+
+/* The server died when the run was over and its folder did not know; it is back an hour later. */
+static void a_run_lasted_until_its_end_and_not_until_somebody_wrote_it_down(void **state)
+{
+    fixture       *f = *state;
+    wm_run_folder *folder;
+    wm_standing    standing;
+    wm_error       err;
+
+    start(f);
+    folder = open_folder(f, f->out);
+    do_rounds(f, folder, 1, 5);
+    finish(f, folder, 5);
+    wm_run_folder_free(folder);
+    f->now.wall_ms += 3600 * 1000;
+    folder = open_folder(f, f->out); /* writes what the ledger has */
+    for (int closed = 0; closed < 2; closed++) {
+        char   *text = file_of(f->out, "summary.json", NULL);
+        json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+        assert_true(json_real_value(json_object_get(json, "wall_seconds")) == 16.5);
+        json_decref(json);
+        free(text);
+        assert_ok(wm_store_ledger(f->store)->load(wm_store_ledger(f->store), RUN, &standing, &err), &err);
+        assert_ok(wm_run_folder_close(folder, &standing, NULL, &err), &err);
+    }
     wm_run_folder_free(folder);
 }
 
@@ -818,6 +847,7 @@ int main(void)
         CASE(clients_csv_counts_each_round_once),
         CASE(rounds_csv_grows_with_every_round_and_the_pages_follow),
         CASE(summary_json_says_how_it_ended),
+        CASE(a_run_lasted_until_its_end_and_not_until_somebody_wrote_it_down),
         CASE(the_newest_model_lies_there_and_can_be_evaluated_alone),
         CASE(a_run_that_was_interrupted_leaves_the_same_folder),
         CASE(a_row_that_was_torn_is_mended_by_the_next_round),
