@@ -69,6 +69,8 @@ static wm_status disk_read(const wm_files *self, const char *path, size_t limit,
 
     if (i == w->n_disk)
         return wm_fail(err, WM_E_MISSING, "%s is not there", path);
+    if (w->unreadable)
+        return wm_fail(err, WM_E_IO, "cannot read %s: input/output error", path);
     if (w->disk[i].n > limit)
         return wm_fail(err, WM_E_RANGE, "%s is too long", path);
     copy = malloc(w->disk[i].n + 1);
@@ -136,10 +138,15 @@ static wm_status turn(wm_ledger *self, const uint8_t *run, const wm_standing *st
         return full(err);
     check(standing->round >= was->round && standing->round <= was->round + 1);
     check((standing->outcome != WM_OUTCOME_NONE) == (standing->phase == WM_PHASE_CLOSED));
-    if (standing->phase == was->phase && standing->round == was->round)
+    if (standing->phase == was->phase && standing->round == was->round) {
         check(standing->attempt == was->attempt + 1);
-    else
+        w->attempts[was->phase]++;
+    } else {
         check(standing->attempt == 0);
+        w->turns[was->phase][standing->phase]++;
+    }
+    if (standing->phase == WM_PHASE_CLOSED)
+        w->ended_in = was->phase;
     w->standing = *standing;
     w->transactions++;
     return WM_OK;
@@ -273,9 +280,10 @@ static bool die(void *context, const char *point)
 {
     world *w = context;
 
-    (void)point;
-    if (w->die_in > 0 && --w->die_in == 0)
+    if (w->die_in > 0 && --w->die_in == 0) {
         w->died = true;
+        w->died_at = point;
+    }
     return w->died;
 }
 
@@ -398,13 +406,17 @@ void world_kill(world *w)
 
 /* ---- clients ---- */
 
-static void fill_statistics(wm_update *update, const wm_job *job, wm_rng *rng)
+static void fill_statistics(wm_update *update, const wm_job *job, bool flat, wm_rng *rng)
 {
     int64_t **values = (int64_t **)(void *)update->values;
 
     for (size_t c = 0; c < job->data.n_columns; c++) {
         if (!wm_scaling_covers(job, c))
             continue;
+        if (flat) { /* all in the middle of the range */
+            values[WM_STATISTICS_COUNT][c] = 100;
+            continue;
+        }
         values[WM_STATISTICS_COUNT][c] = 100 + (int64_t)wm_rng_below(rng, 900);
         values[WM_STATISTICS_SUM][c] = values[WM_STATISTICS_COUNT][c] * (int64_t)wm_rng_below(rng, 1 << 18);
         values[WM_STATISTICS_SQUARES][c] = values[WM_STATISTICS_COUNT][c] << 22; /* about half of the range */
@@ -440,7 +452,7 @@ uint8_t *world_update_from(world *w, size_t k, wm_task_kind kind, uint32_t round
     assert_ok(wm_update_new(&spec, &key, &update, &err), &err);
     update.weight = 1 + wm_rng_below(&rng, 1000);
     if (kind == WM_TASK_STATISTICS)
-        fill_statistics(&update, &w->job, &rng);
+        fill_statistics(&update, &w->job, w->flat, &rng);
     else
         fill_training(&update, n_params, params, &rng);
     wm_update_seal(&update, &spec);
@@ -470,7 +482,8 @@ unsigned world_report(world *w, size_t k, wm_phase phase, uint32_t round, wm_eva
     wm_rng_init_keyed(&rng, w->seed, phase == WM_PHASE_FINAL ? "final" : "evaluate", round, w->names[k]);
     results[WM_FEDERATED].examples = 1 + wm_rng_below(&rng, 50);
     results[WM_FEDERATED].count = (double)results[WM_FEDERATED].examples;
-    results[WM_FEDERATED].loss_sum = wm_rng_unit(&rng) * results[WM_FEDERATED].count / round;
+    results[WM_FEDERATED].loss_sum =
+        w->plateau ? results[WM_FEDERATED].count : wm_rng_unit(&rng) * results[WM_FEDERATED].count / round;
     results[WM_FEDERATED].sums[0][0] = results[WM_FEDERATED].loss_sum;
     results[WM_NAIVE] = results[WM_FEDERATED];
     results[WM_NAIVE].loss_sum = NAN;
@@ -621,6 +634,27 @@ static void check_cohort(world *w, const wm_round_record *round)
     check((double)round->accepted >= w->job.cohort.quorum * (double)goal - 1e-9 && round->accepted <= goal);
 }
 
+/* Once more from the evaluations: did patience end it when it should have, and only then? */
+static void check_patience(const world *w)
+{
+    int64_t patience = w->job.evaluate.patience, without = 0;
+    double  best = NAN;
+
+    for (size_t i = 0; i < w->n_rounds; i++) {
+        const wm_round_record *round = &w->rounds[i];
+        double                 loss = round->evaluation.loss;
+
+        check(patience == 0 || without < patience); /* or this round should not have been */
+        if (!round->evaluated)
+            continue;
+        without = isnan(best) ? (isnan(loss) ? without + 1 : 0) : loss < best ? 0 : without + 1;
+        if (without == 0)
+            best = loss;
+    }
+    if (w->standing.outcome == WM_OUTCOME_EARLY)
+        check(patience > 0 && without >= patience);
+}
+
 void world_check_history(world *w)
 {
     wm_digest model = { 0 };
@@ -641,4 +675,5 @@ void world_check_history(world *w)
     check(w->standing.outcome != WM_OUTCOME_NONE && w->standing.why[0] != '\0');
     if (w->standing.outcome == WM_OUTCOME_DONE)
         check((int64_t)w->n_rounds == w->job.rounds);
+    check_patience(w);
 }

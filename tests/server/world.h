@@ -19,6 +19,8 @@ typedef struct world {
     wm_job          job; /* a copy of a parsed one, to be changed before world_open */
     wm_job         *parsed;
     bool            patient;
+    bool            flat;    /* the statistics have no spread: the run cannot go on */
+    bool            plateau; /* the loss does not get better */
     wm_model       *model;
     wm_run_record   record;
     char           *names[WORLD_CLIENTS_MAX];
@@ -28,7 +30,8 @@ typedef struct world {
     /* the disk */
     wm_files  files;
     wm_blobs *blobs;
-    bool      full; /* nothing can be written */
+    bool      full;       /* nothing can be written */
+    bool      unreadable; /* nor read */
     struct {
         char    *path;
         uint8_t *bytes;
@@ -47,9 +50,16 @@ typedef struct world {
     wm_result       final_together;
     unsigned        transactions;
 
+    /* which way the run went, for who asks whether every way was gone: from phase to phase; within a phase the next
+     * attempt; by outcome from where it ended */
+    unsigned turns[WM_PHASE_CLOSED + 1][WM_PHASE_CLOSED + 1];
+    unsigned attempts[WM_PHASE_CLOSED + 1];
+    wm_phase ended_in;
+
     /* death */
-    int  die_in; /* crash points until the process dies; 0: it does not */
-    bool died;
+    int         die_in; /* crash points until the process dies; 0: it does not */
+    bool        died;
+    const char *died_at; /* the name of the last one */
 
     /* what the observer heard */
     unsigned rounds_told, closed_told, changed_told;
