@@ -229,6 +229,10 @@ static wm_status live_start(wm_jobs *jobs, live_run *live, wm_error *err)
     st = wm_admit(live->record->job_name, live->record->job_text, strlen(live->record->job_text),
                   live->record->n_population, &faults, &live->admitted, err);
     wm_faults_release(&faults);
+    if (st == WM_OK && !live->record_is_stored) {
+        live->record->rounds = (uint32_t)live->admitted.job->rounds;
+        live->record->keep = live->admitted.job->keep;
+    }
     if (st == WM_OK)
         st = wm_run_open(&(wm_run_settings){ .job = live->admitted.job,
                                              .model = live->admitted.model,

@@ -220,6 +220,23 @@ static void a_run_goes_on_where_it_stood_and_what_waits_still_waits(void **state
     assert_string_equal(running(s, now), second);
 }
 
+static void a_run_keeps_what_its_job_says(void **state)
+{
+    scene         *s = *state;
+    char           text[WM_RUN_TEXT];
+    uint8_t        id[WM_RUN_ID_SIZE];
+    wm_run_record *record;
+    wm_error       err;
+
+    start_job(s, JOB("first", "7", "1") "keep: 2\n", text);
+    wm_jobs_tick(s->jobs);
+    assert_true(wm_run_id_parse(text, id));
+    assert_ok(wm_store_run_record(s->store, id, &record, &err), &err);
+    assert_int_equal(record->keep, 2);
+    assert_int_equal(record->rounds, 7);
+    wm_store_run_record_free(record);
+}
+
 static void a_waiting_job_can_be_taken_off(void **state)
 {
     scene *s = *state;
@@ -323,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(jobs_run_in_order_one_at_a_time),
         SCENE(a_run_goes_on_where_it_stood_and_what_waits_still_waits),
+        SCENE(a_run_keeps_what_its_job_says),
         SCENE(a_waiting_job_can_be_taken_off),
         SCENE(a_job_waits_for_gateways_and_says_so),
         SCENE(a_job_that_does_not_hold_never_waits),
