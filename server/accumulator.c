@@ -63,7 +63,7 @@ static size_t headers_size(const wm_update_spec *spec)
     return HEADER + spec->n_parts * PART_HEADER;
 }
 
-static bool blob_size(const wm_update_spec *spec, size_t *ret)
+bool wm_sums_size(const wm_update_spec *spec, size_t *ret)
 {
     size_t size = headers_size(spec), bytes;
 
@@ -99,7 +99,7 @@ wm_status wm_accumulator_new(const wm_update_spec *spec, size_t clients, wm_accu
             goto out;
         acc->bits[i] = acc->shift[i] + log2_ceil_real(spec->parts[i].bound);
     }
-    if (!blob_size(spec, &acc->n_bytes) || (acc->bytes = calloc(acc->n_bytes, 1)) == NULL) {
+    if (!wm_sums_size(spec, &acc->n_bytes) || (acc->bytes = calloc(acc->n_bytes, 1)) == NULL) {
         st = wm_fail(err, WM_E_NOMEM, "no memory for the sum of updates of %zu parts", spec->n_parts);
         goto out;
     }
@@ -235,7 +235,7 @@ static wm_status open_sums(const wm_update_spec *spec, const uint8_t *bytes, siz
     uint32_t words[2];
     size_t   size;
 
-    if (!blob_size(spec, &size) || n != size)
+    if (!wm_sums_size(spec, &size) || n != size)
         return wm_fail(err, WM_E_DAMAGED, "sums: %zu bytes are not this job's", n);
     memcpy(words, bytes + AT_VERSION, sizeof words);
     if (memcmp(bytes, magic, sizeof magic) != 0 || words[0] != VERSION || words[1] != spec->n_parts)
@@ -258,20 +258,26 @@ static wm_status open_sums(const wm_update_spec *spec, const uint8_t *bytes, siz
 }
 
 wm_status wm_sums_apply(const wm_job *job, size_t n_params, uint8_t *bytes, size_t n, float *params, float *state,
-                        wm_error *err)
+                        wm_sums_facts *facts, wm_error *err)
 {
     wm_update_spec spec;
     int            shift[WM_PARTS_MAX];
-    uint64_t       weight = 0;
-    uint32_t       updates = 0;
+    wm_sums_facts  found = { 0 };
     const double  *means[WM_PARTS_MAX];
+    size_t         loss_part;
     wm_status      st;
 
     wm_strategy_spec(job, n_params, &spec);
-    st = open_sums(&spec, bytes, n, shift, &weight, &updates, err);
+    st = open_sums(&spec, bytes, n, shift, &found.weight, &found.updates, err);
     if (st != WM_OK)
         return st;
-    means_in_place(bytes, &spec, shift, weight, updates, means);
+    means_in_place(bytes, &spec, shift, found.weight, found.updates, means);
+    loss_part = wm_update_part(&spec, WM_PART_TRAIN_LOSS);
+    found.has_train_loss = loss_part < spec.n_parts;
+    if (found.has_train_loss)
+        found.train_loss = means[loss_part][0];
     wm_strategy_of(job)->server_apply(job->strategy.options, &spec, means, params, n_params, state);
+    if (facts != NULL)
+        *facts = found;
     return WM_OK;
 }

@@ -21,13 +21,12 @@ typedef struct wm_accumulator wm_accumulator;
  *     62 - ceil(log2 clients) - ceil(log2 weight cap) - ceil(log2 bound)
  * (the cap counts as 1 for WM_WEIGHT_ONE), 0 for int64 parts. WM_E_RANGE if that is below the part's
  * shift_min, or if int64 values leave no head-room: the sentence has the figures. */
-wm_status wm_part_shift(const wm_part_spec *part, uint64_t weight_cap, size_t clients, int *ret,
-                        wm_error *err);
+wm_status wm_part_shift(const wm_part_spec *part, uint64_t weight_cap, size_t clients, int *ret, wm_error *err);
 
 /* Room for the sums of up to `clients` > 0 updates of that spec, which is copied. WM_E_RANGE as above,
  * WM_E_NOMEM. */
 wm_status wm_accumulator_new(const wm_update_spec *spec, size_t clients, wm_accumulator **ret, wm_error *err);
-void wm_accumulator_free(wm_accumulator *acc);
+void      wm_accumulator_free(wm_accumulator *acc);
 
 /* Nothing was added yet. */
 void wm_accumulator_reset(wm_accumulator *acc);
@@ -50,10 +49,21 @@ const uint8_t *wm_accumulator_bytes(wm_accumulator *acc, size_t *n);
  * memory): _bytes and _sums come before, _reset after. At least one update was added. */
 void wm_accumulator_means(wm_accumulator *acc, const double *means[WM_PARTS_MAX]);
 
+/* The size of a blob of sums of that spec; false if it does not fit a size_t. */
+bool wm_sums_size(const wm_update_spec *spec, size_t *ret);
+
+/* What a blob of sums says of itself. */
+typedef struct wm_sums_facts {
+    uint32_t updates;
+    uint64_t weight;
+    bool     has_train_loss; /* the strategy's updates carry it */
+    double   train_loss;
+} wm_sums_facts;
+
 /* The next model from the one before and a stored blob of sums, as the round did it: params[n_params] and
- * state[server_state] change in place, and so does bytes[n], which is of no use afterwards. WM_E_DAMAGED if
- * the blob is not one of this job's. */
-wm_status wm_sums_apply(const wm_job *job, size_t n_params, uint8_t *bytes, size_t n, float *params,
-                        float *state, wm_error *err);
+ * state[server_state] change in place, and so does bytes[n], which is of no use afterwards. *facts may be NULL.
+ * WM_E_DAMAGED if the blob is not one of this job's. */
+wm_status wm_sums_apply(const wm_job *job, size_t n_params, uint8_t *bytes, size_t n, float *params, float *state,
+                        wm_sums_facts *facts, wm_error *err);
 
 #endif

@@ -50,6 +50,7 @@ wm_status wm_command_revoke(wm_cli_call *call, const void *settings, wm_error *e
 wm_status wm_command_run(wm_cli_call *call, const void *settings, wm_error *err);
 wm_status wm_command_status(wm_cli_call *call, const void *settings, wm_error *err);
 wm_status wm_command_token(wm_cli_call *call, const void *settings, wm_error *err);
+wm_status wm_command_verify(wm_cli_call *call, const void *settings, wm_error *err);
 
 /* Their settings. */
 typedef struct wm_init_settings {

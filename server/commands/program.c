@@ -129,6 +129,21 @@ static const wm_cli_command commands[] = {
       .words_min = 2,
       .words_max = 2,
       .run = wm_command_backup },
+    { .name = "verify",
+      .arguments = "DIR [--json]",
+      .summary = "check the whole history of an office, or of a backup of one",
+      .details =
+          "The audit's hash chain and every row that it tells of; every accepted update in exactly one committed round;\n"
+          "model r+1 computed again, bit for bit, from model r and the stored sums; every file against its name.\n"
+          "Each violation is a sentence that names run, round, client or audit line, and the file. Rounds whose files\n"
+          "a job has let go (its `keep`) cannot be computed again, and are said. Nothing in DIR is changed.\n"
+          "Exit code 0: all of it holds. 1: something does not, or it could not be checked.",
+      .example = "wardmote-server verify office\nwardmote-server verify /mnt/backup/office-monday --json",
+      .words_min = 1,
+      .words_max = 1,
+      OPTIONS(form_options),
+      .settings_size = sizeof(wm_form_settings),
+      .run = wm_command_verify },
     { .name = "issuer",
       .arguments = "DIR",
       .summary = "the issuing process alone; `run` starts it by itself",

@@ -6,7 +6,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 static void add_number(wm_sha256 *sha, uint64_t value, size_t n_bytes)
@@ -25,7 +25,7 @@ static void add_sized(wm_sha256 *sha, const void *bytes, size_t n)
         wm_sha256_add(sha, bytes, n);
 }
 
-static wm_digest link_of(const wm_digest *before, const wm_audit_line *line)
+wm_digest wm_audit_link(const wm_digest *before, const wm_audit_line *line)
 {
     wm_sha256 sha;
     wm_digest digest;
@@ -41,7 +41,7 @@ static wm_digest link_of(const wm_digest *before, const wm_audit_line *line)
     return digest;
 }
 
-static wm_status read_head(wm_db *db, wm_audit_head *ret, wm_error *err)
+wm_status wm_audit_head_read(wm_db *db, wm_audit_head *ret, wm_error *err)
 {
     wm_query      q;
     wm_audit_head head = { 0 };
@@ -82,29 +82,39 @@ static wm_status write_line(wm_db *db, const wm_audit_line *line, wm_error *err)
     return wm_query_done(&q);
 }
 
-wm_status wm_audit_add(wm_store *store, const uint8_t *run, const char *what, wm_error *err, const char *fmt, ...)
+wm_status wm_audit_add_text(wm_store *store, const uint8_t *run, const char *what, const wm_text *detail,
+                            wm_error *err)
 {
-    wm_text       detail = WM_TEXT_INIT;
     wm_audit_head head;
     wm_audit_line line;
-    va_list       args;
-    wm_status     st = read_head(&store->db, &head, err);
+    wm_status     st;
 
+    if (detail->bad)
+        return wm_fail(err, WM_E_NOMEM, "no memory for a line of the audit");
+    st = wm_audit_head_read(&store->db, &head, err);
     if (st != WM_OK)
         return st;
-    va_start(args, fmt);
-    wm_text_vprintf(&detail, fmt, args);
-    va_end(args);
     line = (wm_audit_line){ .line = head.lines + 1,
                             .wall_ms = wm_wall_ms(&store->clock),
                             .has_run = run != NULL,
                             .what = what,
-                            .detail = wm_text_chars(&detail) };
+                            .detail = wm_text_chars(detail) };
     if (run != NULL)
         memcpy(line.run, run, WM_RUN_ID_SIZE);
-    line.hash = link_of(&head.hash, &line);
-    st = detail.bad ? wm_fail(err, WM_E_NOMEM, "no memory for a line of the audit")
-                    : write_line(&store->db, &line, err);
+    line.hash = wm_audit_link(&head.hash, &line);
+    return write_line(&store->db, &line, err);
+}
+
+wm_status wm_audit_add(wm_store *store, const uint8_t *run, const char *what, wm_error *err, const char *fmt, ...)
+{
+    wm_text   detail = WM_TEXT_INIT;
+    va_list   args;
+    wm_status st;
+
+    va_start(args, fmt);
+    wm_text_vprintf(&detail, fmt, args);
+    va_end(args);
+    st = wm_audit_add_text(store, run, what, &detail, err);
     wm_text_release(&detail);
     return st;
 }
@@ -131,65 +141,96 @@ static wm_digest contributions_digest(const wm_round_record *round)
     return digest;
 }
 
+/* The names, so that the audit says whom a run was drawn from. */
+static wm_digest population_digest(const wm_run_record *run)
+{
+    wm_sha256 sha;
+    wm_digest digest;
+
+    wm_sha256_init(&sha);
+    for (size_t i = 0; i < run->n_population; i++)
+        wm_sha256_add(&sha, run->population[i], strlen(run->population[i]) + 1);
+    wm_sha256_take(&sha, &digest);
+    return digest;
+}
+
+/* A number that reads back as the same bits; NaN has many, and is stored as none of them. */
+static void add_real(wm_text *text, const char *name, double value)
+{
+    if (isnan(value))
+        wm_text_printf(text, " %s=-", name);
+    else
+        wm_text_printf(text, " %s=%.17g", name, value);
+}
+
+void wm_audit_start_text(const wm_run_record *run, const wm_digest *model, wm_text *text)
+{
+    wm_digest job = wm_sha256_of(run->job_text, strlen(run->job_text)), names = population_digest(run);
+    char      job_text[WM_DIGEST_TEXT], names_text[WM_DIGEST_TEXT], model_text[WM_DIGEST_TEXT];
+
+    wm_text_printf(text, "job=%s seed=%" PRIu64 " keep=%" PRId64 " text=%s population=%s clients=%zu model=%s",
+                   run->job_name, run->seed, run->keep, wm_digest_text(&job, job_text),
+                   wm_digest_text(&names, names_text), run->n_population, wm_digest_text(model, model_text));
+}
+
+void wm_audit_queue_text(const wm_queued_job *job, wm_text *text)
+{
+    wm_digest digest = wm_sha256_of(job->job_text, strlen(job->job_text));
+    char      digest_text[WM_DIGEST_TEXT];
+
+    wm_text_printf(text, "job=%s seed=%" PRIu64 " text=%s", job->job_name, job->seed,
+                   wm_digest_text(&digest, digest_text));
+}
+
+void wm_audit_open_text(const wm_standing *standing, wm_text *text)
+{
+    wm_text_printf(text, "phase=%d round=%" PRIu32 " attempt=%" PRIu32, (int)standing->phase, standing->round,
+                   standing->attempt);
+}
+
+void wm_audit_close_text(const wm_standing *standing, wm_text *text)
+{
+    char model[WM_DIGEST_TEXT];
+
+    wm_text_printf(text, "outcome=%d round=%" PRIu32 " model=%s why=%s", (int)standing->outcome, standing->round,
+                   wm_digest_text(&standing->model, model), standing->why);
+}
+
+void wm_audit_scaled_text(const wm_digest *scaling, const wm_round_record *round, wm_text *text)
+{
+    wm_digest contributions = contributions_digest(round);
+    char      scaling_text[WM_DIGEST_TEXT], accepted[WM_DIGEST_TEXT];
+
+    wm_text_printf(text, "scaling=%s clients=%zu contributions=%s", wm_digest_text(scaling, scaling_text),
+                   round->n_contributions, wm_digest_text(&contributions, accepted));
+}
+
 void wm_audit_round_text(const wm_round_record *round, wm_text *text)
 {
     wm_digest contributions = contributions_digest(round);
-    char      before[WM_DIGEST_TEXT], after[WM_DIGEST_TEXT], sums[WM_DIGEST_TEXT], accepted[WM_DIGEST_TEXT];
+    char      before[WM_DIGEST_TEXT], after[WM_DIGEST_TEXT], sums[WM_DIGEST_TEXT], state[WM_DIGEST_TEXT],
+        accepted[WM_DIGEST_TEXT];
 
     wm_text_printf(text,
-                   "round=%" PRIu32 " accepted=%" PRIu32 " weight=%" PRIu64
-                   " before=%s model=%s sums=%s contributions=%s",
-                   round->round, round->accepted, round->total_weight, wm_digest_text(&round->model_before, before),
-                   wm_digest_text(&round->model_after, after), wm_digest_text(&round->sums, sums),
+                   "round=%" PRIu32 " attempts=%" PRIu32 " selected=%" PRIu32 " accepted=%" PRIu32
+                   " weight=%" PRIu64 " before=%s model=%s state=%s sums=%s contributions=%s",
+                   round->round, round->attempts, round->selected, round->accepted, round->total_weight,
+                   wm_digest_text(&round->model_before, before), wm_digest_text(&round->model_after, after),
+                   wm_digest_text(&round->server_state, state), wm_digest_text(&round->sums, sums),
                    wm_digest_text(&contributions, accepted));
+    add_real(text, "train_loss", round->train_loss);
 }
 
-/* ---- checking ---- */
-
-typedef struct round_check {
-    const char *want; /* the line's text */
-    bool        seen, same;
-} round_check;
-
-static void check_round(void *context, const wm_round_record *round)
+void wm_audit_evaluated_text(const wm_round_record *round, wm_text *text)
 {
-    round_check *check = context;
-    wm_text      text = WM_TEXT_INIT;
-
-    wm_audit_round_text(round, &text);
-    check->seen = true;
-    check->same = !text.bad && strcmp(wm_text_chars(&text), check->want) == 0;
-    wm_text_release(&text);
+    wm_text_printf(
+        text, "round=%" PRIu32 " refused=%" PRIu32 " late=%" PRIu32 " bytes_up=%" PRIu64 " bytes_down=%" PRIu64,
+        round->round, round->refused, round->late, round->bytes_up, round->bytes_down);
+    add_real(text, "seconds", round->seconds);
+    add_real(text, "loss", round->evaluation.present ? round->evaluation.loss : (double)NAN);
 }
 
-/* Is the round that a line tells of still what the line says? */
-static wm_status compare_round(wm_db *db, const wm_audit_line *line, wm_error *err)
-{
-    round_check check = { .want = line->detail };
-    uint32_t    round;
-    wm_status   st;
-
-    if (sscanf(line->detail, "round=%" SCNu32, &round) != 1)
-        return wm_fail(err, WM_E_DAMAGED, "%s: audit line %" PRIu64 " names no round", db->path, line->line);
-    st = wm_rounds_read(db, line->run, round, round, check_round, &check, err);
-    if (st == WM_OK && !check.same)
-        st = wm_fail(err, WM_E_DAMAGED, "%s: round %" PRIu32 " is %s audit line %" PRIu64 " says", db->path, round,
-                     check.seen ? "not what" : "missing, of which", line->line);
-    return st;
-}
-
-static wm_status check_line(wm_db *db, const wm_audit_head *before, const wm_audit_line *line, wm_error *err)
-{
-    wm_digest want = link_of(&before->hash, line);
-
-    if (line->line != before->lines + 1)
-        return wm_fail(err, WM_E_DAMAGED, "%s: audit line %" PRIu64 " is missing", db->path, before->lines + 1);
-    if (!wm_digest_equal(&want, &line->hash))
-        return wm_fail(err, WM_E_DAMAGED,
-                       "%s: audit line %" PRIu64 " (%.20s) is not what was written: it was changed or moved",
-                       db->path, line->line, line->what);
-    return line->has_run && strcmp(line->what, "commit") == 0 ? compare_round(db, line, err) : WM_OK;
-}
+/* ---- reading ---- */
 
 static void column_line(wm_query *q, wm_audit_line *ret)
 {
@@ -207,38 +248,19 @@ static void column_line(wm_query *q, wm_audit_line *ret)
 static const char all_lines[] =
     "SELECT line, wall_ms, run IS NOT NULL, run, what, detail, hash FROM audit ORDER BY line";
 
-wm_status wm_audit_check(wm_db *db, wm_audit_head *ret, wm_error *err)
+wm_status wm_audit_walk(wm_db *db, wm_status (*each)(void *context, const wm_audit_line *line, wm_error *err),
+                        void *context, wm_error *err)
 {
     wm_query      q;
-    wm_audit_head walked = { 0 }, head;
-    uint64_t      commits = 0;
-    int64_t       rounds;
     wm_audit_line line;
-    wm_status     st = read_head(db, &head, err);
 
-    if (st != WM_OK)
-        return st;
     wm_query_init(&q, db, all_lines, err);
     while (wm_query_row(&q)) {
         column_line(&q, &line);
-        if (q.st != WM_OK)
-            break;
-        q.st = check_line(db, &walked, &line, err);
-        walked = (wm_audit_head){ .lines = line.line, .hash = line.hash };
-        commits += strcmp(line.what, "commit") == 0;
+        if (q.st == WM_OK)
+            q.st = each(context, &line, err);
     }
-    st = wm_query_done(&q);
-    if (st == WM_OK && (walked.lines != head.lines || !wm_digest_equal(&walked.hash, &head.hash)))
-        st = wm_fail(err, WM_E_DAMAGED, "%s: audit line %" PRIu64 " is missing: the last ones were cut off",
-                     db->path, walked.lines + 1);
-    if (st == WM_OK)
-        st = wm_db_number(db, "SELECT count(*) FROM rounds", &rounds, err);
-    if (st == WM_OK && (uint64_t)rounds != commits)
-        st = wm_fail(err, WM_E_DAMAGED, "%s has %" PRId64 " rounds, but its audit tells of %" PRIu64, db->path,
-                     rounds, commits);
-    if (st == WM_OK && ret != NULL)
-        *ret = head;
-    return st;
+    return wm_query_done(&q);
 }
 
 wm_status wm_store_audit_head(wm_store *store, wm_audit_head *ret, wm_error *err)
@@ -246,7 +268,7 @@ wm_status wm_store_audit_head(wm_store *store, wm_audit_head *ret, wm_error *err
     wm_status st;
 
     wm_store_lock(store);
-    st = read_head(&store->db, ret, err);
+    st = wm_audit_head_read(&store->db, ret, err);
     wm_store_unlock(store);
     return st;
 }
@@ -261,21 +283,27 @@ wm_status wm_store_audit_verify(wm_store *store, wm_audit_head *ret, wm_error *e
     return st;
 }
 
+typedef struct telling {
+    void (*each)(void *context, const wm_audit_line *line);
+    void *context;
+} telling;
+
+static wm_status tell(void *context, const wm_audit_line *line, wm_error *err)
+{
+    telling *to = context;
+
+    (void)err;
+    to->each(to->context, line);
+    return WM_OK;
+}
+
 wm_status wm_store_audit_each(wm_store *store, void (*each)(void *context, const wm_audit_line *line),
                               void *context, wm_error *err)
 {
-    wm_query      q;
-    wm_audit_line line;
-    wm_status     st;
+    wm_status st;
 
     wm_store_lock(store);
-    wm_query_init(&q, &store->db, all_lines, err);
-    while (wm_query_row(&q)) {
-        column_line(&q, &line);
-        if (q.st == WM_OK)
-            each(context, &line);
-    }
-    st = wm_query_done(&q);
+    st = wm_audit_walk(&store->db, tell, &(telling){ each, context }, err);
     wm_store_unlock(store);
     return st;
 }

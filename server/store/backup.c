@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static wm_status copy_pages(wm_store *store, const char *to, wm_error *err)
+wm_status wm_store_copy_pages(wm_store *store, const char *to, wm_error *err)
 {
     wm_db           copy = { .path = (char *)to }; /* for sentences; closed by hand */
     sqlite3_backup *backup;
@@ -98,7 +98,7 @@ static wm_status give_name(const char *folder, const char *from, const char *to,
     return st;
 }
 
-static void pin(wm_store *store, bool on)
+void wm_store_pin(wm_store *store, bool on)
 {
     wm_store_lock(store);
     store->pins += on ? 1u : -1u;
@@ -111,7 +111,7 @@ wm_status wm_store_backup(wm_store *store, const char *folder, wm_error *err)
          *db = wm_path_join(folder, "store.db"), *blobs = wm_path_join(folder, "blobs");
     wm_status st;
 
-    pin(store, true);
+    wm_store_pin(store, true);
     if (part == NULL || part_log == NULL || db == NULL || blobs == NULL) {
         st = wm_fail(err, WM_E_NOMEM, "no memory to back up to %s", folder);
         goto out;
@@ -129,14 +129,14 @@ wm_status wm_store_backup(wm_store *store, const char *folder, wm_error *err)
     if (st != WM_OK)
         goto out;
     wm_store_lock(store);
-    st = copy_pages(store, part, err);
+    st = wm_store_copy_pages(store, part, err);
     wm_store_unlock(store);
     if (st == WM_OK)
         st = copy_blobs(store, part, blobs, err);
     if (st == WM_OK)
         st = give_name(folder, part, db, err);
 out:
-    pin(store, false);
+    wm_store_pin(store, false);
     free(part);
     free(part_log);
     free(db);

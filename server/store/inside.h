@@ -5,8 +5,10 @@
 #ifndef WM_SERVER_STORE_INSIDE_H
 #define WM_SERVER_STORE_INSIDE_H
 
+#include "common/text.h"
 #include "server/store/audit.h"
 #include "server/store/database.h"
+#include "server/store/runs.h"
 #include "server/store/store.h"
 
 #include <pthread.h>
@@ -38,11 +40,30 @@ void      wm_store_lock(wm_store *store);
 __attribute__((format(printf, 5, 6))) wm_status wm_audit_add(wm_store *store, const uint8_t *run, const char *what,
                                                              wm_error *err, const char *fmt, ...);
 
+wm_status wm_audit_add_text(wm_store *store, const uint8_t *run, const char *what, const wm_text *detail,
+                            wm_error *err);
+
+/* The chain: what line->hash must be behind a line with the hash `before`. */
+wm_digest wm_audit_link(const wm_digest *before, const wm_audit_line *line);
+
+wm_status wm_audit_head_read(wm_db *db, wm_audit_head *ret, wm_error *err);
+
+/* Calls `each` with every line, in order, until one fails. */
+wm_status wm_audit_walk(wm_db *db, wm_status (*each)(void *context, const wm_audit_line *line, wm_error *err),
+                        void *context, wm_error *err);
+
 /* All of wm_store_audit_verify, on a database that need not be a store's. */
 wm_status wm_audit_check(wm_db *db, wm_audit_head *ret, wm_error *err);
 
-/* The text that the audit keeps of a committed round. */
+/* The texts that the audit keeps of a job that waits, a run's start, a phase that opens, the scaling (round 0 has the
+ * clients), a committed round, its evaluation, the end: made again from the rows they must be the same. */
+void wm_audit_queue_text(const wm_queued_job *job, wm_text *text);
+void wm_audit_open_text(const wm_standing *standing, wm_text *text);
+void wm_audit_close_text(const wm_standing *standing, wm_text *text);
+void wm_audit_start_text(const wm_run_record *run, const wm_digest *model, wm_text *text);
+void wm_audit_scaled_text(const wm_digest *scaling, const wm_round_record *round, wm_text *text);
 void wm_audit_round_text(const wm_round_record *round, wm_text *text);
+void wm_audit_evaluated_text(const wm_round_record *round, wm_text *text);
 
 /* ---- rows ---- */
 
@@ -60,6 +81,17 @@ void wm_column_result(wm_query *q, wm_result *ret);
 /* Calls `each` with the rounds from `first` to `last` of a run, in order. */
 wm_status wm_rounds_read(wm_db *db, const uint8_t *run, uint32_t first, uint32_t last,
                          void (*each)(void *context, const wm_round_record *round), void *context, wm_error *err);
+
+/* The clients of the statistics round, as a record of round 0; its contributions are to be free()d. */
+wm_status wm_statistics_read(wm_db *db, const uint8_t *run, wm_round_record *ret, wm_error *err);
+
+/* A run's record, to be given to wm_store_run_record_free, and where it stands. WM_E_MISSING. */
+wm_status wm_run_record_read(wm_db *db, const uint8_t *run, wm_run_record **ret, wm_error *err);
+wm_status wm_standing_read(wm_db *db, const uint8_t *run, wm_standing *ret, wm_error *err);
+
+/* Every waiting job, the next one first. */
+wm_status wm_queue_read(wm_db *db, void (*each)(void *context, const wm_queued_job *job), void *context,
+                        wm_error *err);
 
 /* The ledger's reading half. */
 wm_status wm_ledger_load(wm_ledger *self, const uint8_t *run, wm_standing *ret, wm_error *err);
@@ -81,6 +113,12 @@ wm_status wm_checkpoints_turn(wm_store *store, const uint8_t *run, const wm_roun
 
 /* Removes those that nothing names any more; a failure is left to the sweep at the next opening. */
 void wm_checkpoints_remove(wm_store *store, const wm_digests *dropped);
+
+/* While pinned, no blob is removed. */
+void wm_store_pin(wm_store *store, bool on);
+
+/* The database as it is now, into a new file; under the lock. */
+wm_status wm_store_copy_pages(wm_store *store, const char *to, wm_error *err);
 
 /* Removes every blob that nothing names. */
 wm_status wm_checkpoints_sweep(wm_store *store, wm_error *err);

@@ -37,18 +37,18 @@ static wm_status insert_job(wm_store *store, const wm_queued_job *job, wm_error 
 
 wm_status wm_store_queue_add(wm_store *store, const wm_queued_job *job, wm_error *err)
 {
-    wm_digest text = wm_sha256_of(job->job_text, strlen(job->job_text));
-    char      digest[WM_DIGEST_TEXT];
+    wm_text   text = WM_TEXT_INIT;
     wm_status st = wm_store_begin(store, err);
 
     if (st != WM_OK)
         return st;
+    wm_audit_queue_text(job, &text);
     st = has_run(store, job->id, err);
     if (st == WM_OK)
         st = insert_job(store, job, err);
     if (st == WM_OK)
-        st = wm_audit_add(store, job->id, "queue", err, "job=%s seed=%" PRIu64 " text=%s", job->job_name, job->seed,
-                          wm_digest_text(&text, digest));
+        st = wm_audit_add_text(store, job->id, "queue", &text, err);
+    wm_text_release(&text);
     return wm_store_end(store, "queue", st, err);
 }
 
@@ -69,14 +69,13 @@ wm_status wm_store_queue_remove(wm_store *store, const uint8_t *id, wm_error *er
     return wm_store_end(store, "unqueue", st, err);
 }
 
-wm_status wm_store_queue(wm_store *store, void (*each)(void *context, const wm_queued_job *job), void *context,
-                         wm_error *err)
+wm_status wm_queue_read(wm_db *db, void (*each)(void *context, const wm_queued_job *job), void *context,
+                        wm_error *err)
 {
     wm_query      q;
     wm_queued_job job;
 
-    wm_store_lock(store);
-    wm_query_init(&q, &store->db, "SELECT run, job_name, job_text, seed, added_ms FROM queue ORDER BY place", err);
+    wm_query_init(&q, db, "SELECT run, job_name, job_text, seed, added_ms FROM queue ORDER BY place", err);
     while (wm_query_row(&q)) {
         wm_column_blob(&q, job.id, sizeof job.id);
         job.job_name = wm_column_text(&q);
@@ -86,7 +85,16 @@ wm_status wm_store_queue(wm_store *store, void (*each)(void *context, const wm_q
         if (q.st == WM_OK)
             each(context, &job);
     }
-    wm_query_done(&q);
+    return wm_query_done(&q);
+}
+
+wm_status wm_store_queue(wm_store *store, void (*each)(void *context, const wm_queued_job *job), void *context,
+                         wm_error *err)
+{
+    wm_status st;
+
+    wm_store_lock(store);
+    st = wm_queue_read(&store->db, each, context, err);
     wm_store_unlock(store);
-    return q.st;
+    return st;
 }

@@ -72,29 +72,16 @@ static wm_status insert_run(wm_store *store, const wm_run_record *run, const wm_
     return q.st;
 }
 
-/* The names, so that the audit says whom a run was drawn from. */
-static wm_digest population_digest(const wm_run_record *run)
-{
-    wm_sha256 sha;
-    wm_digest digest;
-
-    wm_sha256_init(&sha);
-    for (size_t i = 0; i < run->n_population; i++)
-        wm_sha256_add(&sha, run->population[i], strlen(run->population[i]) + 1);
-    wm_sha256_take(&sha, &digest);
-    return digest;
-}
-
 static wm_status ledger_start(wm_ledger *self, const wm_run_record *run, const wm_standing *first, wm_error *err)
 {
     wm_store *store = store_of(self);
-    wm_digest job = wm_sha256_of(run->job_text, strlen(run->job_text)), names = population_digest(run);
-    char      job_text[WM_DIGEST_TEXT], names_text[WM_DIGEST_TEXT], model[WM_DIGEST_TEXT];
+    wm_text   text = WM_TEXT_INIT;
     wm_query  q;
     wm_status st = wm_store_begin(store, err);
 
     if (st != WM_OK)
         return st;
+    wm_audit_start_text(run, &first->model, &text);
     st = insert_run(store, run, first, err);
     if (st == WM_OK)
         st = insert_population(store, run, err);
@@ -104,10 +91,8 @@ static wm_status ledger_start(wm_ledger *self, const wm_run_record *run, const w
         st = wm_query_done(&q);
     }
     if (st == WM_OK)
-        st = wm_audit_add(store, run->id, "start", err,
-                          "job=%s seed=%" PRIu64 " text=%s population=%s clients=%zu model=%s", run->job_name,
-                          run->seed, wm_digest_text(&job, job_text), wm_digest_text(&names, names_text),
-                          run->n_population, wm_digest_text(&first->model, model));
+        st = wm_audit_add_text(store, run->id, "start", &text, err);
+    wm_text_release(&text);
     return wm_store_end(store, "start", st, err);
 }
 
@@ -131,14 +116,16 @@ static wm_status update_standing(wm_store *store, const uint8_t *run, const wm_s
 static wm_status ledger_open(wm_ledger *self, const uint8_t *run, const wm_standing *standing, wm_error *err)
 {
     wm_store *store = store_of(self);
+    wm_text   text = WM_TEXT_INIT;
     wm_status st = wm_store_begin(store, err);
 
     if (st != WM_OK)
         return st;
+    wm_audit_open_text(standing, &text);
     st = update_standing(store, run, standing, err);
     if (st == WM_OK)
-        st = wm_audit_add(store, run, "open", err, "phase=%d round=%" PRIu32 " attempt=%" PRIu32,
-                          (int)standing->phase, standing->round, standing->attempt);
+        st = wm_audit_add_text(store, run, "open", &text, err);
+    wm_text_release(&text);
     return wm_store_end(store, "open", st, err);
 }
 
@@ -180,18 +167,20 @@ static wm_status write_contributions(wm_store *store, const uint8_t *run, uint32
 static wm_status ledger_scaled(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
                                const wm_contribution *contributions, size_t n, wm_error *err)
 {
-    wm_store *store = store_of(self);
-    char      scaling[WM_DIGEST_TEXT];
-    wm_status st = wm_store_begin(store, err);
+    wm_store       *store = store_of(self);
+    wm_round_record round = { .contributions = (wm_contribution *)(uintptr_t)contributions, .n_contributions = n };
+    wm_text         text = WM_TEXT_INIT;
+    wm_status       st = wm_store_begin(store, err);
 
     if (st != WM_OK)
         return st;
+    wm_audit_scaled_text(&standing->scaling, &round, &text);
     st = update_standing(store, run, standing, err);
     if (st == WM_OK)
         st = write_contributions(store, run, 0, contributions, n, false, err);
     if (st == WM_OK)
-        st = wm_audit_add(store, run, "scaled", err, "scaling=%s clients=%zu",
-                          wm_digest_text(&standing->scaling, scaling), n);
+        st = wm_audit_add_text(store, run, "scaled", &text, err);
+    wm_text_release(&text);
     return wm_store_end(store, "scaled", st, err);
 }
 
@@ -267,8 +256,6 @@ static wm_status ledger_commit(wm_ledger *self, const uint8_t *run, const wm_sta
     wm_status  st;
 
     wm_audit_round_text(round, &text);
-    if (text.bad)
-        return wm_fail(err, WM_E_NOMEM, "no memory to commit round %" PRIu32, round->round);
     st = wm_store_begin(store, err);
     if (st != WM_OK)
         goto out;
@@ -283,7 +270,7 @@ static wm_status ledger_commit(wm_ledger *self, const uint8_t *run, const wm_sta
     if (st == WM_OK)
         st = wm_checkpoints_turn(store, run, round, &dropped, err);
     if (st == WM_OK)
-        st = wm_audit_add(store, run, "commit", err, "%s", wm_text_chars(&text));
+        st = wm_audit_add_text(store, run, "commit", &text, err);
     st = wm_store_commit(store, "commit", st, err);
     if (st == WM_OK)
         wm_checkpoints_remove(store, &dropped);
@@ -322,10 +309,12 @@ static wm_status ledger_evaluated(wm_ledger *self, const uint8_t *run, const wm_
                                   const wm_round_record *round, wm_error *err)
 {
     wm_store *store = store_of(self);
+    wm_text   text = WM_TEXT_INIT;
     wm_status st = wm_store_begin(store, err);
 
     if (st != WM_OK)
         return st;
+    wm_audit_evaluated_text(round, &text);
     st = update_standing(store, run, standing, err);
     if (st == WM_OK)
         st = update_round(store, run, round, err);
@@ -334,8 +323,8 @@ static wm_status ledger_evaluated(wm_ledger *self, const uint8_t *run, const wm_
     if (st == WM_OK)
         st = write_evaluation(store, run, round, err);
     if (st == WM_OK)
-        st = wm_audit_add(store, run, "evaluated", err, "round=%" PRIu32 " loss=%.17g", round->round,
-                          round->evaluated ? round->evaluation.loss : standing->best_loss);
+        st = wm_audit_add_text(store, run, "evaluated", &text, err);
+    wm_text_release(&text);
     return wm_store_end(store, "evaluated", st, err);
 }
 
@@ -364,12 +353,13 @@ static wm_status ledger_close(wm_ledger *self, const uint8_t *run, const wm_stan
                               const wm_final_record *final, wm_error *err)
 {
     wm_store *store = store_of(self);
-    char      model[WM_DIGEST_TEXT];
+    wm_text   text = WM_TEXT_INIT;
     wm_query  q;
     wm_status st = wm_store_begin(store, err);
 
     if (st != WM_OK)
         return st;
+    wm_audit_close_text(standing, &text);
     st = update_standing(store, run, standing, err);
     if (st == WM_OK) {
         wm_query_init(&q, &store->db, "UPDATE runs SET ended_ms = ? WHERE id = ?", err);
@@ -380,8 +370,8 @@ static wm_status ledger_close(wm_ledger *self, const uint8_t *run, const wm_stan
     if (st == WM_OK && final != NULL)
         st = write_final(store, run, final, err);
     if (st == WM_OK)
-        st = wm_audit_add(store, run, "close", err, "outcome=%d round=%" PRIu32 " model=%s", (int)standing->outcome,
-                          standing->round, wm_digest_text(&standing->model, model));
+        st = wm_audit_add_text(store, run, "close", &text, err);
+    wm_text_release(&text);
     return wm_store_end(store, "close", st, err);
 }
 

@@ -34,27 +34,39 @@ void wm_column_result(wm_query *q, wm_result *ret)
         ret->metrics[m] = wm_column_real(q);
 }
 
-wm_status wm_ledger_load(wm_ledger *self, const uint8_t *run, wm_standing *ret, wm_error *err)
+static wm_status no_such_run(const wm_db *db, wm_error *err)
 {
-    wm_store   *store = self->state;
+    return wm_fail(err, WM_E_MISSING, "there is no run of that id in %s", db->path);
+}
+
+wm_status wm_standing_read(wm_db *db, const uint8_t *run, wm_standing *ret, wm_error *err)
+{
     wm_query    q;
     wm_standing standing;
     bool        there;
 
-    wm_store_lock(store);
-    wm_query_init(&q, &store->db, "SELECT " WM_STANDING_COLUMNS " FROM runs WHERE id = ?", err);
+    wm_query_init(&q, db, "SELECT " WM_STANDING_COLUMNS " FROM runs WHERE id = ?", err);
     wm_bind_blob(&q, run, WM_RUN_ID_SIZE);
     there = wm_query_row(&q);
     if (there)
         wm_column_standing(&q, &standing);
-    wm_query_done(&q);
-    wm_store_unlock(store);
-    if (q.st != WM_OK)
+    if (wm_query_done(&q) != WM_OK)
         return q.st;
     if (!there)
-        return wm_fail(err, WM_E_MISSING, "there is no run of that id in %s", store->folder);
+        return no_such_run(db, err);
     *ret = standing;
     return WM_OK;
+}
+
+wm_status wm_ledger_load(wm_ledger *self, const uint8_t *run, wm_standing *ret, wm_error *err)
+{
+    wm_store *store = self->state;
+    wm_status st;
+
+    wm_store_lock(store);
+    st = wm_standing_read(&store->db, run, ret, err);
+    wm_store_unlock(store);
+    return st;
 }
 
 /* ---- rounds ---- */
@@ -168,6 +180,20 @@ wm_status wm_rounds_read(wm_db *db, const uint8_t *run, uint32_t first, uint32_t
     return wm_query_done(&q);
 }
 
+wm_status wm_statistics_read(wm_db *db, const uint8_t *run, wm_round_record *ret, wm_error *err)
+{
+    wm_round_record round = { .round = 0 };
+    size_t          room = 0;
+    wm_status       st = read_contributions(db, run, &round, &room, err);
+
+    if (st != WM_OK) {
+        free(round.contributions);
+        return st;
+    }
+    *ret = round;
+    return WM_OK;
+}
+
 wm_status wm_ledger_rounds(wm_ledger *self, const uint8_t                                  *run,
                            void (*each)(void *context, const wm_round_record *round), void *context, wm_error *err)
 {
@@ -257,7 +283,7 @@ static wm_status read_population(wm_db *db, const uint8_t *run, wm_run_record *r
     return wm_query_done(&q);
 }
 
-wm_status wm_store_run_record(wm_store *store, const uint8_t *run, wm_run_record **ret, wm_error *err)
+wm_status wm_run_record_read(wm_db *db, const uint8_t *run, wm_run_record **ret, wm_error *err)
 {
     wm_run_record *record = calloc(1, sizeof *record);
     bool           there = false;
@@ -265,19 +291,27 @@ wm_status wm_store_run_record(wm_store *store, const uint8_t *run, wm_run_record
 
     if (record == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a run");
-    wm_store_lock(store);
-    st = read_record(&store->db, run, record, &there, err);
+    st = read_record(db, run, record, &there, err);
     if (st == WM_OK && there)
-        st = read_population(&store->db, run, record, err);
-    wm_store_unlock(store);
+        st = read_population(db, run, record, err);
     if (st == WM_OK && !there)
-        st = wm_fail(err, WM_E_MISSING, "there is no run of that id in %s", store->folder);
+        st = no_such_run(db, err);
     if (st != WM_OK) {
         wm_store_run_record_free(record);
         return st;
     }
     *ret = record;
     return WM_OK;
+}
+
+wm_status wm_store_run_record(wm_store *store, const uint8_t *run, wm_run_record **ret, wm_error *err)
+{
+    wm_status st;
+
+    wm_store_lock(store);
+    st = wm_run_record_read(&store->db, run, ret, err);
+    wm_store_unlock(store);
+    return st;
 }
 
 void wm_store_run_record_free(wm_run_record *record)

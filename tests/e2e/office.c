@@ -85,7 +85,7 @@ static void show_end(const char *path)
 
 void office_fail(office *o, const char *fmt, ...)
 {
-    char    path[4300], sentence[1000];
+    char    path[4300], sentence[4000];
     va_list args;
 
     va_start(args, fmt);
@@ -224,6 +224,12 @@ void office_open(office *o, const office_wish *wish)
     write_server_yaml(o, wish->more);
 }
 
+void office_verified(office *o)
+{
+    if (office_run(o, NULL, WARDMOTE_SERVER, "verify", o->dir, NULL) != 0)
+        office_fail(o, "the history does not hold:\n%s%s", wm_text_chars(&o->output), wm_text_chars(&o->complaint));
+}
+
 void office_close(office *o)
 {
     wm_error err;
@@ -231,6 +237,8 @@ void office_close(office *o)
     office_process_kill(&o->server);
     for (size_t k = 0; k < OFFICE_GATEWAYS; k++)
         office_process_kill(&o->gateways[k]);
+    if (o->folder[0] != '\0' && !o->damaged)
+        office_verified(o);
     wm_text_release(&o->output);
     wm_text_release(&o->complaint);
     if (o->folder[0] != '\0')

@@ -35,6 +35,7 @@ typedef struct office {
     char   names[OFFICE_GATEWAYS][64];        /* sorted */
     pid_t  server, gateways[OFFICE_GATEWAYS]; /* 0: does not run */
     char   run[64];                           /* the run's id, once it is started */
+    bool   damaged;                           /* the test has damaged what is on the disk: it need not verify at the end */
 
     /* What the last command said. */
     wm_text output, complaint;
@@ -52,7 +53,10 @@ typedef struct office_wish {
 
 /* Readings, the job, and an office that was initialised and does not run. */
 void office_open(office *o, const office_wish *wish);
-void office_close(office *o); /* kills what still runs */
+void office_close(office *o); /* kills what still runs, and verifies what is left, unless o->damaged */
+
+/* The history checker finds nothing (`wardmote-server verify`). No server runs, or it has been killed. */
+void office_verified(office *o);
 
 /* job.yaml anew, with other rounds and another cohort (NULL: the usual). */
 void office_write_job(office *o, int rounds, const char *cohort);

@@ -63,7 +63,7 @@ static void as_sums(uint8_t *bytes, size_t n)
     wm_job job = a_job();
     float  params[PARAMS] = { 0 };
 
-    if (wm_sums_apply(&job, PARAMS, bytes, n, params, NULL, NULL) != WM_OK)
+    if (wm_sums_apply(&job, PARAMS, bytes, n, params, NULL, NULL, NULL) != WM_OK)
         for (size_t p = 0; p < PARAMS; p++)
             assert(params[p] == 0); /* refused is untouched */
 }

@@ -236,13 +236,13 @@ static void the_next_model_follows_from_the_last_and_the_stored_sums(void **stat
     for (size_t i = 0; i < 80; i++) { /* every byte of the headers is looked at */
         stored[i] ^= 0x80;
         if (i < 16 || i >= 32)
-            assert_int_equal(wm_sums_apply(&job, N, stored, n, again, NULL, &err), WM_E_DAMAGED);
+            assert_int_equal(wm_sums_apply(&job, N, stored, n, again, NULL, NULL, &err), WM_E_DAMAGED);
         stored[i] ^= 0x80;
     }
-    assert_int_equal(wm_sums_apply(&job, N, stored, n - 1, again, NULL, &err), WM_E_DAMAGED);
-    assert_int_equal(wm_sums_apply(&job, N - 1, stored, n, again, NULL, &err), WM_E_DAMAGED);
+    assert_int_equal(wm_sums_apply(&job, N, stored, n - 1, again, NULL, NULL, &err), WM_E_DAMAGED);
+    assert_int_equal(wm_sums_apply(&job, N - 1, stored, n, again, NULL, NULL, &err), WM_E_DAMAGED);
     assert_memory_equal(before, again, sizeof before);
-    assert_ok(wm_sums_apply(&job, N, stored, n, again, NULL, &err), &err);
+    assert_ok(wm_sums_apply(&job, N, stored, n, again, NULL, NULL, &err), &err);
     assert_memory_equal(after, again, sizeof after);
     free(stored);
     wm_accumulator_free(acc);

@@ -554,7 +554,7 @@ static void check_model_follows(world *w, const wm_round_record *round)
     wm_error  err;
 
     assert_ok(wm_blobs_get(w->blobs, &round->sums, (size_t)1 << 20, &sums, &n, &err), &err);
-    assert_ok(wm_sums_apply(&w->job, n_params, sums, n, params, NULL, &err), &err);
+    assert_ok(wm_sums_apply(&w->job, n_params, sums, n, params, NULL, NULL, &err), &err);
     after = wm_params_digest(params, n_params);
     check(wm_digest_equal(&after, &round->model_after));
     free(sums);
