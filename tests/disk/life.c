@@ -284,7 +284,7 @@ static void look_at_round(void *context, const wm_round_record *round)
     check(round->round == at->round + 1 && round->accepted == CLIENTS);
     check(at->round == 0 || wm_digest_equal(&round->model_before, &at->model));
     check_ok(wm_blobs_get(w->blobs, &round->sums, (size_t)1 << 20, &sums, &n, &err), &err);
-    check_ok(wm_sums_apply(&w->job, n_params, sums, n, params, NULL, &err), &err);
+    check_ok(wm_sums_apply(&w->job, n_params, sums, n, params, NULL, NULL, &err), &err);
     after = wm_params_digest(params, n_params);
     check(wm_digest_equal(&after, &round->model_after));
     at->round = round->round;
