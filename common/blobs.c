@@ -13,6 +13,10 @@ struct wm_blobs {
      * beside it has synced the name, and a sweep does not take what a put is writing. Reading needs no lock.
      */
     pthread_mutex_t lock;
+
+    /* The last put failed, maybe after it gave the file its name: that a file is there does not say that it is durable.
+     * One put that is done whole syncs all names. */
+    bool unsure;
 };
 
 wm_status wm_blobs_new(const wm_files *files, const char *folder, wm_blobs **ret, wm_error *err)
@@ -62,8 +66,10 @@ wm_status wm_blobs_put(wm_blobs *blobs, const void *bytes, size_t n, wm_digest *
     if (path == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory to store %zu bytes in %s", n, blobs->folder);
     pthread_mutex_lock(&blobs->lock);
-    if (!blobs->files->exists(blobs->files, path))
+    if (blobs->unsure || !blobs->files->exists(blobs->files, path)) {
         st = blobs->files->replace(blobs->files, path, bytes, n, 0600, err);
+        blobs->unsure = st != WM_OK;
+    }
     pthread_mutex_unlock(&blobs->lock);
     if (st == WM_OK && name != NULL)
         *name = digest;
