@@ -48,7 +48,9 @@ static wm_status write_all(int fd, const uint8_t *bytes, size_t n, const char *p
     return WM_OK;
 }
 
-static wm_status sync_folder_of(const char *path, wm_error *err)
+/* The names in the folder that `path` is in. `foreign`: it may be somebody else's, whose names we may use and not list;
+ * then it is left alone. */
+static wm_status sync_folder_of(const char *path, bool foreign, wm_error *err)
 {
     char     *folder = strdup(path);
     char     *slash = folder != NULL ? strrchr(folder, '/') : NULL;
@@ -62,7 +64,7 @@ static wm_status sync_folder_of(const char *path, wm_error *err)
     else if (slash != NULL)
         *slash = '\0';
     fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0)
+    if (fd < 0 ? !(foreign && errno == EACCES) : fsync(fd) != 0)
         st = io_fail(err, "sync the folder of", path);
     if (fd >= 0)
         close(fd);
@@ -95,7 +97,7 @@ static wm_status system_replace(const wm_files *self, const char *path, const vo
     if (st == WM_OK && rename(beside, path) != 0)
         st = io_fail(err, "rename to", path);
     if (st == WM_OK)
-        st = sync_folder_of(path, err);
+        st = sync_folder_of(path, false, err);
     else
         unlink(beside);
     free(beside);
@@ -211,17 +213,15 @@ static wm_status system_remove(const wm_files *self, const char *path, wm_error 
     return unlink(path) == 0 || errno == ENOENT ? WM_OK : io_fail(err, "remove", path);
 }
 
-/* Those above get the usual mode; only the last one is the caller's. A name that was there already may still be an
- * earlier life's that was not synced, but no right to open the folder above it is needed for one that is. */
+/* Those above get the usual mode; only the last one is the caller's. That it is there already may be the work of an
+ * earlier life, which died before the sync. */
 static wm_status make_one_folder(const char *path, bool last, unsigned mode, wm_error *err)
 {
     if (mkdir(path, last ? (mode_t)mode : 0755) == 0)
-        return sync_folder_of(path, err);
+        return sync_folder_of(path, false, err);
     if (errno != EEXIST)
         return io_fail(err, "make the folder", path);
-    if (last)
-        (void)sync_folder_of(path, NULL);
-    return WM_OK;
+    return last ? sync_folder_of(path, true, err) : WM_OK;
 }
 
 static wm_status system_make_folder(const wm_files *self, const char *path, unsigned mode, wm_error *err)
