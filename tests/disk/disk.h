@@ -12,8 +12,9 @@
  *   was synced is there. Of what was not, any part is: writes dropped, torn at sectors of 512 bytes, out of order, a size
  *   without its bytes (zeros, or garbage), a name without its file, a rename that did not happen, a removed file that is
  *   back. A file's bytes are safe once the file is synced, its name once its folder is; POSIX promises no more.
- * - Faults: disk_fail() lets the nth operation of a kind fail, once or from then on. After a sync that failed, what it was
- *   to make safe stays unsafe whatever is synced later, unless it is written again, as in Linux.
+ * - Faults: disk_fail() lets the nth operation of a kind fail, once or from then on. After the sync of a file failed,
+ *   what it was to make safe stays unsafe whatever is synced later, unless it is written again, as in Linux; names wait
+ *   for the next sync of their folder.
  *
  * One folder at a time in a process, as a process has one set of system calls; threads may use it. Whatever goes wrong
  * in here itself fails the test. */

@@ -2,7 +2,7 @@
  *
  * What a power cut might have left. The log is followed up to the moment: for each file the bytes that are safe, and the
  * writes since its last sync; for each folder the names that are safe, and what happened to names since. Then a folder is
- * written with all that is safe and a part of the rest, by one of several temperaments of disks (WHAT_IS_LEFT); which
+ * written with all that is safe and a part of the rest, by one of several temperaments of disks (temper); which
  * part, is rolled from the seed. Writes of one file are applied in their order, each of their sectors or not: as a cache
  * that writes back any page at any time would, which holds of each sector but the newest bytes. */
 #include "tests/disk/inside.h"
@@ -23,7 +23,6 @@ typedef struct state {
     entries  names;
     size_t  *since;
     size_t   n_since, since_room;
-    size_t   doomed; /* so many of them no sync makes safe any more */
 } state;
 
 struct past {
@@ -93,12 +92,14 @@ static void apply_whole(state *s, const op *one)
     }
 }
 
-/* All but what an earlier, failed sync has given up. */
-static void make_safe(const disk *d, state *s)
+/* A sync that fails has written some of it (which, follows from the numbers), and has given up the rest for good. Names
+ * are not given up: a file system keeps them until its journal has them. */
+static void make_safe(const disk *d, state *s, bool well)
 {
-    for (size_t i = s->doomed; i < s->n_since; i++)
-        apply_whole(s, &d->ops[s->since[i]]);
-    s->n_since = s->doomed;
+    for (size_t i = 0; i < s->n_since; i++)
+        if (well || s->since[i] * 2654435761u >> 7 & 1)
+            apply_whole(s, &d->ops[s->since[i]]);
+    s->n_since = 0;
 }
 
 static void follow(const disk *d, struct past *past, size_t number)
@@ -106,14 +107,10 @@ static void follow(const disk *d, struct past *past, size_t number)
     const op *one = &d->ops[number];
     state    *s = &past->states[one->node];
 
-    if (one->kind == OP_SYNC) {
-        make_safe(d, s);
+    if (one->kind == OP_SYNC || (one->kind == OP_SYNC_FAILED && !d->nodes[one->node].folder))
+        make_safe(d, s, one->kind == OP_SYNC);
+    if (one->kind == OP_SYNC || one->kind == OP_SYNC_FAILED)
         return;
-    }
-    if (one->kind == OP_SYNC_FAILED) {
-        s->doomed = s->n_since;
-        return;
-    }
     if (s->n_since == s->since_room) {
         s->since_room = s->since_room > 0 ? 2 * s->since_room : 16;
         s->since = realloc(s->since, s->since_room * sizeof *s->since);

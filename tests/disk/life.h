@@ -17,9 +17,10 @@ enum { LIFE_LINES_MAX = 128 };
 typedef struct life {
     world     w;   /* the job, the clients, the clock; its ledger and blobs are the store's while that is open */
     wm_blobs *own; /* the world's own blobs meanwhile */
-    wm_ledger forward; /* the store's, told to note its promises */
-    wm_store *store;   /* NULL: closed */
-    disk     *d;       /* NULL: nobody watches, and nothing is noted */
+    wm_ledger forward;    /* the store's, told to note its promises */
+    wm_store *store;      /* NULL: closed */
+    disk     *d;          /* NULL: nobody watches, and nothing is noted */
+    unsigned  complaints; /* steps that failed, and were tried again */
 
     uint64_t  lines;                /* of the audit, of which the store has said that they are safe */
     size_t    safe[LIFE_LINES_MAX]; /* [line]: at which moment it said so */
@@ -30,7 +31,8 @@ typedef struct life {
 void life_init(life *l, uint64_t seed);
 void life_release(life *l);
 
-/* Lives it whole in `folder` and notes its promises; `d` watches the folder, or is NULL. */
+/* Lives it whole in `folder` and notes its promises; `d` watches the folder, or is NULL. What fails is tried again, as an
+ * aggregator does; a disk that goes on failing is mended after a while. */
 void life_live(life *l, const char *folder, disk *d);
 
 /* Opens what is in the folder, which a life lived until `moment` has left, and looks: it opens; the audit is a beginning of

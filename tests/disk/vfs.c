@@ -110,11 +110,13 @@ static int shim_sync(sqlite3_file *file, int flags)
     disk_lock(f->d);
     disk_synced(f->d, f->node, code == SQLITE_OK);
     disk_unlock(f->d);
-    if (code == SQLITE_OK && f->new_journal) {
+    if (code == SQLITE_OK &&
+        f->new_journal) { /* os_unix.c does not look whether this went well, and does not repeat it */
+        bool well = failing(f, DISK_SYNC_NAMES, SQLITE_IOERR_DIR_FSYNC) == SQLITE_OK;
+
         f->new_journal = false;
-        code = failing(f, DISK_SYNC_NAMES, SQLITE_IOERR_DIR_FSYNC);
         disk_lock(f->d);
-        disk_synced(f->d, disk_parent(f->d, f->path), code == SQLITE_OK);
+        disk_synced(f->d, disk_parent(f->d, f->path), well);
         disk_unlock(f->d);
     }
     return code;
