@@ -130,29 +130,46 @@ static wm_status begin_file(wm_csv *csv, wm_error *err)
     return WM_OK;
 }
 
-/* The end of the row that begins at `begin`: the place of its line end, outside quotes. Quotes count only where a
- * cell begins with one, so that 5" pipe is a cell. *lines: how many lines it has. */
+/* Where in a row a character stands. Quotes count only where a cell begins with one, so that 5" pipe and 5"" pipe are
+ * cells; split_row below must see every one of them as this does. */
+typedef enum place_in_row {
+    CELL_BEGINS, /* blanks before the cell included */
+    IN_PLAIN,
+    IN_QUOTES,
+    QUOTE_SEEN, /* the closing one, or the first of a doubled one */
+    AFTER_QUOTES,
+} place_in_row;
+
+static place_in_row place_after(place_in_row place, char c, char separator)
+{
+    if (place == IN_QUOTES)
+        return c == '"' ? QUOTE_SEEN : IN_QUOTES;
+    if (place == QUOTE_SEEN && c == '"')
+        return IN_QUOTES;
+    if (c == separator)
+        return CELL_BEGINS;
+    if (place == CELL_BEGINS)
+        return c == ' ' ? CELL_BEGINS : c == '"' ? IN_QUOTES : IN_PLAIN;
+    return place == IN_PLAIN ? IN_PLAIN : AFTER_QUOTES;
+}
+
+/* The end of the row that begins at `begin`: the place of its line end, outside quotes. *lines: how many lines it has. */
 static wm_status find_row_end(wm_csv *csv, size_t *row_end, size_t *lines, wm_error *err)
 {
-    size_t i = 0; /* from begin, which moves when more is read */
-    bool   quoted = false, cell_begins = true;
+    size_t       i = 0; /* from begin, which moves when more is read */
+    place_in_row place = CELL_BEGINS;
 
     *lines = 1;
     for (;;) {
         for (; csv->begin + i < csv->end; i++) {
             char c = csv->bytes[csv->begin + i];
 
-            if (c == '\n') {
-                if (!quoted) {
-                    *row_end = csv->begin + i;
-                    return WM_OK;
-                }
-                ++*lines;
-            } else if (c == '"') {
-                if (quoted || cell_begins)
-                    quoted = !quoted; /* a doubled quote turns it off and on again */
+            if (c == '\n' && place != IN_QUOTES) {
+                *row_end = csv->begin + i;
+                return WM_OK;
             }
-            cell_begins = c == csv->separator || (cell_begins && c == ' ') || (c == '"' && !quoted);
+            *lines += c == '\n';
+            place = place_after(place, c, csv->separator);
         }
         if (csv->at_end)
             break;
@@ -161,7 +178,7 @@ static wm_status find_row_end(wm_csv *csv, size_t *row_end, size_t *lines, wm_er
         if (st != WM_OK)
             return st;
     }
-    if (quoted)
+    if (place == IN_QUOTES)
         return wm_fail(err, WM_E_MALFORMED, "%s:%zu: a quote that begins here is not closed", csv->name,
                        csv->next_line);
     csv->cut_off = i > 0;
@@ -204,7 +221,7 @@ static wm_status take_quoted(wm_csv *csv, char *row, char **at, char *end, wm_cs
     }
     assert(from < end); /* find_row_end has seen the closing quote */
     cell->n = (size_t)(to - cell->text);
-    for (from++; from < end && *from == ' '; from++)
+    for (from++; from < end && *from == ' ' && csv->separator != ' '; from++)
         ;
     if (from < end && *from != csv->separator)
         return wm_fail(err, WM_E_MALFORMED,
