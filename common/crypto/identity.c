@@ -184,8 +184,9 @@ wm_status wm_identity_next_key(const wm_identity *now, const wm_files *files, co
     if (path == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a path");
     st = load_next(now, files, path, ret, err);
-    /* A damaged one is no loss: no certificate can have come for it that is not in the identity. */
-    if (st != WM_E_MISSING && st != WM_E_EXISTS && st != WM_E_MALFORMED)
+    /* A damaged one, or one that is no key of ours, is no loss: no certificate can have come for it that is not in the
+     * identity. */
+    if (st != WM_E_MISSING && st != WM_E_EXISTS && st != WM_E_MALFORMED && st != WM_E_INVALID && st != WM_E_RANGE)
         goto out;
     st = wm_key_new(&key, err);
     if (st != WM_OK)
