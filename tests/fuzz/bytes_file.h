@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { BYTES_FILE_PATH = 40 };
 
@@ -23,6 +24,17 @@ static inline const char *bytes_file(const uint8_t *bytes, size_t n, int *fd, ch
         abort();
     snprintf(text, BYTES_FILE_PATH, "/proc/self/fd/%d", *fd);
     return text;
+}
+
+/* The same, packed by gzip: no fuzzer changes what is in a gzip file and keeps its check. */
+static inline const char *bytes_file_packed(const uint8_t *bytes, size_t n, int *fd, char text[BYTES_FILE_PATH])
+{
+    const char *path = bytes_file(bytes, 0, fd, text);
+    gzFile      packed = gzdopen(dup(*fd), "wb1");
+
+    if (packed == NULL || (n > 0 && gzwrite(packed, bytes, (unsigned)n) != (int)n) || gzclose(packed) != Z_OK)
+        abort();
+    return path;
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_csv.c
  *
- * libFuzzer's bytes as a CSV file, plain or gzip: rows, owners, times, a grid and windows of whatever can be read. The
+ * libFuzzer's bytes as a CSV file, plain or gzip (with 16 in the first byte, packed here): rows, owners, times, a grid and windows of whatever can be read. The
  * first byte picks the dialect. Nothing may happen but examples or a refusal. */
 #include "tests/fuzz/bytes_file.h"
 
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     options.decimal = bytes[0] >> 2 & 1;
     if (bytes[0] & 8)
         settings.owner = &owner;
-    path = bytes_file(bytes + 1, n - 1, &fd, text);
+    path = bytes[0] & 16 ? bytes_file_packed(bytes + 1, n - 1, &fd, text) : bytes_file(bytes + 1, n - 1, &fd, text);
     options.files = (wm_words){ &path, 1 };
     if (wm_owners_open(&job, &settings, &owners, &err) == WM_OK) {
         if (wm_batch_room_new(&job, 1, &room, &err) != WM_OK)

@@ -1,6 +1,7 @@
 /* tests/fuzz/fuzz_idx.c
  *
- * libFuzzer's bytes as a pair of idx files, plain or gzip: the first byte says how many of the others are the labels. */
+ * libFuzzer's bytes as a pair of idx files, plain or gzip: the first byte says how many of the
+ * others are the labels, at most 127; with 128 in it both are packed here. */
 #include "tests/fuzz/bytes_file.h"
 
 #include "client/owners.h"
@@ -26,13 +27,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     wm_owners                 *owners;
     size_t                     n_labels;
     int                        images_fd, labels_fd;
-    wm_error                   err;
+    const char *(*file)(const uint8_t *, size_t, int *, char *);
+    wm_error err;
 
     if (n < 1)
         return 0;
-    n_labels = bytes[0] < n - 1 ? bytes[0] : n - 1;
-    labels = bytes_file(bytes + 1, n_labels, &labels_fd, labels_text);
-    images = bytes_file(bytes + 1 + n_labels, n - 1 - n_labels, &images_fd, images_text);
+    n_labels = (bytes[0] & 127) < n - 1 ? bytes[0] & 127 : n - 1;
+    file = bytes[0] & 128 ? bytes_file_packed : bytes_file;
+    labels = file(bytes + 1, n_labels, &labels_fd, labels_text);
+    images = file(bytes + 1 + n_labels, n - 1 - n_labels, &images_fd, images_text);
     options = (idx_options){ { &images, 1 }, { &labels, 1 } };
     if (wm_owners_open(&job, &settings, &owners, &err) == WM_OK)
         wm_owners_free(owners);

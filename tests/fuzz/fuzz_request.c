@@ -1,11 +1,34 @@
 /* tests/fuzz/fuzz_request.c
  *
  * A certificate request from a stranger. With an odd first byte the rest is laid over a request that holds, from the
- * place that the second byte says: whatever it changes, the request must not hold any more. */
+ * place that the second byte says: whatever it changes, the request must not hold any more. With 2 in an even one, what
+ * can be read as a request is signed anew by a key that is put into it, so that the rest of it comes past the signature. */
 #include "common/crypto/request.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/take.h"
+
+#include <openssl/x509.h>
+
+static void sign_anew(const uint8_t *bytes, size_t n)
+{
+    X509_REQ *request = d2i_X509_REQ(NULL, &bytes, (long)n);
+    wm_key   *key = NULL, *got = NULL;
+    uint8_t  *der = NULL;
+    int       n_der;
+
+    if (request == NULL)
+        return;
+    must(wm_key_new(&key, NULL) == WM_OK);
+    if (X509_REQ_set_pubkey(request, key) == 1 && X509_REQ_sign(request, key, EVP_sha256()) > 0 &&
+        (n_der = i2d_X509_REQ(request, &der)) > 0) {
+        /* Nothing but the key is used, so nothing else may matter. */
+        must(wm_request_read(der, (size_t)n_der, &got, NULL) == WM_OK || n_der > WM_REQUEST_BYTES);
+        wm_key_free(got);
+    }
+    OPENSSL_free(der);
+    wm_key_free(key);
+    X509_REQ_free(request);
+}
 
 static void read_it(const uint8_t *bytes, size_t n, bool must_fail)
 {
@@ -19,8 +42,6 @@ static void read_it(const uint8_t *bytes, size_t n, bool must_fail)
     wm_key_free(key);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     uint8_t *request;
@@ -30,7 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     wm_error err;
 
     if (n < 2 || bytes[0] % 2 == 0) {
-        read_it(bytes, n, false);
+        if (n > 0)
+            read_it(bytes + 1, n - 1, false);
+        if (n > 0 && (bytes[0] & 2) != 0)
+            sign_anew(bytes + 1, n - 1);
         return 0;
     }
     if (wm_key_new(&key, &err) != WM_OK || wm_request_make(key, &request, &n_request, &err) != WM_OK)

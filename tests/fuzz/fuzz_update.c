@@ -3,29 +3,13 @@
  * libFuzzer's bytes as an update, as a statistics update and as a stored blob of sums. The first byte says which, and
  * whether the key in the header is made right first, since no fuzzer guesses a digest. What is accepted must keep every
  * promise that the fold relies on. */
-#include "common/strategies/strategy.h"
 #include "server/accumulator.h"
+#include "tests/fuzz/update_spec.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { PARAMS = 5, IS_SUMS = 1, HAS_INTEGERS = 2, KEY_IS_RIGHT = 4 };
-
-static const wm_update_spec mixed = {
-    .n_parts = 3,
-    .parts = { { .name = "delta", .kind = WM_PART_F32, .n = PARAMS, .bound = 16, .shift_min = 24 },
-               { .name = "count", .kind = WM_PART_I64, .n = 2, .bound = 1000, .weight = WM_WEIGHT_ONE },
-               { .name = "train_loss", .kind = WM_PART_F32, .n = 1, .bound = 1024, .shift_min = 8 } },
-    .weight_cap = 1 << 20,
-};
-
-static wm_job a_job(void)
-{
-    return (wm_job){ .cohort = { .weight_cap = 1 << 20, .bound = 16 },
-                     .strategy = { .member = wm_family_find(&wm_strategies, "fedavg") } };
-}
 
 static void promises_are_kept(const wm_update_spec *spec, const wm_update *update)
 {
@@ -41,7 +25,7 @@ static void promises_are_kept(const wm_update_spec *spec, const wm_update *updat
 
 static void as_update(const wm_update_spec *spec, uint8_t *bytes, size_t n, bool key_is_right)
 {
-    wm_update_key   want = { .run = "the run", .kind = WM_TASK_TRAIN, .round = 3, .model = { { 7 } } };
+    wm_update_key   want = a_key();
     wm_update       update = { .key = want, .bytes = bytes, .n_bytes = n };
     wm_accumulator *acc;
 

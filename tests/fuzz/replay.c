@@ -1,6 +1,6 @@
 /* tests/fuzz/replay.c
  *
- * replay FOLDER: every file of a seed corpus through the fuzz target once, whatever the compiler; so a crash that was
+ * replay FOLDER...: every file of a seed corpus through the fuzz target once, whatever the compiler; so a crash that was
  * found once stays found. libFuzzer brings a main of its own. */
 #include "common/files.h"
 
@@ -11,23 +11,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 enum { SEED_MAX = 8 << 20 };
 
-int main(int argc, char **argv)
+static int replay(const char *folder)
 {
     const wm_files *files = wm_files_system();
     char          **names;
     size_t          n_names;
     wm_error        err;
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: replay FOLDER\n");
-        return 2;
-    }
-    if (wm_folder_names(argv[1], &names, &n_names, &err) != WM_OK || n_names == 0) {
-        fprintf(stderr, "%s: no seeds\n", argv[1]);
+    if (wm_folder_names(folder, &names, &n_names, &err) != WM_OK || n_names == 0) {
+        fprintf(stderr, "%s: no seeds\n", folder);
         return 1;
     }
     for (size_t i = 0; i < n_names; i++) {
-        char    *path = wm_path_join(argv[1], names[i]);
+        char    *path = wm_path_join(folder, names[i]);
         uint8_t *bytes = NULL;
         size_t   n;
 
@@ -43,4 +39,15 @@ int main(int argc, char **argv)
     }
     wm_names_free(names, n_names);
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int failed = argc < 2;
+
+    if (failed)
+        fprintf(stderr, "usage: replay FOLDER...\n");
+    for (int i = 1; i < argc; i++)
+        failed |= replay(argv[i]);
+    return failed;
 }
