@@ -125,7 +125,12 @@ static void wish_renewal(void *context)
 static wm_status open_stores(gateway *g, wm_error *err)
 {
     wm_error  note;
-    wm_status st = wm_pending_open(g->set.files, g->set.folder, &g->pending, &note, err);
+    wm_status st;
+
+    /* An update that a power cut left half written takes as much of an SD card as a whole one. */
+    if (wm_folder_sweep(g->set.files, g->set.folder, &note) != WM_OK)
+        wm_log_line(g->set.log, WM_LOG_WARNING, "store", note.text);
+    st = wm_pending_open(g->set.files, g->set.folder, &g->pending, &note, err);
 
     if (st == WM_OK && note.text[0] != '\0')
         wm_log_line(g->set.log, WM_LOG_WARNING, "store", "a pending update does not hold and was dropped",

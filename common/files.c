@@ -320,6 +320,31 @@ wm_status wm_folder_names(const char *path, char ***ret, size_t *n, wm_error *er
     return WM_OK;
 }
 
+wm_status wm_folder_sweep(const wm_files *files, const char *path, wm_error *err)
+{
+    static const char beside[] = ".new-XXXXXX"; /* as replace() names it */
+    const size_t      n_beside = sizeof beside - 1, n_fixed = strlen(".new-");
+    char            **names;
+    size_t            n;
+    wm_status         st = wm_folder_names(path, &names, &n, err);
+
+    if (st != WM_OK)
+        return st;
+    for (size_t i = 0; st == WM_OK && i < n; i++) {
+        size_t n_name = strlen(names[i]);
+        char  *left;
+
+        if (n_name <= n_beside || strncmp(names[i] + n_name - n_beside, beside, n_fixed) != 0)
+            continue;
+        left = wm_path_join(path, names[i]);
+        st = left != NULL ? files->remove(files, left, err)
+                          : wm_fail(err, WM_E_NOMEM, "no memory to sweep %s", path);
+        free(left);
+    }
+    wm_names_free(names, n);
+    return st;
+}
+
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
 {
     (void)info;

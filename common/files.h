@@ -52,6 +52,10 @@ char *wm_path_join(const char *folder, const char *name);
 wm_status wm_folder_names(const char *path, char ***ret, size_t *n, wm_error *err);
 void      wm_names_free(char **names, size_t n);
 
+/* Removes what a replace that was cut off has left in a folder: names that end in ".new-" and six characters. Nobody may
+ * be writing there. */
+wm_status wm_folder_sweep(const wm_files *files, const char *path, wm_error *err);
+
 /* A folder with all that is in it, links not followed; WM_OK if it was not there. */
 wm_status wm_folder_remove(const char *path, wm_error *err);
 

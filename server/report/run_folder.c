@@ -236,6 +236,8 @@ wm_status wm_run_folder_open(const wm_run_folder_settings *settings, wm_run_fold
     if (st == WM_OK)
         st = settings->files->make_folder(settings->files, settings->path, 0755, err);
     if (st == WM_OK)
+        st = wm_folder_sweep(settings->files, settings->path, err);
+    if (st == WM_OK)
         st = settings->ledger->rounds(settings->ledger, settings->record->id, replay_round, &replayed, err);
     if (st == WM_OK)
         st = replayed.st;
