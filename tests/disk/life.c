@@ -4,6 +4,7 @@
 #include "server/store/gateways.h"
 #include "server/store/runs.h"
 #include "server/accumulator.h"
+#include "tests/disk/images.h"
 #include "tests/unit.h"
 
 enum {
@@ -34,28 +35,8 @@ static const char job_text[] = "job: life\n"
                                "evaluate: {every: 2, metrics: [mae]}\n"
                                "seed: 1\n";
 
-static char the_case[512];
-
-void life_case(const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(the_case, sizeof the_case, fmt, args);
-    va_end(args);
-}
-
-#define check(truth)                                                                  \
-    do {                                                                              \
-        if (!(truth))                                                                 \
-            fail_msg("%s: not so: %s (%s:%d)", the_case, #truth, __FILE__, __LINE__); \
-    } while (0)
-
-#define check_ok(call, err)                                                        \
-    do {                                                                           \
-        if ((call) != WM_OK)                                                       \
-            fail_msg("%s: %s (%s:%d)", the_case, (err)->text, __FILE__, __LINE__); \
-    } while (0)
+#define check    images_assert
+#define check_ok images_assert_ok
 
 /* ---- promises ---- */
 

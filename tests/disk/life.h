@@ -3,8 +3,7 @@
  * The life of an aggregator's store: a job that waits, a gateway with its certificate, a run with all its rounds over
  * clients whose training is a formula (tests/server/world.h), closed and opened again in the middle. On the way it notes
  * what the store has promised, and when: that is what every image of the disk is held against.
- *
- * A check that fails ends the test with what life_case() said. */
+ * A check that fails ends the test with what images_case() said. */
 #ifndef WM_TESTS_DISK_LIFE_H
 #define WM_TESTS_DISK_LIFE_H
 
@@ -51,8 +50,5 @@ void life_look(life *l, uint64_t lines);
 
 /* Turns until the run is over; false if it is not after so many. */
 bool life_go_on(life *l, int turns);
-
-/* What is being looked at, for the sentence of a failure. */
-__attribute__((format(printf, 1, 2))) void life_case(const char *fmt, ...);
 
 #endif

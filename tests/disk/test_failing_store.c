@@ -3,6 +3,7 @@
  * Each operation on the aggregator's disk fails, one after the other: once, or from then on until the disk is mended. What
  * fails says so in a sentence, nothing is lost, and the run goes on to the same model. Then the power goes, and what was
  * promised has to be there: a sync that failed may not be taken for one that was done. WM_FAULT=n does the nth alone. */
+#include "tests/disk/images.h"
 #include "tests/disk/life.h"
 #include "tests/figures.h"
 #include "tests/unit.h"
@@ -38,12 +39,12 @@ static bool one_fault(size_t c, size_t nth)
     world_seed_in_work = nth;
     life_init(&l, 7);
     d = disk_watch(disk_folder(folder));
-    life_case("%s, WM_FAULT=%zu", cases[c].says, nth);
+    images_case("%s, WM_FAULT=%zu", cases[c].says, nth);
     disk_fail(d, &fault);
     life_live(&l, folder, d);
     failed = disk_has_failed(d);
     if (failed)
-        life_case("%s, WM_FAULT=%zu (%s), and then the power", cases[c].says, nth, disk_failure(d));
+        images_case("%s, WM_FAULT=%zu (%s), and then the power", cases[c].says, nth, disk_failure(d));
     disk_rest(d);
     snprintf(image, sizeof image, "%s/image", disk_folder(place));
     for (uint64_t seed = 0; failed && seed < 4; seed++) {
