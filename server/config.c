@@ -110,8 +110,19 @@ static const wm_option connection_options[] = {
       .offset = offsetof(wm_connection_config, most),
       .least = 8,
       .most = 100000,
-      .standard = "4096",
-      .doc = "Connections that each listener holds; more are closed at once." },
+      .standard = "10000",
+      .doc =
+          "Connections of verified gateways that each listener holds; with one more a gateway that is here already "
+          "loses its oldest, and another is refused." },
+    { .name = "strangers",
+      .kind = WM_WHOLE,
+      .offset = offsetof(wm_connection_config, strangers),
+      .least = 16,
+      .most = 100000,
+      .standard = "1024",
+      .doc =
+          "Connections on top of those, for each listener, that have not shown yet who they are; with one more the "
+          "oldest is closed of those from the network address that has most of them." },
     { .name = "per_gateway",
       .kind = WM_WHOLE,
       .offset = offsetof(wm_connection_config, per_gateway),

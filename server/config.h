@@ -24,7 +24,7 @@ typedef struct wm_upload_config {
 } wm_upload_config;
 
 typedef struct wm_connection_config {
-    int64_t most, per_gateway;
+    int64_t most, per_gateway, strangers;
     int64_t idle_ms;
     int64_t memory; /* bytes of requests, and again of answers, in memory at once, for each listener */
 } wm_connection_config;

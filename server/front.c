@@ -256,6 +256,7 @@ static wm_status listen_at(wm_front *front, const char *address, wm_listener_set
     snprintf(url, sizeof url, "tls+tcp://%s", address);
     settings->url = url;
     settings->held_max = (size_t)limits->memory;
+    settings->strangers_max = (size_t)limits->strangers;
     if (settings->connections_max == 0) {
         settings->connections_max = (size_t)limits->most;
         settings->connections_max_per_identity = (size_t)limits->per_gateway;

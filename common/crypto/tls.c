@@ -42,7 +42,6 @@ static wm_status context_new(const wm_tls *tls, wm_chain *chain, wm_key *key, SS
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY | SSL_MODE_NO_AUTO_CHAIN);
-    SSL_CTX_set_max_send_fragment(ctx, WM_TLS_RECORD_MAX);
     if (chain != NULL && (st = load_own(ctx, chain, key, err)) != WM_OK)
         goto out;
     *ret = ctx;

@@ -1,6 +1,6 @@
 /* common/crypto/tls_session.h
  *
- * One TLS connection over any BIO, for the transport's engine (common/wire/engine.c) and for tests.
+ * One TLS connection over any BIO, for the transport (common/wire/channel.c) and for tests.
  * Non-blocking: when the BIO has nothing to give or to take, the call says WM_TLS_AGAIN and is repeated
  * later.
  *
@@ -46,10 +46,5 @@ const wm_tls_failure *wm_tls_session_failure(const wm_tls_session *session);
 
 void        wm_tls_hold(wm_tls *tls); /* one more user, which lets go with wm_tls_free */
 wm_tls_side wm_tls_side_of(const wm_tls *tls);
-
-/* Records are written in pieces of at most this many bytes of text, so that a record with header and tag fits
- * the 16 KiB that nng's TLS layer buffers; a longer one would be written in two goes. Measured: a third less
- * CPU a byte. */
-enum { WM_TLS_RECORD_MAX = 16320 };
 
 #endif

@@ -1,6 +1,6 @@
 /* common/wire/listener.c
  *
- * Accepting, the caps, the deadlines and the end. serving.h has the design. */
+ * Starting, accepting and the end. serving.h has the design. */
 #include "common/wire/listener.h"
 
 #include "common/wire/serving.h"
@@ -9,38 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SWEEP_MS = 250,
-    LOG_LINES_A_SECOND = 20, /* of peers turned away: a flood of them must not become a flood of the log */
-};
+/* ---- accepting ---- */
 
-/* ---- what connections ask for ---- */
-
-static size_t bucket_of(const char *name)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a: the names are verified, so nobody can choose them to collide */
-
-    for (; *name != '\0'; name++)
-        hash = (hash ^ (uint8_t)*name) * 16777619u;
-    return hash % WM_NAME_BUCKETS;
-}
-
-/* Counts it, and tells the operator while that is not too much. No lock held. */
 static void turn_away(wm_listener *l, const wm_refusal *refusal)
 {
-    int64_t second = wm_now_ms() / 1000;
-    bool    tell;
-
     atomic_fetch_add(&l->refused, 1);
-    if (l->set.refused == NULL)
-        return;
-    pthread_mutex_lock(&l->log_lock);
-    if (second != l->log_second)
-        l->log_lines = 0;
-    l->log_second = second;
-    tell = l->log_lines++ < LOG_LINES_A_SECOND;
-    pthread_mutex_unlock(&l->log_lock);
-    if (tell)
+    if (l->set.refused != NULL)
         l->set.refused(l->set.context, refusal);
 }
 
@@ -49,84 +23,6 @@ void wm_listener_turned_away(wm_connection *c, const char *name, const char *why
     wm_refusal refusal = { .remote = c->remote, .name = name, .verified = c->verified, .why = why };
 
     turn_away(c->listener, &refusal);
-}
-
-/* The oldest of that name, and how many there are. Listener's lock held. */
-static wm_connection *oldest_of(const wm_listener *l, const char *name, size_t *n)
-{
-    wm_connection *oldest = NULL;
-
-    *n = 0;
-    for (wm_connection *c = l->named[bucket_of(name)]; c != NULL; c = c->same_next) {
-        if (strcmp(c->peer.name, name) != 0)
-            continue;
-        ++*n;
-        if (oldest == NULL || c->number < oldest->number)
-            oldest = c;
-    }
-    return oldest;
-}
-
-static void unname(wm_listener *l, wm_connection *c)
-{
-    if (!c->named)
-        return;
-    c->named = false;
-    if (c->same_next != NULL)
-        c->same_next->same_previous = c->same_previous;
-    if (c->same_previous != NULL)
-        c->same_previous->same_next = c->same_next;
-    else
-        l->named[bucket_of(c->peer.name)] = c->same_next;
-}
-
-void wm_listener_name(wm_connection *c, const wm_peer *peer)
-{
-    wm_listener    *l = c->listener;
-    wm_connection **bucket = &l->named[bucket_of(peer->name)], *oldest;
-    size_t          n;
-
-    pthread_mutex_lock(&l->lock);
-    pthread_mutex_lock(&c->lock);
-    c->peer = *peer;
-    c->verified = true;
-    pthread_mutex_unlock(&c->lock);
-    if (peer->name[0] != '\0') {
-        c->named = true;
-        c->same_next = *bucket;
-        if (*bucket != NULL)
-            (*bucket)->same_previous = c;
-        *bucket = c;
-        oldest = oldest_of(l, peer->name, &n);
-        if (n > l->set.connections_max_per_identity) {
-            unname(l, oldest); /* so that it is not chosen again before it is gone */
-            pthread_mutex_lock(&oldest->lock);
-            wm_connection_offend(oldest, "it has %zu connections, and the oldest had to go", n);
-            pthread_mutex_unlock(&oldest->lock);
-        }
-    }
-    pthread_mutex_unlock(&l->lock);
-}
-
-bool wm_listener_unlink(wm_connection *c)
-{
-    wm_listener *l = c->listener;
-    bool         was_named;
-    size_t       left = 0;
-
-    pthread_mutex_lock(&l->lock);
-    was_named = c->named;
-    unname(l, c);
-    if (was_named)
-        (void)oldest_of(l, c->peer.name, &left);
-    if (c->next != NULL)
-        c->next->previous = c->previous;
-    if (c->previous != NULL)
-        c->previous->next = c->next;
-    else
-        l->connections = c->next;
-    pthread_mutex_unlock(&l->lock);
-    return was_named && left == 0;
 }
 
 void wm_listener_one_less(wm_listener *l)
@@ -138,27 +34,21 @@ void wm_listener_one_less(wm_listener *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* ---- accepting ---- */
-
 /* Takes the stream. Listener's lock held; the caller is a user of the result. NULL: there is no place for it. */
 static wm_connection *take_in(wm_listener *l, nng_stream *stream)
 {
     wm_connection *c = NULL;
 
-    if (l->stopping || l->n_connections >= l->set.connections_max) {
+    if (l->stopping || !wm_crowd_has_place(l)) {
         nng_stream_close(stream);
         nng_stream_free(stream);
         return NULL;
     }
     if ((c = wm_connection_new(l, stream)) == NULL)
         return NULL;
-    c->number = l->next_number++;
-    c->next = l->connections;
-    if (c->next != NULL)
-        c->next->previous = c;
-    l->connections = c;
     l->n_connections++;
     atomic_fetch_add(&l->accepted, 1);
+    wm_crowd_enter(c);
     pthread_mutex_lock(&c->lock);
     wm_connection_begin(c);
     pthread_mutex_unlock(&c->lock);
@@ -185,6 +75,8 @@ static void accept_done(void *self)
         refusal.remote = remote;
         refusal.why = "there are as many connections as are allowed";
         c = take_in(l, stream);
+    } else if (!stopping) {
+        wm_crowd_drop_stranger(l); /* that may well be what there is too much of */
     }
     l->accepting = rv == 0 && !stopping;
     if (l->accepting)
@@ -196,80 +88,6 @@ static void accept_done(void *self)
         wm_connection_release(c);
     else if (!stopping)
         turn_away(l, &refusal);
-}
-
-/* ---- the sweeper ---- */
-
-static void late(wm_connection *c)
-{
-    const wm_listener_settings *set = &c->listener->set;
-
-    if (c->state == WM_READ_HELLO && !c->verified)
-        wm_connection_offend(c, "it did not finish the handshakes within %d ms", set->hello_ms);
-    else if (c->state == WM_READ_MESSAGE)
-        wm_connection_offend(c, "it did not send its request within %d ms", set->message_ms);
-    else if (c->out_left > 0)
-        wm_connection_offend(c, "it did not take its answer within %d ms", set->message_ms);
-    else
-        wm_connection_close(c); /* idle: nobody's fault */
-}
-
-/* Listener's lock held. The sweep is no user of the connections, so it must not close one that has no other
- * user: there is none. An open connection has a read in flight, or a callback at work, or is on the list of
- * those that wait, or is paused with a request outside or its answer in flight; and its last user needs our
- * lock to unlink it. */
-static void sweep(wm_listener *l, int64_t now)
-{
-    for (wm_connection *c = l->connections; c != NULL; c = c->next) {
-        pthread_mutex_lock(&c->lock);
-        if (c->closing)
-            ;
-        else if (c->deadline != 0 && now > c->deadline)
-            late(c);
-        else if (l->stopping && !c->answering)
-            wm_connection_close(c);
-        else if (l->stopping)
-            c->last_answer = true;
-        pthread_mutex_unlock(&c->lock);
-    }
-    if (!l->accepting && !l->stopping) {
-        l->accepting = true;
-        nng_stream_listener_accept(l->socket, l->accept);
-    }
-}
-
-static void let_in(wm_listener *l, bool end)
-{
-    wm_connection *c;
-    bool           has_memory;
-
-    while ((c = wm_intake_next_waiting(&l->intake, end, &has_memory)) != NULL)
-        wm_connection_admit(c, has_memory);
-}
-
-/* A thread of our own: nng's sleep and its timeouts follow the wall clock, which may be set back. */
-static void *sweep_until_empty(void *self)
-{
-    wm_listener *l = self;
-    int64_t      next = 0;
-    bool         stopping, empty = false;
-
-    while (!empty) {
-        int64_t now = wm_now_ms();
-
-        pthread_mutex_lock(&l->lock);
-        stopping = l->stopping;
-        if (stopping || now >= next) {
-            sweep(l, now);
-            next = now + SWEEP_MS;
-        }
-        empty = stopping && l->n_connections == 0 && !l->accepting;
-        pthread_mutex_unlock(&l->lock);
-        let_in(l, stopping);
-        if (!empty && wm_intake_sleep(&l->intake, next) && l->set.gone != NULL)
-            l->set.gone(l->set.context);
-    }
-    return NULL;
 }
 
 /* ---- starting ---- */
@@ -301,7 +119,8 @@ static void fill_settings(wm_listener *l, const wm_listener_settings *set)
 {
     l->set = *set;
     l->set.held_max = or_else(set->held_max, (size_t)64 << 20);
-    l->set.connections_max = or_else(set->connections_max, 4096);
+    l->set.connections_max = or_else(set->connections_max, 10000);
+    l->set.strangers_max = or_else(set->strangers_max, 1024);
     l->set.connections_max_per_identity = or_else(set->connections_max_per_identity, 4);
     l->set.hello_ms = (int)or_else((size_t)set->hello_ms, 10 * 1000);
     l->set.message_ms = (int)or_else((size_t)set->message_ms, 30 * 1000);
@@ -314,19 +133,12 @@ static void fill_settings(wm_listener *l, const wm_listener_settings *set)
 
 static wm_status set_options(wm_listener *l, wm_error *err)
 {
-    nng_tls_config *config;
-    wm_status       st;
-    int             rv;
+    int rv;
 
     if (l->kind == WM_FRAME_LOCAL) {
         rv = nng_stream_listener_set_int(l->socket, NNG_OPT_IPC_PERMISSIONS, 0600);
     } else {
-        if ((st = wm_engine_config(l->set.tls, NULL, &config, err)) != WM_OK)
-            return st;
-        rv = nng_stream_listener_set_ptr(l->socket, NNG_OPT_TLS_CONFIG, config);
-        nng_tls_config_free(config); /* the listener holds it */
-        if (rv == 0)
-            rv = nng_stream_listener_set_bool(l->socket, NNG_OPT_TCP_KEEPALIVE, true);
+        rv = nng_stream_listener_set_bool(l->socket, NNG_OPT_TCP_KEEPALIVE, true);
         if (rv == 0)
             rv = nng_stream_listener_set_bool(l->socket, NNG_OPT_TCP_NODELAY, true);
     }
@@ -341,12 +153,12 @@ static wm_status open_socket(wm_listener *l, wm_error *err)
 
     if ((rv = nng_aio_alloc(&l->accept, accept_done, l)) != 0)
         return wm_fail(err, WM_E_NOMEM, "no memory for a listener");
-    if ((rv = nng_stream_listener_alloc(&l->socket, l->set.url)) != 0)
+    if ((rv = nng_stream_listener_alloc(&l->socket, wm_nng_url(l->set.url))) != 0)
         return wm_fail(err, WM_E_INVALID, "%s is no address to listen at: %s", l->set.url, nng_strerror(rv));
     if ((st = set_options(l, err)) != WM_OK)
         return st;
     if ((rv = nng_stream_listener_listen(l->socket)) != 0)
-        return wm_fail(err, WM_E_IO, "cannot listen at %s: %s", l->set.url, wm_engine_error(rv));
+        return wm_fail(err, WM_E_IO, "cannot listen at %s: %s", l->set.url, wm_nng_error(rv));
     if (l->kind == WM_FRAME_TCP && nng_stream_listener_get_int(l->socket, NNG_OPT_TCP_BOUND_PORT, &l->port) != 0)
         return wm_fail(err, WM_E_IO, "%s: the port cannot be read", l->set.url);
     return WM_OK;
@@ -388,7 +200,6 @@ static void release(wm_listener *l)
     nng_aio_free(l->accept); /* nothing is pending; waits until its callback has returned */
     nng_stream_listener_free(l->socket);
     wm_intake_release(&l->intake);
-    pthread_mutex_destroy(&l->log_lock);
     pthread_mutex_destroy(&l->lock);
     wm_tls_free(l->set.tls);
     free(l->workers);
@@ -401,13 +212,12 @@ wm_status wm_listener_start(const wm_listener_settings *set, wm_listener **ret, 
     wm_listener *l;
     wm_status    st;
 
-    if ((st = check_settings(set, err)) != WM_OK || (st = wm_engine_start(err)) != WM_OK)
+    if ((st = check_settings(set, err)) != WM_OK || (st = wm_channel_start(err)) != WM_OK)
         return st;
     if ((l = calloc(1, sizeof *l)) == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a listener");
     wm_intake_init(&l->intake, or_else(set->held_max, (size_t)64 << 20));
     pthread_mutex_init(&l->lock, NULL);
-    pthread_mutex_init(&l->log_lock, NULL);
     fill_settings(l, set);
     if ((l->set.url = strdup(set->url)) == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory for a listener");
@@ -416,7 +226,7 @@ wm_status wm_listener_start(const wm_listener_settings *set, wm_listener **ret, 
     if (st == WM_OK)
         st = start_workers(l, err);
     l->accepting = true;
-    if (st == WM_OK && !start_thread(&l->sweeper, sweep_until_empty, l))
+    if (st == WM_OK && !start_thread(&l->sweeper, wm_sweep_until_empty, l))
         st = wm_fail(err, WM_E_NOMEM, "cannot start a listener's threads");
     if (st != WM_OK) {
         end_workers(l);
@@ -436,7 +246,7 @@ void wm_listener_close(wm_listener *l)
     if (!l->stopping) {
         l->stopping = true;
         nng_stream_listener_close(l->socket);
-        sweep(l, wm_now_ms());
+        wm_sweep(l, wm_now_ms());
         wm_intake_ring(&l->intake, false);
     }
     pthread_mutex_unlock(&l->lock);
@@ -471,7 +281,7 @@ size_t wm_listener_close_where(wm_listener *l, bool (*match)(void *context, cons
     size_t n = 0;
 
     pthread_mutex_lock(&l->lock);
-    for (wm_connection *c = l->connections; c != NULL; c = c->next) {
+    for (wm_connection *c = l->members.oldest; c != NULL; c = c->next) {
         pthread_mutex_lock(&c->lock);
         if (c->verified && !c->closing && match(context, &c->peer)) {
             wm_connection_close(c);

@@ -5,8 +5,9 @@
  * handler answers at once, or keeps the request and answers later from any thread (a long poll).
  *
  * The peer is a stranger until it is verified, and is not trusted after it: every length is checked before
- * memory is taken, every wait has a deadline, connections are capped in all and for each name, the bytes that
- * requests and answers hold in memory are capped. What is over a cap waits, unread, and is not lost.
+ * memory is taken, every wait has a deadline; connections are capped, those of strangers apart from the others, so that
+ * strangers never take a gateway's place, and for each name; the bytes that requests and answers hold in memory are
+ * capped. What is over that cap waits, unread, and is not lost.
  *
  * Thread-safe, all of it. */
 #ifndef WM_COMMON_WIRE_LISTENER_H
@@ -30,9 +31,12 @@ typedef struct wm_listener_settings {
                         with mode 0600; a dead socket that is in the way is replaced) */
     wm_tls     *tls; /* for tls+tcp; kept alive. NULL for ipc */
 
-    size_t request_max;                  /* bytes of a request; a longer one ends the connection */
-    size_t held_max;                     /* bytes of requests, and again of answers, in memory at once (64 MiB) */
-    size_t connections_max;              /* more are closed at once (4096) */
+    size_t request_max;     /* bytes of a request; a longer one ends the connection */
+    size_t held_max;        /* bytes of requests, and again of answers, in memory at once (64 MiB) */
+    size_t connections_max; /* of verified peers (10,000); one more replaces that gateway's oldest, or is closed */
+    size_t
+        strangers_max; /* that have not finished the handshakes; with one more the oldest is closed of those from the
+                             address which has the most (1024) */
     size_t connections_max_per_identity; /* with one more the oldest is closed, which may well be dead (4) */
 
     int hello_ms;   /* from the connection to the end of the handshakes (10 s) */
@@ -52,7 +56,7 @@ typedef struct wm_listener_settings {
      * with none of the listener's locks held: quick. May be NULL. */
     void (*left)(void *context, const wm_peer *peer);
 
-    /* For the log; at most 20 a second, the others are only counted. On the network's threads: quick. May be
+    /* For the log, each of them: it is for the log to say many alike as one. On the network's threads: quick. May be
      * NULL. */
     void (*refused)(void *context, const wm_refusal *refusal);
     void *context;

@@ -1,8 +1,9 @@
 /* common/wire/serving.h
  *
- * The inside of a listener, shared by its four sources: listener.c (accepting, sweeping, stopping), connection.c
- * (one connection's reading and writing), request.c (what a handler sees of it) and intake.c (requests on their way
- * to the workers, memory in use). Private to them.
+ * The inside of a listener, shared by its sources: listener.c (starting, accepting, stopping), sweeper.c (deadlines),
+ * crowd.c (who is here, and who has to go when it gets full), connection.c and connection_talk.c (one connection's life,
+ * and what is said on it), request.c (what a handler sees of it) and intake.c (requests on their way to the workers,
+ * memory in use). Private to them.
  *
  * Why this cannot wedge. nng's SP transports own the aio of a message that goes out in parts. Closing the
  * pipe stops that aio; if the stop falls between two parts, the next part is refused without a callback and
@@ -13,11 +14,11 @@
  *      everything queued, with an error, on one of nng's threads.
  *   2. Submit only under the connection's lock and only while !closing; set closing under that lock, then close the
  *      stream. So nothing is submitted to a closed stream, where it would lie for ever.
- *   3. TCP may have died between two submissions, and nng does not tell the second one. So after each submission
- *      look whether TCP still has a peer, and close the stream if not.
- *   4. No aio timeouts: nng's TLS cannot cancel while it has nothing in flight below, and nng's clock is the wall
- *      clock. Deadlines are kept here, on CLOCK_MONOTONIC, and swept; the remedy is again nng_stream_close.
- *   5. A connection is freed when its last user lets go (the open state, a read, a write, a request outside, the
+ *   3. TCP may have died between two submissions. So after each submission look whether TCP still has a peer, and close
+ *      the stream if not.
+ *   4. No aio timeouts: nng's clock is the wall clock. Deadlines are kept here, on CLOCK_MONOTONIC, and swept; the
+ *      remedy is again nng_stream_close.
+ *   5. A connection is freed when its last user lets go (the open state, a raw read, a raw write, a request outside, the
  *      list of those that wait for memory, a callback at work): nng_aio_reap, since a callback may not free its own
  *      aio.
  *   6. A read stays posted while a request is being worked on, for the head of the next one: it tells when the peer
@@ -28,7 +29,7 @@
 #ifndef WM_COMMON_WIRE_SERVING_H
 #define WM_COMMON_WIRE_SERVING_H
 
-#include "common/wire/engine.h"
+#include "common/wire/channel.h"
 #include "common/wire/frame.h"
 #include "common/wire/listener.h"
 
@@ -37,9 +38,16 @@
 
 typedef struct wm_connection wm_connection;
 
+/* In order of arrival. Guarded by the listener's lock. */
+typedef struct wm_crowd {
+    wm_connection *oldest, *newest;
+    size_t         n;
+} wm_crowd;
+
 typedef enum wm_read_state {
     WM_READ_HELLO,
-    WM_READ_HEAD, /* of the next message, also while a request is being worked on (rule 6) */
+    WM_READ_WELCOME, /* nothing is read: the hello is here, and being judged */
+    WM_READ_HEAD,    /* of the next message, also while a request is being worked on (rule 6) */
     WM_READ_MESSAGE,
     WM_READ_PAUSED,  /* the head of the next message is here, but the answer to the last is not out */
     WM_READ_WAITING, /* for memory: in the intake's list */
@@ -49,31 +57,35 @@ enum { WM_REMOTE_TEXT = 64 };
 
 struct wm_connection {
     wm_listener     *listener;
-    wm_connection   *next, *previous;           /* of all; guarded by the listener's lock */
+    wm_crowd        *crowd;                     /* it is in one always; guarded by the listener's lock */
+    wm_connection   *next, *previous;           /* in there: younger, older */
     wm_connection   *same_next, *same_previous; /* of those in the same bucket; guarded likewise */
     bool             named;                     /* on such a list */
     uint64_t         number;                    /* counts up: the lowest is the oldest */
     char             remote[WM_REMOTE_TEXT];
-    wm_peer          peer; /* written once, before the first request */
+    uint64_t         address; /* the same for all that may be one machine; 0: local */
+    wm_peer          peer;    /* written once, before the first request */
     atomic_int       users;
     _Atomic uint64_t bytes_in, bytes_out;
 
     pthread_mutex_t lock; /* guards what follows */
-    nng_stream     *stream;
-    nng_aio        *rx, *tx;
+    wm_channel      channel;
     bool            closing;
     bool            verified;    /* peer is set, and the connection is served */
     bool            answering;   /* a request is outside, or its answer on the way */
     bool            last_answer; /* close when that is out */
+    bool            writing;     /* our hello or an answer is not with TCP yet */
+    bool            greeted;     /* its hello is here: to be welcomed when the lock is let go */
+    wm_request     *ready;       /* a complete request: to be pushed when the lock is let go */
     wm_read_state   state;
     uint8_t         head[WM_FRAME_HEAD_MAX]; /* hello or head */
     uint8_t         hello[WM_FRAME_HELLO];   /* ours */
     uint8_t        *in;                      /* message being read: route and body; owned */
-    size_t          in_room, in_have, in_want;
-    size_t          held;  /* bytes reserved with the intake for that message */
-    uint8_t        *frame; /* being written; owned; NULL for our hello */
-    size_t          frame_size;
-    const uint8_t  *out; /* what is left to write */
+    size_t          in_have, in_want;
+    size_t          held;       /* bytes reserved with the intake for that message */
+    uint8_t        *frame;      /* being written; owned; NULL for our hello, or when all of it is records */
+    size_t          frame_size; /* what the intake counts for it; 0: nothing */
+    const uint8_t  *out;        /* what is left to write */
     size_t          out_left;
     int64_t         deadline;            /* of what we wait for from the peer; 0: none */
     bool            lost;                /* the other end or the network ended it, not we */
@@ -118,16 +130,12 @@ struct wm_listener {
     wm_intake            intake;
     _Atomic uint64_t     accepted, refused, requests, bytes_in, bytes_out;
 
-    pthread_mutex_t lock; /* guards what follows */
-    wm_connection  *connections;
-    wm_connection  *named[WM_NAME_BUCKETS]; /* by the peer's name */
+    pthread_mutex_t lock;                        /* guards what follows */
+    wm_crowd        strangers, members, leaving; /* crowd.c */
+    wm_connection  *named[WM_NAME_BUCKETS];      /* by the peer's name */
     size_t          n_connections;
     uint64_t        next_number;
     bool            stopping, accepting;
-
-    pthread_mutex_t log_lock; /* guards what follows */
-    int64_t         log_second;
-    int             log_lines; /* told in that second */
 };
 
 int64_t wm_now_ms(void); /* CLOCK_MONOTONIC: nng_clock follows the wall clock on Debian */
@@ -152,18 +160,34 @@ void wm_connection_admit(wm_connection *c, bool has_memory); /* from the list of
  * the caller's. No lock held. */
 bool wm_connection_answer(wm_connection *c, uint8_t *frame, size_t n);
 
-/* ---- listener.c ---- */
+/* ---- connection_talk.c ---- */
 
-/* The connection is that peer's: it is served from now on; if it has too many, the oldest is closed. No lock
- * held. */
-void wm_listener_name(wm_connection *c, const wm_peer *peer);
+void wm_connection_received(void *c); /* nng's callbacks */
+void wm_connection_sent(void *c);
+void wm_connection_drop_answer(wm_connection *c); /* frees it, and tells the intake */
 
-/* No user is left: off all lists; then, once everything that it held is free, one less. No lock held. true: it was the
- * last one of its peer. */
-bool wm_listener_unlink(wm_connection *c);
-void wm_listener_one_less(wm_listener *listener);
+/* ---- crowd.c: listener's lock held, but where it says otherwise ---- */
 
-void wm_listener_turned_away(wm_connection *c, const char *name, const char *why); /* no lock held */
+bool wm_crowd_has_place(const wm_listener *listener); /* for one more stranger */
+void wm_crowd_enter(wm_connection *c);                /* as a stranger; another one may have to go */
+void wm_crowd_drop_stranger(wm_listener *listener);   /* one, if there is one */
+
+/* The connection is that peer's: a member from now on, to be served; if there is no place for it, false and *why. No
+ * lock held. */
+bool wm_crowd_name(wm_connection *c, const wm_peer *peer, char *why, size_t n);
+
+/* No user is left: off all lists. true: it was the last one of its peer. No lock held. */
+bool wm_crowd_leave(wm_connection *c);
+
+/* ---- sweeper.c ---- */
+
+void  wm_sweep(wm_listener *listener, int64_t now_ms); /* listener's lock held */
+void *wm_sweep_until_empty(void *listener);            /* the thread's life */
+
+/* ---- listener.c: no lock held ---- */
+
+void wm_listener_one_less(wm_listener *listener); /* everything that a connection held is free */
+void wm_listener_turned_away(wm_connection *c, const char *name, const char *why);
 
 /* ---- intake.c ---- */
 

@@ -3,7 +3,7 @@
  * The listener over real sockets: what it does for those who behave. */
 #include "tests/wire/town.h"
 
-#include "common/wire/engine.h"
+#include "tests/wire/nng_tls.h"
 
 #include <nng/protocol/reqrep0/req.h>
 #include <sys/socket.h>
@@ -77,7 +77,7 @@ static void large_questions_and_answers_arrive_whole(void **state)
     free(bytes);
 }
 
-/* nng's own REQ socket, as another language would use it: over TLS with our engine's certificates, and over UNIX
+/* nng's own REQ socket, as another language would use it: over TLS with OpenSSL below nng's own TLS transport, and over UNIX
  * sockets. */
 static void a_plain_req_socket_cannot_tell(void **state)
 {
@@ -90,14 +90,13 @@ static void a_plain_req_socket_cannot_tell(void **state)
         nng_tls_config      *config;
         char                 reply[100];
         size_t               n;
-        wm_error             err;
 
         (local ? town_open_local : town_open)(&t, &set);
         assert_int_equal(nng_req0_open(&socket), 0);
         assert_int_equal(nng_socket_set_ms(socket, NNG_OPT_RECVTIMEO, 10000), 0);
         assert_int_equal(nng_dialer_create(&dialer, socket, t.url), 0);
         if (!local) {
-            assert_ok(wm_engine_config(t.north_tls, "127.0.0.1", &config, &err), &err);
+            config = nng_tls_config_of(t.north_tls, "127.0.0.1");
             assert_int_equal(nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config), 0);
             nng_tls_config_free(config);
         }
@@ -324,23 +323,34 @@ static void connections_have_a_limit_and_are_let_in_again_below_it(void **state)
 {
     wm_listener_settings set = town_settings();
     town                 t;
-    wm_caller           *callers[3];
+    test_identity        south;
+    wm_tls              *south_tls;
+    wm_caller           *north[3], *other;
     wm_error             err;
 
     (void)state;
     set.connections_max = 2;
     town_open(&t, &set);
+    south = test_issue(t.authority, &(test_wish){ .names = "DNS:south", .usage = "clientAuth", .serial = 8 });
+    south_tls = town_client_tls(&t, &south);
+    other = town_caller(&t, south_tls);
     for (int i = 0; i < 3; i++)
-        callers[i] = town_caller(&t, t.north_tls);
-    assert_ok(town_echo(callers[0], "hello", 5, &err), &err);
-    assert_ok(town_echo(callers[1], "hello", 5, &err), &err);
-    assert_int_equal(town_echo(callers[2], "hello", 5, &err), WM_E_CLOSED);
+        north[i] = town_caller(&t, t.north_tls);
+    assert_ok(town_echo(north[0], "hello", 5, &err), &err);
+    assert_ok(town_echo(north[1], "hello", 5, &err), &err);
+    assert_int_equal(town_echo(other, "hello", 5, &err), WM_E_CLOSED);
     town_wait_refusal(&t, "as many connections as are allowed");
-    wm_caller_free(callers[0]);
+    assert_string_equal(t.refusals[0].name, "south");
+    assert_ok(town_echo(north[2], "hello", 5, &err), &err); /* who is here already gives up his own oldest */
+    town_wait_refusal(&t, "its older one had to go");
+    wm_caller_free(north[0]);
+    wm_caller_free(north[1]);
     town_wait_connections(&t, 1);
-    assert_ok(town_echo(callers[2], "hello", 5, &err), &err);
-    wm_caller_free(callers[1]);
-    wm_caller_free(callers[2]);
+    assert_ok(town_echo(other, "hello", 5, &err), &err);
+    wm_caller_free(other);
+    wm_caller_free(north[2]);
+    wm_tls_free(south_tls);
+    test_identity_release(&south);
     town_close(&t);
 }
 

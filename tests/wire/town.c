@@ -104,7 +104,7 @@ static void begin(town *t, const wm_listener_settings *settings, const char *url
     assert_ok(wm_listener_start(&set, &t->listener, &err), &err);
 }
 
-void town_open(town *t, const wm_listener_settings *settings)
+void town_found(town *t)
 {
     wm_tls_settings set;
     wm_error        err;
@@ -127,6 +127,11 @@ void town_open(town *t, const wm_listener_settings *settings)
                              .context = t };
     assert_ok(wm_tls_new(&set, &t->server_tls, &err), &err);
     t->north_tls = town_client_tls(t, &t->north);
+}
+
+void town_open(town *t, const wm_listener_settings *settings)
+{
+    town_found(t);
     town_listen(t, settings);
 }
 

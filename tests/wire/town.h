@@ -46,7 +46,8 @@ typedef struct town {
 /* Settings that a test may change before town_open; url, tls and callbacks are filled in there. */
 wm_listener_settings town_settings(void);
 
-void town_open(town *t, const wm_listener_settings *settings);       /* TLS on loopback, any port */
+void town_open(town *t, const wm_listener_settings *settings); /* TLS on loopback, any port */
+void town_found(town *t); /* certificates alone: to be followed by town_listen, here or in a child */
 void town_open_local(town *t, const wm_listener_settings *settings); /* a UNIX socket */
 void town_listen(town *t, const wm_listener_settings *settings); /* again, over TLS, after its listener was freed */
 void town_close(town *t);                                        /* gives back what is kept, too */

@@ -1,4 +1,4 @@
-/* common/wire/engine.c
+/* tests/wire/nng_tls.c
  *
  * nng's TLS framework (supplemental/tls/tls_common.c) owns the TCP stream and two 16 KiB buffers; the engine
  * turns plain bytes into records and back. It runs only inside calls from the framework, under that
@@ -9,11 +9,9 @@
  *   - recv and send are called before the handshake is over, and carry it on.
  *   - nng must have been started before the engine is registered, or nng's start replaces it with mbed TLS.
  *
- * Two answers have no place in nng's interface, and both travel by the fact that nng calls the engine on the
- * caller's own thread, before it returns: which wm_tls a new configuration is for, and who the peer is. A
- * thread-local pointer to the asker's own memory carries each of them, and is NULL again when the call
- * returns. */
-#include "common/wire/engine.h"
+ * Which wm_tls a new configuration is for has no place in nng's interface; it travels by the fact that nng calls the
+ * engine on the caller's own thread, before it returns: in a thread-local pointer. */
+#include "tests/wire/nng_tls.h"
 
 #include <nng/supplemental/tls/engine.h>
 #include <pthread.h>
@@ -29,8 +27,7 @@ struct nng_tls_engine_conn {
     wm_tls_session *session; /* NULL before init */
 };
 
-static _Thread_local wm_tls           *configuring; /* by wm_engine_config */
-static _Thread_local wm_engine_answer *asking;      /* by wm_engine_ask */
+static _Thread_local wm_tls *configuring; /* by nng_tls_config_of */
 
 /* Made once by start_once, then read only: nng's engine is a thing of the process. */
 static struct {
@@ -194,11 +191,9 @@ static int conn_send(nng_tls_engine_conn *conn, const uint8_t *bytes, size_t *n)
 
 static bool conn_verified(nng_tls_engine_conn *conn)
 {
-    if (asking == NULL || conn->session == NULL)
-        return false;
-    asking->known = wm_tls_session_peer(conn->session, &asking->peer);
-    asking->failure = *wm_tls_session_failure(conn->session);
-    return asking->known;
+    wm_peer peer;
+
+    return conn->session != NULL && wm_tls_session_peer(conn->session, &peer);
 }
 
 /* nng's tables are not const, but it does not write to them. */
@@ -232,15 +227,7 @@ static const nng_tls_engine engine = {
     .description = "OpenSSL 3, TLS 1.3 only",
 };
 
-/* ---- what the rest of the folder sees ---- */
-
-/* nng's threads outlive main, and its reaper may still be freeing a connection while the process exits. So OpenSSL
- * must not tear itself down there; the system takes the memory back. The first start of OpenSSL decides this, hence
- * before main. */
-__attribute__((constructor)) static void keep_openssl_until_the_end(void)
-{
-    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
-}
+/* ---- what a test sees ---- */
 
 static void start_once(void)
 {
@@ -256,61 +243,15 @@ static void start_once(void)
     process.rv = nng_tls_engine_register(&engine);
 }
 
-wm_status wm_engine_start(wm_error *err)
+nng_tls_config *nng_tls_config_of(wm_tls *tls, const char *server_name)
 {
-    pthread_once(&process.once, start_once);
-    if (process.rv != 0)
-        return wm_fail(err, WM_E_IO, "nng does not start with TLS by OpenSSL: %s", nng_strerror(process.rv));
-    return WM_OK;
-}
-
-wm_status wm_engine_config(wm_tls *tls, const char *server_name, nng_tls_config **ret, wm_error *err)
-{
-    nng_tls_mode    mode = wm_tls_side_of(tls) == WM_TLS_SERVER ? NNG_TLS_MODE_SERVER : NNG_TLS_MODE_CLIENT;
     nng_tls_config *config = NULL;
-    int             rv;
 
+    pthread_once(&process.once, start_once);
+    assert_int_equal(process.rv, 0);
     configuring = tls;
-    rv = nng_tls_config_alloc(&config, mode);
+    assert_int_equal(nng_tls_config_alloc(&config, NNG_TLS_MODE_CLIENT), 0);
     configuring = NULL;
-    if (rv == 0 && server_name != NULL && (rv = nng_tls_config_server_name(config, server_name)) != 0)
-        nng_tls_config_free(config);
-    if (rv != 0)
-        return wm_fail(err, WM_E_NOMEM, "nng takes no TLS configuration: %s", nng_strerror(rv));
-    *ret = config;
-    return WM_OK;
-}
-
-void wm_engine_ask(nng_stream *stream, wm_engine_answer *ret)
-{
-    bool verified;
-
-    memset(ret, 0, sizeof *ret);
-    asking = ret;
-    (void)nng_stream_get_bool(stream, NNG_OPT_TLS_VERIFIED, &verified); /* conn_verified has filled *ret */
-    asking = NULL;
-}
-
-const char *wm_engine_error(int rv)
-{
-    switch (rv) {
-    case NNG_ECLOSED:
-    case NNG_ECONNSHUT:
-    case NNG_ECONNRESET:
-        return "the connection was closed by the other end";
-    case NNG_ECONNREFUSED:
-        return "nobody listens there";
-    case NNG_EADDRINVAL:
-        return "the address cannot be resolved";
-    case NNG_EADDRINUSE:
-        return "the address is in use";
-    case NNG_EUNREACHABLE:
-        return "the address cannot be reached";
-    case NNG_ENOENT:
-        return "there is no such socket";
-    case NNG_EPERM:
-        return "permission denied";
-    default:
-        return nng_strerror(rv);
-    }
+    assert_int_equal(nng_tls_config_server_name(config, server_name), 0);
+    return config;
 }
