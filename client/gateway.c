@@ -4,6 +4,7 @@
 #include "client/conversation.h"
 #include "client/enrol.h"
 #include "common/cond.h"
+#include "common/memory.h"
 #include "common/rng.h"
 #include "common/wire/envelope.h"
 
@@ -465,6 +466,7 @@ wm_status wm_gateway_run(const wm_gateway_settings *settings, wm_error *err)
     char      until[WM_TIME_TEXT];
     wm_status st;
 
+    wm_memory_settle();
     pthread_mutex_init(&g.lock, NULL);
     wm_cond_init(&g.stopped);
     st = take_signals(err);

@@ -7,6 +7,7 @@
  * Opened from the ground up, closed in the opposite order: the store first and last. */
 #include "server/daemon.h"
 
+#include "common/memory.h"
 #include "server/adoption.h"
 #include "server/errands.h"
 #include "server/front.h"
@@ -463,6 +464,7 @@ wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
     daemon_state daemon = { .settings = settings, .stop_fd = -1, .stir_fd = -1 };
     wm_status    st;
 
+    wm_memory_settle();
     pthread_mutex_init(&daemon.commands, NULL);
     raise_descriptors();
     st = open_signals(&daemon, err);

@@ -245,7 +245,8 @@ static wm_status live_start(wm_jobs *jobs, live_run *live, wm_error *err)
                                                            .round_done = round_done,
                                                            .closed = run_closed,
                                                            .context = live },
-                                             .grace_ms = GRACE_MS },
+                                             .grace_ms = GRACE_MS,
+                                             .lean = true },
                          &live->run, err);
     if (st != WM_OK)
         return st;

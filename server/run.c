@@ -36,7 +36,6 @@ static wm_status allocate(wm_run *run, wm_error *err)
 {
     size_t n = run->n_population;
 
-    run->params = calloc(run->n_params + 1, sizeof *run->params);
     run->state = run->n_state > 0 ? calloc(run->n_state, sizeof *run->state) : NULL;
     run->results = calloc(n, sizeof *run->results);
     run->present = calloc(n, sizeof *run->present);
@@ -44,9 +43,8 @@ static wm_status allocate(wm_run *run, wm_error *err)
     run->in_scaling = calloc(n, sizeof *run->in_scaling);
     run->late = calloc(n, sizeof *run->late);
     run->contributions = calloc(n, sizeof *run->contributions);
-    if (run->params == NULL || (run->n_state > 0 && run->state == NULL) || run->results == NULL ||
-        run->present == NULL || run->contained == NULL || run->in_scaling == NULL || run->late == NULL ||
-        run->contributions == NULL)
+    if ((run->n_state > 0 && run->state == NULL) || run->results == NULL || run->present == NULL ||
+        run->contained == NULL || run->in_scaling == NULL || run->late == NULL || run->contributions == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a run of %zu parameters and %zu clients", run->n_params, n);
     return WM_OK;
 }
@@ -298,12 +296,16 @@ wm_status wm_run_stop(wm_run *run, const char *why, wm_error *err)
 
 bool wm_run_params(wm_run *run, const wm_digest *model, float *ret)
 {
-    bool is;
+    float *params = NULL;
+    bool   is;
 
     pthread_mutex_lock(&run->lock);
     is = wm_digest_equal(model, &wm_engine_standing(run->engine)->model);
+    if (is && run->params == NULL)
+        is = wm_run_get_floats(run, "model", model, run->n_params, &params, NULL) == WM_OK;
     if (is)
-        memcpy(ret, run->params, run->n_params * sizeof *ret);
+        memcpy(ret, params != NULL ? params : run->params, run->n_params * sizeof *ret);
     pthread_mutex_unlock(&run->lock);
+    free(params);
     return is;
 }

@@ -30,16 +30,17 @@ typedef struct wm_run_observer {
 } wm_run_observer;
 
 typedef struct wm_run_settings {
-    const wm_job          *job;
-    const wm_model        *model;
-    const wm_run_record   *record; /* id and population; for a new run it is written to the ledger */
-    wm_ledger             *ledger;
-    wm_blobs              *blobs;
-    wm_clock               clock;
-    wm_log                *log; /* NULL for none */
-    wm_run_observer        observer;
-    int64_t                grace_ms; /* least time that an open phase has left after a restart (30 s) */
-    bool                   patient;  /* no deadline passes: a simulation waits for its own workers */
+    const wm_job        *job;
+    const wm_model      *model;
+    const wm_run_record *record; /* id and population; for a new run it is written to the ledger */
+    wm_ledger           *ledger;
+    wm_blobs            *blobs;
+    wm_clock             clock;
+    wm_log              *log; /* NULL for none */
+    wm_run_observer      observer;
+    int64_t              grace_ms; /* least time that an open phase has left after a restart (30 s) */
+    bool                 patient;  /* no deadline passes: a simulation waits for its own workers */
+    bool                 lean;     /* the model lies on the disk alone, but while a round is committed */
 
     /* For tests: called at every crash point; true kills the driver there: it touches nothing any more, as a process
      * that is gone, and can only be freed. NULL otherwise. */
@@ -79,13 +80,16 @@ wm_fate wm_run_fate(wm_run *run, const char *client, const wm_update_key *key);
 wm_verdict wm_run_submit(wm_run *run, const char *client, uint8_t *bytes, size_t n_bytes, double loss,
                          wm_error *err);
 
+/* The same of bytes that stay the caller's, with their SHA-256. */
+wm_verdict wm_run_hand_in(wm_run *run, const char *client, const uint8_t *bytes, size_t n_bytes,
+                          const wm_digest *digest, double loss, wm_error *err);
+
 /* The size of an update of that kind, for a limit before the first byte is taken. */
 size_t wm_run_update_size(wm_run *run, wm_task_kind kind);
 
 /* An evaluation: results[contender] where bit `contender` of `present` is set. Checked: no more examples than the job's
  * weight cap, and figures that so many examples can have (models/evaluation.h). */
-wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32_t round,
-                         unsigned present,
+wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32_t round, unsigned present,
                          const wm_evaluation results[WM_CONTENDERS], wm_error *err);
 
 /* The client will not, or cannot, do this task; named and counted, and the round goes on without it. */
@@ -109,17 +113,18 @@ int64_t wm_run_tick(wm_run *run);
  * error: it could not be written yet, and is tried again. */
 wm_status wm_run_stop(wm_run *run, const char *why, wm_error *err);
 
-/* ret[n_params] <- the parameters named by `model`; false if that is no longer the model of the task at hand. */
+/* ret[n_params] <- the parameters named by `model`; false if that is no longer the model of the task at hand. Of a lean
+ * run they are read from the disk. */
 bool wm_run_params(wm_run *run, const wm_digest *model, float *ret);
 
 /* For `status` and the progress line. */
 typedef struct wm_run_progress {
     wm_standing standing;
-    uint32_t    rounds;               /* of the job */
+    uint32_t    rounds; /* of the job */
     uint32_t    cohort, goal, accepted, refused, declined;
-    int64_t     left_ms;              /* of the attempt's deadline */
-    int64_t     open_ms;              /* since the attempt was opened */
-    int64_t     eta_ms;               /* to the end of the run, from the rounds so far; -1 if unknown */
+    int64_t     left_ms;                       /* of the attempt's deadline */
+    int64_t     open_ms;                       /* since the attempt was opened */
+    int64_t     eta_ms;                        /* to the end of the run, from the rounds so far; -1 if unknown */
     double      train_loss, eval_loss, metric; /* the last ones; NaN before */
 } wm_run_progress;
 

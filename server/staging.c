@@ -1,22 +1,24 @@
 /* server/staging.c
  *
- * A list of uploads under one lock. The bytes of an upload are written outside of it, under the upload's own lock, so
- * that one slow disk does not hold up the others; `users` keeps an upload alive meanwhile. */
+ * A list of uploads under one lock. The bytes of an upload (gathering.h) are written outside of it; `users` keeps an
+ * upload alive meanwhile.
+ *
+ * Updates in files are read back one at a time, into the same memory: of a model of 100 MB every copy counts, and fresh
+ * memory costs as much time as the reading. */
 #include "server/staging.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "server/gathering.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { NAME_ROOM = 64 };
 
-typedef struct staged staged;
+typedef struct wm_staged staged;
 
-struct staged {
+struct wm_staged {
     staged       *next;
     char          client[NAME_ROOM];
     wm_digest     digest;
@@ -27,11 +29,7 @@ struct staged {
     bool          gone;   /* off the list; freed by its last user */
     size_t        users;  /* threads that are inside it */
     int64_t       placed_ms, heard_ms;
-
-    pthread_mutex_t lock;   /* guards what follows */
-    uint8_t        *memory; /* [size], or NULL if it is in a file */
-    int             fd;     /* -1 if it is in memory */
-    wm_ranges       have;
+    wm_gathering  bytes;
 };
 
 struct wm_staging {
@@ -40,6 +38,10 @@ struct wm_staging {
     staged             *first; /* the newest */
     size_t              n_placed, n_kept;
     uint64_t            bytes, kept_memory; /* kept_memory: of uploads without a place that lie in memory */
+
+    pthread_mutex_t whole_lock; /* from wm_staging_take to _done of an update in a file; guards: */
+    uint8_t        *whole;      /* [whole_size], where it is read to; NULL as long as there was none */
+    size_t          whole_size;
 };
 
 wm_status wm_staging_new(const wm_staging_settings *settings, wm_staging **ret, wm_error *err)
@@ -50,16 +52,14 @@ wm_status wm_staging_new(const wm_staging_settings *settings, wm_staging **ret, 
         return wm_fail(err, WM_E_NOMEM, "no memory for the staging of updates");
     staging->settings = *settings;
     pthread_mutex_init(&staging->lock, NULL);
+    pthread_mutex_init(&staging->whole_lock, NULL);
     *ret = staging;
     return WM_OK;
 }
 
 static void staged_free(staged *up)
 {
-    if (up->fd >= 0)
-        close(up->fd);
-    free(up->memory);
-    pthread_mutex_destroy(&up->lock);
+    wm_gathering_release(&up->bytes);
     free(up);
 }
 
@@ -71,6 +71,8 @@ void wm_staging_free(wm_staging *staging)
         next = up->next;
         staged_free(up);
     }
+    free(staging->whole);
+    pthread_mutex_destroy(&staging->whole_lock);
     pthread_mutex_destroy(&staging->lock);
     free(staging);
 }
@@ -92,7 +94,7 @@ static void lose_place(wm_staging *staging, staged *up)
     up->placed = false;
     staging->n_placed--;
     staging->n_kept++;
-    if (up->memory != NULL)
+    if (up->bytes.memory != NULL)
         staging->kept_memory += up->size;
 }
 
@@ -104,24 +106,36 @@ static void take_place(wm_staging *staging, staged *up)
     up->placed_ms = wm_mono_ms(&staging->settings.clock);
     staging->n_placed++;
     staging->n_kept--;
-    if (up->memory != NULL)
+    if (up->bytes.memory != NULL)
         staging->kept_memory -= up->size;
 }
 
-/* Off the list; freed when nobody is inside any more. */
-static void let_go(wm_staging *staging, staged *up)
+/* Off the list; its place and its bytes still count. */
+static void unlist(wm_staging *staging, staged *up)
 {
     staged **link = &staging->first;
 
     while (*link != up)
         link = &(*link)->next;
     *link = up->next;
+}
+
+/* One that is off the list counts no more. */
+static void uncount(wm_staging *staging, staged *up)
+{
     lose_place(staging, up);
     staging->n_kept--;
-    if (up->memory != NULL)
+    if (up->bytes.memory != NULL)
         staging->kept_memory -= up->size;
     staging->bytes -= up->size;
     up->gone = true;
+}
+
+/* Off the list; freed when nobody is inside any more. */
+static void let_go(wm_staging *staging, staged *up)
+{
+    unlist(staging, up);
+    uncount(staging, up);
     if (up->users == 0)
         staged_free(up);
 }
@@ -180,53 +194,22 @@ static bool free_a_place(wm_staging *staging, bool somebody_waits)
 
 /* ---- a place ---- */
 
-static wm_status open_file(const char *folder, size_t size, int *ret, wm_error *err)
-{
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) { /* a file system without O_TMPFILE */
-        char path[4096];
-
-        snprintf(path, sizeof path, "%s/.upload-XXXXXX", folder);
-        fd = mkostemp(path, O_CLOEXEC);
-        if (fd >= 0)
-            unlink(path);
-    }
-    if (fd < 0)
-        return wm_fail(err, WM_E_IO, "cannot make a file for an update in %s: %s", folder, strerror(errno));
-    /* The blocks now: a full disk is said before a gateway has sent the half of it. */
-    if ((errno = posix_fallocate(fd, 0, (off_t)size)) != 0) {
-        wm_status st = wm_fail(err, errno == ENOSPC ? WM_E_FULL : WM_E_IO,
-                               "no room for an update of %zu bytes in %s: %s", size, folder, strerror(errno));
-
-        close(fd);
-        return st;
-    }
-    *ret = fd;
-    return WM_OK;
-}
-
 static wm_status staged_new(wm_staging *staging, const wm_upload *upload, staged **ret, wm_error *err)
 {
+    bool      in_file = upload->size > staging->settings.memory;
     staged   *up = calloc(1, sizeof *up);
-    wm_status st = WM_OK;
+    wm_status st;
 
     if (up == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for an update");
-    up->fd = -1;
-    pthread_mutex_init(&up->lock, NULL);
     snprintf(up->client, sizeof up->client, "%s", upload->client);
     up->digest = upload->digest;
     up->key = upload->key;
     up->size = upload->size;
     up->loss = upload->loss;
-    wm_ranges_init(&up->have, upload->size);
-    if (upload->size > staging->settings.memory)
-        st = open_file(staging->settings.folder, upload->size, &up->fd, err);
-    else if ((up->memory = malloc(upload->size)) == NULL)
-        st = wm_fail(err, WM_E_NOMEM, "no memory for an update of %zu bytes", upload->size);
+    st = wm_gathering_init(&up->bytes, upload->size, in_file ? staging->settings.folder : NULL, err);
     if (st != WM_OK) {
-        staged_free(up);
+        free(up);
         return st;
     }
     *ret = up;
@@ -268,7 +251,7 @@ wm_status wm_staging_claim(wm_staging *staging, const wm_upload *upload, wm_erro
             staging->first = up;
             staging->bytes += up->size;
             staging->n_kept++;
-            staging->kept_memory += up->memory != NULL ? up->size : 0;
+            staging->kept_memory += up->bytes.memory != NULL ? up->size : 0;
         }
     }
     if (st == WM_OK) {
@@ -295,33 +278,17 @@ bool wm_staging_key(wm_staging *staging, const char *client, const wm_digest *di
 
 /* ---- ranges ---- */
 
-/* Under the upload's lock. */
-static wm_status write_range(staged *up, uint64_t offset, const uint8_t *bytes, size_t n, wm_error *err)
+static void stop_using(wm_staging *staging, staged *up)
 {
-    if (up->memory != NULL) {
-        memcpy(up->memory + offset, bytes, n);
-        return WM_OK;
-    }
-    while (n > 0) {
-        ssize_t done = pwrite(up->fd, bytes, n, (off_t)offset);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return wm_fail(err, errno == ENOSPC ? WM_E_FULL : WM_E_IO, "cannot write an update to its file: %s",
-                           strerror(errno));
-        bytes += done;
-        offset += (uint64_t)done;
-        n -= (size_t)done;
-    }
-    return WM_OK;
+    pthread_mutex_lock(&staging->lock);
+    leave(up);
+    pthread_mutex_unlock(&staging->lock);
 }
 
 wm_status wm_staging_put(wm_staging *staging, const char *client, const wm_digest *digest, uint64_t offset,
                          const void *bytes, size_t n, bool *whole, wm_error *err)
 {
-    wm_status st = WM_OK;
-    bool      was_whole;
+    wm_status st;
     staged   *up;
 
     pthread_mutex_lock(&staging->lock);
@@ -335,22 +302,8 @@ wm_status wm_staging_put(wm_staging *staging, const char *client, const wm_diges
     pthread_mutex_unlock(&staging->lock);
     if (up == NULL)
         return wm_fail(err, WM_E_MISSING, "no place was given for this update, or it was lost: submit it again");
-
-    pthread_mutex_lock(&up->lock);
-    was_whole = wm_ranges_complete(&up->have);
-    if (n == 0 || offset > up->size || n > up->size - offset)
-        st = wm_fail(err, WM_E_RANGE, "a range of %zu bytes at %llu is not within an update of %zu", n,
-                     (unsigned long long)offset, up->size);
-    else if (!was_whole)
-        st = write_range(up, offset, bytes, n, err);
-    if (st == WM_OK && !was_whole)
-        st = wm_ranges_add(&up->have, offset, n, NULL, err);
-    *whole = st == WM_OK && !was_whole && wm_ranges_complete(&up->have);
-    pthread_mutex_unlock(&up->lock);
-
-    pthread_mutex_lock(&staging->lock);
-    leave(up);
-    pthread_mutex_unlock(&staging->lock);
+    st = wm_gathering_put(&up->bytes, offset, bytes, n, whole, err);
+    stop_using(staging, up);
     return st;
 }
 
@@ -366,46 +319,12 @@ size_t wm_staging_gaps(wm_staging *staging, const char *client, const wm_digest 
     pthread_mutex_unlock(&staging->lock);
     if (up == NULL)
         return 0;
-    pthread_mutex_lock(&up->lock);
-    n = up->have.n_gaps < most ? up->have.n_gaps : most;
-    memcpy(gaps, up->have.gaps, n * sizeof *gaps);
-    pthread_mutex_unlock(&up->lock);
-    pthread_mutex_lock(&staging->lock);
-    leave(up);
-    pthread_mutex_unlock(&staging->lock);
+    n = wm_gathering_gaps(&up->bytes, gaps, most);
+    stop_using(staging, up);
     return n;
 }
 
 /* ---- the whole ---- */
-
-/* *ret: all bytes, taken out of the upload. */
-static wm_status read_whole(staged *up, uint8_t **ret, wm_error *err)
-{
-    uint8_t *bytes;
-
-    if (up->memory != NULL) {
-        *ret = up->memory;
-        up->memory = NULL;
-        return WM_OK;
-    }
-    bytes = malloc(up->size);
-    if (bytes == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for an update of %zu bytes", up->size);
-    for (size_t at = 0; at < up->size;) {
-        ssize_t done = pread(up->fd, bytes + at, up->size - at, (off_t)at);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0) {
-            free(bytes);
-            return wm_fail(err, WM_E_IO, "cannot read an update from its file: %s",
-                           done < 0 ? strerror(errno) : "it is cut short");
-        }
-        at += (size_t)done;
-    }
-    *ret = bytes;
-    return WM_OK;
-}
 
 static void tell_freed(wm_staging *staging)
 {
@@ -413,51 +332,92 @@ static void tell_freed(wm_staging *staging)
         staging->settings.freed(staging->settings.context);
 }
 
-wm_status wm_staging_take(wm_staging *staging, const char *client, const wm_digest *digest, uint8_t **ret,
-                          size_t *n, double *loss, wm_error *err)
+/* Takes whole_lock for an update in a file, unless it fails. */
+static wm_status read_whole(wm_staging *staging, staged *up, wm_staged_update *ret, wm_digest *found, wm_error *err)
 {
     wm_status st = WM_OK;
-    wm_digest found;
-    uint8_t  *bytes = NULL;
-    staged   *up;
-    bool      whole;
 
-    pthread_mutex_lock(&staging->lock);
-    up = find(staging, client, digest);
-    if (up != NULL) {
-        pthread_mutex_lock(&up->lock); /* in this order only here; nobody who holds it waits for the staging's */
-        whole = wm_ranges_complete(&up->have);
-        pthread_mutex_unlock(&up->lock);
-        if (whole) {
-            up->users++;
-            let_go(staging, up);
-        } else {
-            up = NULL;
-        }
+    if (up->bytes.memory != NULL)
+        return wm_gathering_read(&up->bytes, NULL, &ret->bytes, found, err);
+    pthread_mutex_lock(&staging->whole_lock);
+    if (staging->whole_size < up->size) {
+        free(staging->whole);
+        staging->whole = malloc(up->size);
+        staging->whole_size = staging->whole != NULL ? up->size : 0;
     }
-    pthread_mutex_unlock(&staging->lock);
-    if (up == NULL)
-        return wm_fail(err, WM_E_MISSING, "the update is not here whole");
-
-    pthread_mutex_lock(&up->lock);
-    st = read_whole(up, &bytes, err);
-    pthread_mutex_unlock(&up->lock);
-    if (st == WM_OK) {
-        found = wm_sha256_of(bytes, up->size);
-        if (!wm_digest_equal(&found, digest)) {
-            free(bytes);
-            st = wm_fail(err, WM_E_UNTRUSTED, "the bytes do not have the SHA-256 that was announced");
-        } else {
-            *ret = bytes;
-            *n = up->size;
-            *loss = up->loss;
-        }
-    }
-    pthread_mutex_lock(&staging->lock);
-    leave(up);
-    pthread_mutex_unlock(&staging->lock);
-    tell_freed(staging);
+    if (staging->whole == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory for an update of %zu bytes", up->size);
+    if (st == WM_OK)
+        st = wm_gathering_read(&up->bytes, staging->whole, &ret->bytes, found, err);
+    ret->locked = st == WM_OK;
+    if (st != WM_OK)
+        pthread_mutex_unlock(&staging->whole_lock);
     return st;
+}
+
+/* Under the lock: off the list, and used by us, if it is there whole; else NULL. */
+static staged *take_off(wm_staging *staging, const char *client, const wm_digest *digest)
+{
+    staged *up = find(staging, client, digest);
+
+    if (up == NULL || !wm_gathering_is_whole(&up->bytes))
+        return NULL;
+    up->users++;
+    unlist(staging, up);
+    return up;
+}
+
+wm_status wm_staging_take(wm_staging *staging, const char *client, const wm_digest *digest, wm_staged_update *ret,
+                          wm_error *err)
+{
+    wm_staged_update update = { 0 };
+    wm_digest        found;
+    wm_status        st;
+
+    pthread_mutex_lock(&staging->lock);
+    update.upload = take_off(staging, client, digest);
+    pthread_mutex_unlock(&staging->lock);
+    if (update.upload == NULL)
+        return wm_fail(err, WM_E_MISSING, "the update is not here whole");
+    update.n_bytes = update.upload->size;
+    update.loss = update.upload->loss;
+    st = read_whole(staging, update.upload, &update, &found, err);
+    if (st == WM_OK && !wm_digest_equal(&found, digest))
+        st = wm_fail(err, WM_E_UNTRUSTED, "the bytes do not have the SHA-256 that was announced");
+    if (st != WM_OK) {
+        wm_staging_done(staging, &update);
+        return st;
+    }
+    *ret = update;
+    return WM_OK;
+}
+
+void wm_staging_done(wm_staging *staging, wm_staged_update *update)
+{
+    if (update->locked)
+        pthread_mutex_unlock(&staging->whole_lock);
+    pthread_mutex_lock(&staging->lock);
+    uncount(staging, update->upload);
+    leave(update->upload);
+    pthread_mutex_unlock(&staging->lock);
+    *update = (wm_staged_update){ 0 };
+    tell_freed(staging);
+}
+
+/* The memory for reading back is given back when there is nothing to read. */
+static void rest(wm_staging *staging)
+{
+    bool idle;
+
+    pthread_mutex_lock(&staging->lock);
+    idle = staging->bytes == 0;
+    pthread_mutex_unlock(&staging->lock);
+    if (!idle || pthread_mutex_trylock(&staging->whole_lock) != 0)
+        return;
+    free(staging->whole);
+    staging->whole = NULL;
+    staging->whole_size = 0;
+    pthread_mutex_unlock(&staging->whole_lock);
 }
 
 void wm_staging_drop(wm_staging *staging, const char *client)
@@ -494,6 +454,7 @@ void wm_staging_tick(wm_staging *staging)
     freed = free_a_place(staging, false);
     make_room(staging, 0);
     pthread_mutex_unlock(&staging->lock);
+    rest(staging);
     if (freed)
         tell_freed(staging);
 }

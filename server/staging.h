@@ -56,10 +56,22 @@ wm_status wm_staging_put(wm_staging *staging, const char *client, const wm_diges
 /* The first gaps of an upload, at most `most`; 0 if there is no such upload or it is whole. */
 size_t wm_staging_gaps(wm_staging *staging, const char *client, const wm_digest *digest, wm_gap *gaps, size_t most);
 
-/* The bytes of a whole update, the caller's to free(); it is staged no longer. WM_E_MISSING: not there or not whole;
- * WM_E_UNTRUSTED: they do not have the SHA-256 that was announced; WM_E_NOMEM, WM_E_IO. */
-wm_status wm_staging_take(wm_staging *staging, const char *client, const wm_digest *digest, uint8_t **ret,
-                          size_t *n, double *loss, wm_error *err);
+/* An update that has come whole. */
+typedef struct wm_staged_update {
+    const uint8_t *bytes; /* [n_bytes], until wm_staging_done */
+    size_t         n_bytes;
+    double         loss;
+
+    struct wm_staged *upload; /* staging's */
+    bool              locked;
+} wm_staged_update;
+
+/* Takes a whole update out; it keeps its place until wm_staging_done, so that what is checked and folded counts as what is
+ * on its way. WM_E_MISSING: not there or not whole; WM_E_UNTRUSTED: the bytes do not have the SHA-256 that was announced;
+ * WM_E_NOMEM, WM_E_IO: as if it had never come. Of updates in files one at a time: another _take waits for _done. */
+wm_status wm_staging_take(wm_staging *staging, const char *client, const wm_digest *digest, wm_staged_update *ret,
+                          wm_error *err);
+void      wm_staging_done(wm_staging *staging, wm_staged_update *update);
 
 /* Lets go of what that client has staged. */
 void wm_staging_drop(wm_staging *staging, const char *client);

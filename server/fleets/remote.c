@@ -90,7 +90,6 @@ wm_status wm_remote_new(const wm_remote_settings *settings, wm_remote **ret, wm_
         return wm_fail(err, WM_E_NOMEM, "no memory for the fleet of gateways");
     remote->fleet.ops = &remote_ops;
     remote->settings = *settings;
-    pthread_mutex_init(&remote->large, NULL);
     pthread_rwlock_init(&remote->serving_lock, NULL);
     staging.clock = settings->clock;
     staging.freed = place_freed;
@@ -110,7 +109,6 @@ void wm_remote_free(wm_remote *remote)
         return;
     wm_staging_free(remote->staging);
     pthread_rwlock_destroy(&remote->serving_lock);
-    pthread_mutex_destroy(&remote->large);
     free(remote);
 }
 

@@ -23,7 +23,6 @@ struct wm_remote {
     wm_remote_settings settings;
     wm_staging        *staging;
     atomic_bool        closing;
-    pthread_mutex_t    large;        /* one update that lies in a file is brought into memory at a time */
     pthread_rwlock_t   serving_lock; /* held for reading while a question is answered, so that `leave` can wait */
     wm_serving         serving;      /* guarded by it */
 };

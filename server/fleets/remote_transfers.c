@@ -165,23 +165,18 @@ static int64_t trouble(wm_remote *remote, wm_inquiry *x, const wm_error *err)
 }
 
 /* The update is whole: checks it, hands it to the run, and says what became of it. */
-static int64_t hand_in(wm_remote *remote, wm_inquiry *x, const wm_digest *digest, size_t size)
+static int64_t hand_in(wm_remote *remote, wm_inquiry *x, const wm_digest *digest)
 {
-    bool       large = size > remote->settings.staging.memory;
-    uint8_t   *bytes;
-    size_t     n;
-    double     loss;
-    wm_verdict verdict;
-    wm_error   err = { 0 };
-    wm_status  st;
+    wm_staged_update update;
+    wm_verdict       verdict = WM_VERDICT_NONE;
+    wm_error         err = { 0 };
+    wm_status        st = wm_staging_take(remote->staging, x->peer->name, digest, &update, &err);
 
-    if (large)
-        pthread_mutex_lock(&remote->large);
-    st = wm_staging_take(remote->staging, x->peer->name, digest, &bytes, &n, &loss, &err);
-    verdict =
-        st == WM_OK ? wm_run_submit(remote->serving.run, x->peer->name, bytes, n, loss, &err) : WM_VERDICT_NONE;
-    if (large)
-        pthread_mutex_unlock(&remote->large);
+    if (st == WM_OK) {
+        verdict = wm_run_hand_in(remote->serving.run, x->peer->name, update.bytes, update.n_bytes, digest,
+                                 update.loss, &err);
+        wm_staging_done(remote->staging, &update);
+    }
     if (st == WM_E_UNTRUSTED)
         return refuse(remote, x, err.text);
     if (st == WM_E_MISSING) /* another connection of the same gateway has handed it in just now */
@@ -233,7 +228,7 @@ int64_t wm_remote_submit(wm_remote *remote, wm_inquiry *x)
     if (st != WM_OK)
         return trouble(remote, x, &err);
     if (wm_staging_gaps(remote->staging, x->peer->name, &upload.digest, &gap, 1) == 0)
-        return hand_in(remote, x, &upload.digest, upload.size);
+        return hand_in(remote, x, &upload.digest);
     return send_gaps(remote, x, &upload.digest);
 }
 
@@ -269,7 +264,7 @@ int64_t wm_remote_put(wm_remote *remote, wm_inquiry *x)
     if (st == WM_E_IO || st == WM_E_NOMEM)
         return trouble(remote, x, &err);
     if (whole)
-        return hand_in(remote, x, &digest, wm_run_update_size(remote->serving.run, key.kind));
+        return hand_in(remote, x, &digest);
     wm_crash_point("upload-in-part");
     return send_gaps(remote, x, &digest); /* also after WM_E_FULL: the first gaps are to be filled first */
 }

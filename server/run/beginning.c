@@ -7,24 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* values[n] <- the blob of that name. A damaged one is as bad as a missing one. */
-static wm_status get_floats(wm_run *run, const char *what, const wm_digest *name, float *values, size_t n,
+wm_status wm_run_get_floats(wm_run *run, const char *what, const wm_digest *name, size_t n, float **ret,
                             wm_error *err)
 {
     uint8_t  *bytes;
     size_t    size;
-    wm_status st = wm_blobs_get(run->settings.blobs, name, n * sizeof *values, &bytes, &size, err);
+    wm_status st = wm_blobs_get(run->settings.blobs, name, n * sizeof **ret, &bytes, &size, err);
 
-    if (st == WM_OK && size != n * sizeof *values) {
-        st = wm_fail(err, WM_E_DAMAGED, "%zu bytes where %zu would be right", size, n * sizeof *values);
+    if (st == WM_OK && size != n * sizeof **ret) {
+        st = wm_fail(err, WM_E_DAMAGED, "%zu bytes where %zu would be right", size, n * sizeof **ret);
         free(bytes);
     }
     if (st != WM_OK) {
         wm_error_prefix(err, "the %s that the ledger names", what);
         return st == WM_E_NOMEM || st == WM_E_IO ? st : WM_E_DAMAGED;
     }
-    memcpy(values, bytes, size);
-    free(bytes);
+    *ret = (float *)(void *)bytes; /* from malloc: aligned for anything */
     return WM_OK;
 }
 
@@ -33,6 +31,9 @@ static wm_status begin_anew(wm_run *run, wm_standing *ret, wm_error *err)
     wm_standing first = { .opened_wall_ms = wm_wall_ms(&run->settings.clock), .best_loss = NAN };
     wm_status   st;
 
+    run->params = calloc(run->n_params + 1, sizeof *run->params);
+    if (run->params == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for a model of %zu parameters", run->n_params);
     wm_model_init(run->settings.model, run->settings.record->seed, run->params);
     st = wm_run_put_floats(run, run->params, run->n_params, &first.model, err);
     if (st == WM_OK && run->n_state > 0)
@@ -73,6 +74,22 @@ static void remember(void *context, const wm_round_record *round)
     run->record.n_contributions = n;
 }
 
+/* Its past and what it stands on. A lean run reads the model too, to say now that it is damaged. */
+static wm_status go_on(wm_run *run, const wm_standing *standing, wm_error *err)
+{
+    wm_ledger *ledger = run->settings.ledger;
+    wm_status  st = ledger->rounds(ledger, run->settings.record->id, remember, run, err);
+
+    if (st != WM_OK || standing->phase == WM_PHASE_CLOSED)
+        return st;
+    st = wm_run_get_floats(run, "model", &standing->model, run->n_params, &run->params, err);
+    if (st != WM_OK || run->n_state == 0)
+        return st;
+    free(run->state);
+    run->state = NULL;
+    return wm_run_get_floats(run, "strategy's state", &standing->server_state, run->n_state, &run->state, err);
+}
+
 wm_status wm_run_begin(wm_run *run, wm_standing *ret, wm_error *err)
 {
     wm_ledger  *ledger = run->settings.ledger;
@@ -80,15 +97,15 @@ wm_status wm_run_begin(wm_run *run, wm_standing *ret, wm_error *err)
     wm_status   st = ledger->load(ledger, run->settings.record->id, &standing, err);
 
     if (st == WM_E_MISSING)
-        return begin_anew(run, ret, err);
-    if (st == WM_OK)
-        st = ledger->rounds(ledger, run->settings.record->id, remember, run, err);
-    if (st == WM_OK && standing.phase != WM_PHASE_CLOSED) {
-        st = get_floats(run, "model", &standing.model, run->params, run->n_params, err);
-        if (st == WM_OK && run->n_state > 0)
-            st = get_floats(run, "strategy's state", &standing.server_state, run->state, run->n_state, err);
+        st = begin_anew(run, &standing, err);
+    else if (st == WM_OK)
+        st = go_on(run, &standing, err);
+    if (st != WM_OK)
+        return st;
+    if (run->settings.lean) {
+        free(run->params);
+        run->params = NULL;
     }
-    if (st == WM_OK)
-        *ret = standing;
-    return st;
+    *ret = standing;
+    return WM_OK;
 }

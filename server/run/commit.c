@@ -56,23 +56,36 @@ static bool all_finite(const float *values, size_t n)
     return finite;
 }
 
+/* values[n] again: theirs in memory, or read from the blob. To free(). */
+static wm_status copy_of(wm_run *run, const char *what, const float *values, const wm_digest *name, size_t n,
+                         float **ret, wm_error *err)
+{
+    if (values == NULL)
+        return wm_run_get_floats(run, what, name, n, ret, err);
+    *ret = malloc(n * sizeof **ret);
+    if (*ret == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the next %s of %zu numbers", what, n);
+    memcpy(*ret, values, n * sizeof **ret);
+    return WM_OK;
+}
+
 /* The next parameters and state, from copies: those of the round stay what they are until it is committed. */
 static wm_status apply(wm_run *run, wm_error *err)
 {
-    wm_commit    *commit = &run->commit;
-    const double *means[WM_PARTS_MAX];
+    const wm_standing *at = wm_engine_standing(run->engine);
+    wm_commit         *commit = &run->commit;
+    const double      *means[WM_PARTS_MAX];
+    float             *params = NULL, *state = NULL;
+    wm_status          st = copy_of(run, "model", run->params, &at->model, run->n_params, &params, err);
 
-    commit->params = malloc(run->n_params * sizeof *commit->params);
-    commit->state = run->n_state > 0 ? malloc(run->n_state * sizeof *commit->state) : NULL;
-    if (commit->params == NULL || (run->n_state > 0 && commit->state == NULL)) {
-        free(commit->params);
-        free(commit->state);
-        commit->params = commit->state = NULL;
-        return wm_fail(err, WM_E_NOMEM, "no memory for the next model of %zu parameters", run->n_params);
+    if (st == WM_OK && run->n_state > 0)
+        st = copy_of(run, "strategy's state", run->state, &at->server_state, run->n_state, &state, err);
+    if (st != WM_OK) {
+        free(params);
+        return st;
     }
-    memcpy(commit->params, run->params, run->n_params * sizeof *commit->params);
-    if (run->n_state > 0)
-        memcpy(commit->state, run->state, run->n_state * sizeof *commit->state);
+    commit->params = params;
+    commit->state = state;
     wm_accumulator_means(run->train_sums, means);
     run->record.train_loss =
         run->loss_part < run->train_spec.n_parts ? means[run->loss_part][0] : mean_loss(&run->record);
@@ -126,9 +139,11 @@ static void finish_commit(wm_run *run)
 {
     const wm_round_record *record = &run->record;
 
-    free(run->params);
-    run->params = run->commit.params;
-    run->commit.params = NULL;
+    if (!run->settings.lean) {
+        free(run->params);
+        run->params = run->commit.params;
+        run->commit.params = NULL;
+    }
     if (run->n_state > 0) {
         free(run->state);
         run->state = run->commit.state;

@@ -47,18 +47,18 @@ struct wm_run {
     bool            dead; /* a test has killed the driver: nothing is touched any more */
     wm_engine      *engine;
 
-    float          *params;                       /* [n_params], those of the standing's model */
+    float          *params;                       /* [n_params], those of the standing's model; NULL if lean */
     float          *state;                        /* [n_state], the strategy's; NULL if it has none */
     wm_accumulator *train_sums, *statistics_sums; /* statistics_sums NULL if there is no such round */
 
     wm_evaluation (*results)[WM_CONTENDERS]; /* [n_population], of the evaluation that is open */
     unsigned *present;                       /* [n_population], a bit per contender; 0: nothing reported */
 
-    wm_contained    *contained; /* [n_population] */
-    bool            *in_scaling; /* [n_population]: the stored scaling has its statistics, as far as this process saw */
-    uint32_t        *late;      /* [n_population]: the newest round for which it was counted as late; 0: none */
-    uint64_t         trained;   /* committed updates of the run */
-    wm_commit        commit;
+    wm_contained *contained; /* [n_population] */
+    bool     *in_scaling;    /* [n_population]: the stored scaling has its statistics, as far as this process saw */
+    uint32_t *late;          /* [n_population]: the newest round for which it was counted as late; 0: none */
+    uint64_t  trained;       /* committed updates of the run */
+    wm_commit commit;
     wm_round_record  record;        /* of the last round, committed or being committed; see contributions */
     wm_contribution *contributions; /* [n_population], the record's */
     wm_final_record *final;         /* once the run is closed; NULL if nobody reported */
@@ -99,6 +99,10 @@ wm_verdict wm_run_unheard(wm_error *err); /* a test has killed the driver: there
 
 /* A new run: initial parameters, ledger. Or the standing of one that goes on, its parameters, its past. */
 wm_status wm_run_begin(wm_run *run, wm_standing *ret, wm_error *err);
+
+/* *ret[n] <- the blob of that name, to free(). A damaged one is as bad as a missing one: WM_E_DAMAGED. */
+wm_status wm_run_get_floats(wm_run *run, const char *what, const wm_digest *name, size_t n, float **ret,
+                            wm_error *err);
 
 /* ---- actions.c ---- */
 

@@ -1,7 +1,7 @@
 /* server/run/submission.c
  *
- * An update that is handed in. What costs time and needs nothing of the run (hashing it, looking at its values) is done
- * before the lock is taken. */
+ * An update that is handed in. What costs time and needs nothing of the run (looking at its values) is done before
+ * the lock is taken. */
 #include "server/run/state.h"
 
 #include "common/job/scaling.h"
@@ -12,17 +12,17 @@
 
 /* A submission on its way. */
 typedef struct submission {
-    const char   *client;
-    uint32_t      who;
-    uint8_t      *bytes; /* owned */
-    size_t        n_bytes;
-    wm_digest     digest;
-    bool          readable; /* key is what the header says */
-    wm_update_key key;
-    wm_update_key want;   /* the task that was open when it was looked at */
-    wm_status     checks; /* of the whole against `want` */
-    wm_error      why;
-    wm_update     update; /* points into bytes; valid if checks is WM_OK */
+    const char    *client;
+    uint32_t       who;
+    const uint8_t *bytes;
+    size_t         n_bytes;
+    wm_digest      digest;
+    bool           readable; /* key is what the header says */
+    wm_update_key  key;
+    wm_update_key  want;   /* the task that was open when it was looked at */
+    wm_status      checks; /* of the whole against `want` */
+    wm_error       why;
+    wm_update      update; /* points into bytes; valid if checks is WM_OK */
 } submission;
 
 /* Under the lock: the key of an update for the open task; kind 0 if none is wanted. */
@@ -56,7 +56,8 @@ static const wm_update_spec *spec_of(const wm_run *run, wm_task_kind kind)
 /* Without the lock: hashes and checks against what was wanted a moment ago. */
 static void look_at(const wm_run *run, submission *s)
 {
-    s->checks = wm_update_open(spec_of(run, s->want.kind), &s->want, s->bytes, s->n_bytes, &s->update, &s->why);
+    s->checks = wm_update_open(spec_of(run, s->want.kind), &s->want, (uint8_t *)(uintptr_t)s->bytes, s->n_bytes,
+                               &s->update, &s->why); /* nobody writes through s->update, or releases it */
 }
 
 static wm_phase phase_of(const submission *s)
@@ -126,17 +127,14 @@ static wm_verdict take_in(wm_run *run, submission *s, double loss, wm_error *err
     return run->dead ? wm_run_unheard(err) : verdict;
 }
 
-wm_verdict wm_run_submit(wm_run *run, const char *client, uint8_t *bytes, size_t n_bytes, double loss,
-                         wm_error *err)
+wm_verdict wm_run_hand_in(wm_run *run, const char *client, const uint8_t *bytes, size_t n_bytes,
+                          const wm_digest *digest, double loss, wm_error *err)
 {
-    submission s = { .client = client, .bytes = bytes, .n_bytes = n_bytes };
+    submission s = { .client = client, .bytes = bytes, .n_bytes = n_bytes, .digest = *digest };
     wm_verdict verdict;
 
-    if (!wm_run_find_client(run, client, &s.who)) {
-        free(bytes);
+    if (!wm_run_find_client(run, client, &s.who))
         return wm_run_unknown_client(client, err);
-    }
-    s.digest = wm_sha256_of(bytes, n_bytes);
     s.readable = wm_update_peek(bytes, n_bytes, &s.key);
     pthread_mutex_lock(&run->lock);
     for (bool looked = false; !run->dead;) {
@@ -152,6 +150,15 @@ wm_verdict wm_run_submit(wm_run *run, const char *client, uint8_t *bytes, size_t
     }
     verdict = run->dead ? wm_run_unheard(err) : take_in(run, &s, loss, err);
     wm_run_leave(run);
+    return verdict;
+}
+
+wm_verdict wm_run_submit(wm_run *run, const char *client, uint8_t *bytes, size_t n_bytes, double loss,
+                         wm_error *err)
+{
+    wm_digest  digest = wm_sha256_of(bytes, n_bytes);
+    wm_verdict verdict = wm_run_hand_in(run, client, bytes, n_bytes, &digest, loss, err);
+
     free(bytes);
     return verdict;
 }

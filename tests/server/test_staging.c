@@ -72,17 +72,15 @@ static wm_status put(scene *s, const char *client, size_t size, uint64_t offset,
 
 static void check_take(scene *s, const char *client, size_t size)
 {
-    wm_digest digest = wm_sha256_of(s->bytes, size);
-    uint8_t  *bytes;
-    size_t    n;
-    double    loss;
-    wm_error  err;
+    wm_digest        digest = wm_sha256_of(s->bytes, size);
+    wm_staged_update update;
+    wm_error         err;
 
-    assert_ok(wm_staging_take(s->staging, client, &digest, &bytes, &n, &loss, &err), &err);
-    assert_int_equal(n, size);
-    assert_memory_equal(bytes, s->bytes, n);
-    assert_true(loss == 0.5);
-    free(bytes);
+    assert_ok(wm_staging_take(s->staging, client, &digest, &update, &err), &err);
+    assert_int_equal(update.n_bytes, size);
+    assert_memory_equal(update.bytes, s->bytes, size);
+    assert_true(update.loss == 0.5);
+    wm_staging_done(s->staging, &update);
 }
 
 static void ranges_may_come_in_any_order_and_twice(void **state)
@@ -142,18 +140,67 @@ static void what_is_outside_the_update_is_refused(void **state)
 
 static void other_bytes_than_announced_are_refused(void **state)
 {
-    scene    *s = *state;
-    wm_upload upload = { .client = "north", .digest = wm_sha256_of("another", 7), .size = SIZE };
-    bool      whole;
-    uint8_t  *bytes;
-    size_t    n;
-    double    loss;
+    static const size_t sizes[] = { SIZE, LARGE }; /* in memory, in a file */
+    scene              *s = *state;
+    wm_staged_update    update;
+    wm_staging_counts   counts;
+    bool                whole;
 
-    assert_int_equal(wm_staging_claim(s->staging, &upload, NULL), WM_OK);
-    assert_int_equal(wm_staging_put(s->staging, "north", &upload.digest, 0, s->bytes, SIZE, &whole, NULL), WM_OK);
-    assert_true(whole);
-    assert_int_equal(wm_staging_take(s->staging, "north", &upload.digest, &bytes, &n, &loss, NULL), WM_E_UNTRUSTED);
-    assert_int_equal(wm_staging_take(s->staging, "north", &upload.digest, &bytes, &n, &loss, NULL), WM_E_MISSING);
+    for (size_t c = 0; c < 2; c++) {
+        wm_upload upload = { .client = "north", .digest = wm_sha256_of("another", 7), .size = sizes[c] };
+
+        assert_int_equal(wm_staging_claim(s->staging, &upload, NULL), WM_OK);
+        assert_int_equal(wm_staging_put(s->staging, "north", &upload.digest, 0, s->bytes, sizes[c], &whole, NULL),
+                         WM_OK);
+        assert_true(whole);
+        assert_int_equal(wm_staging_take(s->staging, "north", &upload.digest, &update, NULL), WM_E_UNTRUSTED);
+        assert_int_equal(wm_staging_take(s->staging, "north", &upload.digest, &update, NULL), WM_E_MISSING);
+        wm_staging_counts_get(s->staging, &counts);
+        assert_int_equal(counts.places, 0);
+        assert_int_equal(counts.bytes, 0);
+    }
+}
+
+/* What was hashed must be what is folded. */
+static void bytes_that_come_again_otherwise_change_nothing(void **state)
+{
+    static const size_t sizes[] = { SIZE, LARGE };
+    scene              *s = *state;
+    uint8_t             other[LARGE] = { 0 };
+    bool                whole;
+
+    for (size_t c = 0; c < 2; c++) {
+        wm_digest digest = wm_sha256_of(s->bytes, sizes[c]);
+
+        assert_int_equal(claim(s, "north", sizes[c]), WM_OK);
+        assert_int_equal(put(s, "north", sizes[c], 0, 600, &whole), WM_OK);
+        assert_int_equal(wm_staging_put(s->staging, "north", &digest, 0, other, 500, &whole, NULL), WM_OK);
+        assert_int_equal(put(s, "north", sizes[c], 600, sizes[c] - 600, &whole), WM_OK);
+        assert_true(whole);
+        check_take(s, "north", sizes[c]);
+    }
+}
+
+static void what_is_taken_keeps_its_place_until_it_is_done_with(void **state)
+{
+    scene            *s = *state;
+    wm_digest         digest = wm_sha256_of(s->bytes, SIZE);
+    wm_staged_update  update;
+    wm_staging_counts counts;
+    bool              whole;
+
+    assert_int_equal(claim(s, "a", SIZE), WM_OK);
+    assert_int_equal(claim(s, "b", SIZE), WM_OK);
+    assert_int_equal(put(s, "a", SIZE, 0, SIZE, &whole), WM_OK);
+    assert_int_equal(wm_staging_take(s->staging, "a", &digest, &update, NULL), WM_OK);
+    assert_int_equal(claim(s, "c", SIZE), WM_E_FULL);
+    wm_staging_drop(s->staging, "a"); /* revoked meanwhile */
+    assert_memory_equal(update.bytes, s->bytes, SIZE);
+    wm_staging_done(s->staging, &update);
+    assert_int_equal(claim(s, "c", SIZE), WM_OK);
+    wm_staging_counts_get(s->staging, &counts);
+    assert_int_equal(counts.places, 2);
+    assert_int_equal(counts.bytes, 2 * SIZE);
 }
 
 static void a_place_is_given_to_so_many_at_a_time(void **state)
@@ -272,6 +319,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(ranges_may_come_in_any_order_and_twice, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(what_is_outside_the_update_is_refused, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(other_bytes_than_announced_are_refused, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(bytes_that_come_again_otherwise_change_nothing, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(what_is_taken_keeps_its_place_until_it_is_done_with, open_scene,
+                                        close_scene),
         cmocka_unit_test_setup_teardown(a_place_is_given_to_so_many_at_a_time, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(who_stalls_loses_the_place_and_keeps_what_was_sent, open_scene,
                                         close_scene),

@@ -388,6 +388,7 @@ wm_status world_open(world *w, wm_error *err)
         .clock = wm_clock_manual(&w->time),
         .grace_ms = 30000,
         .patient = w->patient,
+        .lean = w->record.seed % 2 == 0,
         .die = die,
         .die_context = w,
         .observer = { on_changed, on_round_done, on_closed, w },
