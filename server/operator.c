@@ -338,12 +338,27 @@ static wm_status backup(const wm_operator *self, const Wm__Command *command, wm_
     return st != WM_OK ? st : write_json(json_pack("{s:o}", "backup", text_json(to)), ret, err);
 }
 
+/* For `verify`, which is to look at a store that goes on. */
+static wm_status snapshot(const wm_operator *self, const Wm__Command *command, wm_text *ret, wm_error *err)
+{
+    char     *folder;
+    wm_status st = wm_store_snapshot(self->store, &folder, err);
+
+    (void)command;
+    if (st != WM_OK)
+        return st;
+    st = write_json(json_pack("{s:o}", "snapshot", text_json(strrchr(folder, '/') + 1)), ret, err);
+    free(folder);
+    return st;
+}
+
 static const struct {
     const char *verb;
     wm_status (*deed)(const wm_operator *self, const Wm__Command *command, wm_text *ret, wm_error *err);
 } deeds[] = {
     { "backup", backup },     { "clients", clients }, { "job list", job_list }, { "job start", job_start },
-    { "job stop", job_stop }, { "revoke", revoke },   { "status", status },
+    { "job stop", job_stop }, { "revoke", revoke },   { "snapshot", snapshot },
+    { "status", status },
 };
 
 wm_status wm_operator_do(const wm_operator *self, const Wm__Command *command, wm_text *ret)

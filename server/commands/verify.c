@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 typedef struct telling {
     wm_cli_call *call;
@@ -84,6 +84,38 @@ static void print_summary(telling *to, const wm_verify_result *result)
     fprintf(out, "\n%s\n", result->violations == 0 ? "the history holds" : "the history does not hold");
 }
 
+static wm_status verify(telling *to, const char *folder, const char *office, wm_verify_result *ret, wm_error *err)
+{
+    return wm_verify(&(wm_verify_settings){ .files = wm_files_system(),
+                                            .folder = folder,
+                                            .office = office,
+                                            .finding = say_finding,
+                                            .progress = say_progress,
+                                            .context = to },
+                     ret, err);
+}
+
+/* A server has the office open: it hands out what it has at this moment, and goes on. */
+static wm_status verify_running(telling *to, wm_verify_result *ret, wm_error *err)
+{
+    const char *office = to->call->words[0];
+    json_t     *answer = NULL;
+    char       *folder = NULL;
+    wm_status   st = wm_command_ask(to->call, office, &(wm_command){ .verb = "snapshot" }, &answer, err);
+
+    if (st == WM_OK && asprintf(&folder, "%s/verify/%s", office, wm_json_text(answer, "snapshot")) < 0) {
+        folder = NULL;
+        st = wm_fail(err, WM_E_NOMEM, "no memory for a path");
+    }
+    if (st == WM_OK)
+        st = verify(to, folder, office, ret, err);
+    if (folder != NULL)
+        (void)wm_folder_remove(folder, NULL); /* or the store removes it when it is opened again */
+    free(folder);
+    json_decref(answer);
+    return st;
+}
+
 wm_status wm_command_verify(wm_cli_call *call, const void *settings, wm_error *err)
 {
     const wm_form_settings *set = settings;
@@ -94,12 +126,9 @@ wm_status wm_command_verify(wm_cli_call *call, const void *settings, wm_error *e
     if (set->json && to.findings == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the answer");
     wm_progress_init(&to.progress, call->err);
-    st = wm_verify(&(wm_verify_settings){ .files = wm_files_system(),
-                                          .folder = call->words[0],
-                                          .finding = say_finding,
-                                          .progress = say_progress,
-                                          .context = &to },
-                   &result, err);
+    st = verify(&to, call->words[0], NULL, &result, err);
+    if (st == WM_E_REFUSED)
+        st = verify_running(&to, &result, err);
     wm_progress_end(&to.progress);
     if (st == WM_OK && set->json)
         st = print_json(&to, &result, err);

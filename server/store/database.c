@@ -297,9 +297,12 @@ const char *wm_column_text(wm_query *q)
     if (q->st != WM_OK)
         return "";
     is_null = sqlite3_column_type(q->stmt, q->column) == SQLITE_NULL;
-    text = (const char *)sqlite3_column_text(q->stmt, q->column++);
+    text = (const char *)sqlite3_column_text(q->stmt, q->column);
     if (text == NULL && !is_null)
         stick(q, SQLITE_NOMEM, "read");
+    else if (text != NULL && strlen(text) != (size_t)sqlite3_column_bytes(q->stmt, q->column))
+        damaged(q, "a text goes on behind a zero"); /* what nobody would see, nor any digest cover */
+    q->column++;
     return text != NULL ? text : "";
 }
 

@@ -120,6 +120,9 @@ void wm_store_pin(wm_store *store, bool on);
 /* The database as it is now, into a new file; under the lock. */
 wm_status wm_store_copy_pages(wm_store *store, const char *to, wm_error *err);
 
+/* Removes the snapshots that nobody reads any more; a failure is left to the next opening. */
+void wm_snapshots_sweep(wm_store *store);
+
 /* Removes every blob that nothing names. */
 wm_status wm_checkpoints_sweep(wm_store *store, wm_error *err);
 

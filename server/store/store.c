@@ -63,6 +63,7 @@ wm_status wm_store_open(const wm_files *files, const char *folder, wm_clock cloc
     if (st == WM_OK)
         st = wm_checkpoints_sweep(store, err);
     if (st == WM_OK) {
+        wm_snapshots_sweep(store);
         *ret = store;
         store = NULL;
     }

@@ -40,4 +40,8 @@ wm_status wm_store_latest_ms(wm_store *store, int64_t *ret, wm_error *err);
  */
 wm_status wm_store_backup(wm_store *store, const char *folder, wm_error *err);
 
+/* The store as it is at this moment, in a folder of its own inside the store's, for wm_verify; *ret is its path, to be
+ * free()d, and whoever asked removes it. */
+wm_status wm_store_snapshot(wm_store *store, char **ret, wm_error *err);
+
 #endif

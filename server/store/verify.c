@@ -162,6 +162,8 @@ static wm_status open_copy(wm_verifier *v, const scratch *s, const char *shown, 
     char     *path;
     wm_status st = wm_db_open(s->db, &v->db, err);
 
+    if (st == WM_OK) /* nobody needs the copy after a power cut */
+        st = wm_db_run(&v->db, "PRAGMA synchronous = OFF", err);
     if (st != WM_OK)
         return st;
     st = wm_schema_apply(&v->db, wm_schema_steps, wm_schema_n_steps, err);
@@ -209,7 +211,7 @@ static wm_status check_copy(wm_verifier *v, const scratch *s, const char *office
 wm_status wm_verify(const wm_verify_settings *settings, wm_verify_result *ret, wm_error *err)
 {
     const char *office = settings->office != NULL ? settings->office : settings->folder;
-    wm_verifier v = { .set = settings };
+    wm_verifier v = { .set = settings, .office = office };
     char       *blobs = wm_path_join(settings->folder, "blobs");
     scratch     s = { 0 };
     int         lock_fd = -1;
@@ -240,9 +242,11 @@ wm_status wm_verify(const wm_verify_settings *settings, wm_verify_result *ret, w
 wm_status wm_verify_store(wm_store *store, const wm_verify_settings *settings, wm_verify_result *ret, wm_error *err)
 {
     const char *office = settings->office != NULL ? settings->office : store->folder;
-    wm_verifier v = { .set = settings, .blobs = store->blobs, .blobs_folder = wm_path_join(office, "blobs") };
-    scratch     s = { 0 };
-    wm_status   st =
+    wm_verifier v = {
+        .set = settings, .office = office, .blobs = store->blobs, .blobs_folder = wm_path_join(office, "blobs")
+    };
+    scratch   s = { 0 };
+    wm_status st =
         v.blobs_folder != NULL ? scratch_make(&s, err) : wm_fail(err, WM_E_NOMEM, "no memory for a path");
 
     wm_store_pin(store, true);

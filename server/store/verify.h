@@ -10,8 +10,8 @@
  *   update   every accepted update is in exactly one committed round, by a client that was drawn into its cohort
  *   model    the first model is what the seed gives; model r+1 is computed again, bit for bit, from model r and the
  *            stored integer sums, as far as their files are kept
- *   file     every file in blobs/ that is named is there and has the bytes that its name promises, and the run's own
- *            folder holds the run's last model
+ *   file     every file in blobs/ that is named is there and has the bytes that its name promises, and the model in the
+ *            run's own folder is one of that run
  *   head     what gateways have written down of the chain's head is in the chain
  *
  * What does not hold is a violation. What cannot be checked (a job keeps the files of its newest rounds only) is said as

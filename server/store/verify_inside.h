@@ -12,6 +12,7 @@
 typedef struct wm_verifier {
     const wm_verify_settings *set;
     wm_db                     db;           /* a copy, with the path of what it is a copy of */
+    const char               *office;       /* whose runs/ it is */
     wm_blobs                 *blobs;        /* NULL: there is no such folder */
     char                     *blobs_folder; /* for sentences */
     wm_verify_result          result;
@@ -57,5 +58,8 @@ wm_status wm_verify_files(wm_verifier *verifier, wm_error *err);
 
 /* The round computed again, if its files are held. */
 wm_status wm_verify_round(wm_verified_run *run, const wm_round_record *round, wm_error *err);
+
+/* The run's own folder. */
+wm_status wm_verify_folder(wm_verified_run *run, wm_error *err);
 
 #endif

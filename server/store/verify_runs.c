@@ -188,12 +188,13 @@ static void check_accepted(wm_verified_run *run, const wm_round_record *round)
                       path_of(run), run->id, round->round, round->accepted, round->total_weight, accepted, weight);
 }
 
-/* The cohort, drawn once more: it follows from seed, round, attempts and the number of clients. */
+/* The cohort, drawn once more: it follows from seed, round, attempts and the number of clients. Who was drawn in the place
+ * of somebody who was away does not, but there is one such for each that `selected` is above the draw. */
 static wm_status check_cohort(wm_verified_run *run, const wm_round_record *round, wm_error *err)
 {
     const wm_job *job = run->job.job;
     wm_finding    where = wm_verify_in_run(run, "round", round->round, NULL);
-    size_t        n = run->record->n_population, goal = wm_cohort_goal(&job->cohort.select, n);
+    size_t        n = run->record->n_population, goal = wm_cohort_goal(&job->cohort.select, n), strangers = 0;
     wm_cohort     cohort;
     wm_status     st = wm_cohort_init(&cohort, n, err);
 
@@ -202,10 +203,10 @@ static wm_status check_cohort(wm_verified_run *run, const wm_round_record *round
     for (uint32_t attempt = 0; attempt <= round->attempts && cohort.drawn < n; attempt++)
         wm_cohort_draw(&cohort, &job->cohort.select, job->cohort.over, run->record->seed, "cohort", round->round,
                        attempt);
-    if (cohort.drawn != round->selected)
+    if (round->selected < cohort.drawn || round->selected > n)
         wm_verify_say(run->verifier, &where,
-                      "%s: run %s, round %" PRIu32 " selected %" PRIu32 " clients, and its seed draws %zu",
-                      path_of(run), run->id, round->round, round->selected, cohort.drawn);
+                      "%s: run %s, round %" PRIu32 " selected %" PRIu32 " clients, and its seed draws %zu of %zu",
+                      path_of(run), run->id, round->round, round->selected, cohort.drawn, n);
     if ((double)round->accepted < job->cohort.quorum * (double)goal - 1e-9 || round->accepted > goal)
         wm_verify_say(run->verifier, &where,
                       "%s: run %s, round %" PRIu32 " was committed with %" PRIu32
@@ -215,7 +216,9 @@ static wm_status check_cohort(wm_verified_run *run, const wm_round_record *round
         const wm_contribution *part = &round->contributions[i];
         wm_finding             at = wm_verify_in_run(run, "update", round->round, name_of(run, part->client));
 
-        if (part->verdict == WM_VERDICT_ACCEPTED && part->client < n && !cohort.seats[part->client].drawn)
+        if (part->verdict != WM_VERDICT_ACCEPTED || part->client >= n || cohort.seats[part->client].drawn)
+            continue;
+        if (round->selected < cohort.drawn + ++strangers)
             wm_verify_say(run->verifier, &at,
                           "%s: run %s, round %" PRIu32 ": the update of %s was accepted, who was not drawn into it",
                           path_of(run), run->id, round->round, at.client);
@@ -246,7 +249,7 @@ static void check_order(wm_verified_run *run, const wm_round_record *round)
     if (round->round != run->round + 1)
         wm_verify_say(run->verifier, &where, "%s: run %s: round %" PRIu32 " is missing", path_of(run), run->id,
                       run->round + 1);
-    else if (!wm_digest_equal(&round->model_before, &run->model))
+    else if ((run->admitted || run->round > 0) && !wm_digest_equal(&round->model_before, &run->model))
         wm_verify_say(run->verifier, &where,
                       "%s: run %s, round %" PRIu32 " begins with model %s, and round %" PRIu32 " has left model %s",
                       path_of(run), run->id, round->round, wm_digest_text(&round->model_before, is), run->round,
@@ -361,8 +364,10 @@ static wm_status check_run(wm_verifier *v, const uint8_t *id, wm_error *err)
         st = wm_rounds_read(&v->db, id, 1, UINT32_MAX, check_round, &run, err);
     if (st == WM_OK)
         st = run.failed;
-    if (st == WM_OK && run.admitted)
+    if (st == WM_OK && run.admitted) {
         check_standing(&run);
+        st = wm_verify_folder(&run, err);
+    }
     if (st == WM_OK)
         st = check_last_line(&run, err);
     if (st == WM_OK)

@@ -55,7 +55,7 @@ typedef struct office_wish {
 void office_open(office *o, const office_wish *wish);
 void office_close(office *o); /* kills what still runs, and verifies what is left, unless o->damaged */
 
-/* The history checker finds nothing (`wardmote-server verify`). No server runs, or it has been killed. */
+/* The history checker finds nothing (`wardmote-server verify`), whether the server runs or not. */
 void office_verified(office *o);
 
 /* job.yaml anew, with other rounds and another cohort (NULL: the usual). */

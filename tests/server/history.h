@@ -1,0 +1,49 @@
+/* tests/server/history.h
+ *
+ * An office on the disk with a history that holds: a run of six rounds over five clients, three of whom are drawn each
+ * time, of which the newest three are kept; the certificates of all five, one of them revoked; a job that waits; and the
+ * run's own folder. For tests that damage it. */
+#ifndef WM_TESTS_SERVER_HISTORY_H
+#define WM_TESTS_SERVER_HISTORY_H
+
+#include "tests/unit.h"
+
+#include "server/store/verify.h"
+#include "tests/server/world.h"
+
+enum { HISTORY_ROUNDS = 6, HISTORY_KEEP = 3, HISTORY_CLIENTS = 5 };
+
+typedef struct history {
+    char      folder[4096];
+    wm_digest model;    /* the last one */
+    uint64_t  lines;    /* of the audit */
+    uint8_t  *database; /* store.db as it was written */
+    size_t    n_database;
+    char      run[WM_RUN_TEXT];
+
+    /* What the last verification said. */
+    wm_verify_result result;
+    wm_text          said;  /* every finding, one a line, behind its area */
+    wm_finding       first; /* violation; its text is in `said` */
+    char             client[64];
+} history;
+
+void history_make(history *h);
+void history_release(history *h);
+
+/* A path in it, to free(). */
+char *history_path(const history *h, const char *name);
+
+/* store.db as it was. */
+void history_restore(history *h);
+
+/* Statements on store.db, in one transaction. */
+void history_sql(history *h, const char *sql);
+
+/* The audit made anew from the rows, with a chain that holds: what somebody would do who has the disk and the program. */
+void history_forge(history *h);
+
+/* wm_verify, which must be possible: its findings are in h. */
+void history_verify(history *h);
+
+#endif
