@@ -26,4 +26,13 @@ static inline bool wm_shape_count(const wm_shape *shape, size_t *ret)
     return true;
 }
 
+static inline bool wm_shape_equal(const wm_shape *a, const wm_shape *b)
+{
+    bool equal = a->rank == b->rank;
+
+    for (uint32_t i = 0; equal && i < a->rank; i++)
+        equal = a->dim[i] == b->dim[i];
+    return equal;
+}
+
 #endif

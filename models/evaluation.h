@@ -13,8 +13,8 @@ enum { WM_METRICS_MAX = 8 };
 
 typedef struct wm_evaluation {
     uint64_t examples;
-    double   loss_sum; /* NaN where there is no model (the naive prediction) */
-    double   count;    /* what the metrics count: values, or examples of classes */
+    double   loss_sum;                                 /* NaN where there is no model (the naive prediction) */
+    double   count;                                    /* what the metrics count: values, or examples of classes */
     double   sums[WM_METRICS_MAX][WM_METRIC_SUMS_MAX]; /* [metrics of the job] */
 } wm_evaluation;
 

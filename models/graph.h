@@ -26,6 +26,7 @@ typedef struct wm_node {
     size_t              tensors, n_tensors; /* model->tensors[tensors] is its first */
     size_t              buffers, n_buffers;
     wm_amount           saved, scratch;
+    bool                works_in_saved;
     uint64_t            work;
 } wm_node;
 

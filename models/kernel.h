@@ -6,7 +6,7 @@
  * do not find. Without -ffast-math and without contraction an element-wise loop gives the same bits in each of them;
  * NaN stays NaN.
  *
- * exp, tanh and the logistic function are written so that loops over them vectorise, which libm's do not without
+ * exp, tanh, erf and the logistic function are written so that loops over them vectorise, which libm's do not without
  * -ffast-math. Errors: within 2.5 units in the last place (tests/models/test_kernel.c). */
 #ifndef WM_MODELS_KERNEL_H
 #define WM_MODELS_KERNEL_H
@@ -74,6 +74,38 @@ static inline float wm_tanh(float x)
     near = near * z - 3.33332819422e-1f;
     near = near * z * x + x;
     return a < 0.625f ? near : copysignf(far, x);
+}
+
+/* Cephes' erff: an odd polynomial up to 1, and 1 - exp(-x^2) times a polynomial in 1 / x^2 beyond, of which there are
+ * two that meet at 2. All are computed and one is taken. */
+static inline float wm_erf(float x)
+{
+    float a = fabsf(x), z = x * x, q = 1.0f / (a > 1.0f ? a : 1.0f), y = q * q, near = 7.853861353153693e-5f;
+    float middle = 2.326819970068386e-2f, outer = -1.047766399936249e+1f, far;
+
+    near = near * z - 8.010193625184903e-4f;
+    near = near * z + 5.188327685732524e-3f;
+    near = near * z - 2.685381193529856e-2f;
+    near = near * z + 1.128358514861418e-1f;
+    near = near * z - 3.761262582423300e-1f;
+    near = near * z + 1.128379165726710f;
+    middle = middle * y - 1.387039388740657e-1f;
+    middle = middle * y + 3.687424674597105e-1f;
+    middle = middle * y - 5.824733027278666e-1f;
+    middle = middle * y + 6.210004621745983e-1f;
+    middle = middle * y - 4.944515323274145e-1f;
+    middle = middle * y + 3.404879937665872e-1f;
+    middle = middle * y - 2.741127028184656e-1f;
+    middle = middle * y + 5.638259427386472e-1f;
+    outer = outer * y + 1.297719955372516e+1f;
+    outer = outer * y - 7.495518717768503f;
+    outer = outer * y + 2.921019019210786f;
+    outer = outer * y - 1.015265279202700f;
+    outer = outer * y + 4.218463358204948e-1f;
+    outer = outer * y - 2.820767439740514e-1f;
+    outer = outer * y + 5.641895067754075e-1f;
+    far = copysignf(1.0f - wm_exp(-z) * q * (a < 2.0f ? middle : outer), x);
+    return a < 1.0f ? near * x : far;
 }
 
 #endif

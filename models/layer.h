@@ -53,9 +53,10 @@ typedef struct wm_fit {
 
     /* To be told by the layer; all zero before. */
     wm_shape  output;
-    wm_amount saved;   /* kept from forward to backward (gates of a recurrence, the mask of a dropout) */
-    wm_amount scratch; /* for the length of one call, shared by all layers */
-    uint64_t  work;    /* multiply-adds of one example's forward pass, for the table that people read */
+    wm_amount saved;          /* kept from forward to backward (gates of a recurrence, the mask of a dropout) */
+    wm_amount scratch;        /* for the length of one call, shared by all layers */
+    bool      works_in_saved; /* an evaluation too must have `saved`, for the length of the call */
+    uint64_t  work;           /* multiply-adds of one example's forward pass, for the table that people read */
 } wm_fit;
 
 /* One more tensor of parameters, in the order in which the run hands them over. `name` as in PyTorch ("weight") and
@@ -92,7 +93,7 @@ typedef struct wm_layer_run {
     float              *output;  /* [B][shape]; is inputs[0] where the plan uses `in_place` */
     const float *const *params;  /* a tensor each, in the order of fit */
     float *const       *buffers; /* a buffer each */
-    float              *saved;   /* what fit asked for; NULL if nothing, and in an evaluation */
+    float              *saved;   /* what fit asked for; may be NULL in an evaluation, unless works_in_saved */
     float              *scratch; /* what fit asked for, NULL if nothing; undefined */
     wm_rng             *rng;     /* when training; follows from the plan's seed and the calls before */
 

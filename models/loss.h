@@ -8,6 +8,7 @@
 #define WM_MODELS_LOSS_H
 
 #include "common/config/family.h"
+#include "common/status.h"
 
 typedef struct wm_loss_ops {
     wm_member member;      /* first: see family.h */
@@ -17,6 +18,9 @@ typedef struct wm_loss_ops {
     /* Values that the head must give for a target of `width` values or classes (three quantiles of each value need
      * three times as many). NULL: as many. */
     size_t (*head_width)(const void *options, size_t width);
+
+    /* Whether the options go with a target of `width`: NULL, or a sentence that becomes a fault. May be NULL. */
+    const char *(*mismatch)(const void *options, size_t width, char text[WM_ERROR_TEXT]);
 
     /* The sum of the losses of n examples; each example's is the mean over its values. predicted[n][head width];
      * truth[n][width], or classes[n] that are below the width. grad (NULL: not wanted) [n][head width] <- the

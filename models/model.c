@@ -227,6 +227,7 @@ static void fit_node(wm_builder *builder)
     node->n = n;
     node->saved = fit.saved;
     node->scratch = fit.scratch;
+    node->works_in_saved = fit.works_in_saved;
     node->work = fit.work;
     node->learns = node->n_tensors > 0;
     for (size_t k = 0; k < node->n_from; k++)
@@ -375,6 +376,8 @@ static void lay_head(wm_builder *builder, const named *names, size_t n_names, si
     const named       *found = loss->head != NULL ? find(names, n_names, loss->head) : &names[n_names - 1];
     size_t             t = 0, want;
     wm_node           *node;
+    char               words[WM_ERROR_TEXT];
+    const char        *wrong;
 
     while (t < job->data.n_targets && strcmp(job->data.targets[t].name, loss->target) != 0)
         t++;
@@ -405,6 +408,10 @@ static void lay_head(wm_builder *builder, const named *names, size_t n_names, si
         .width = wm_job_target_width(job, t),
     };
     want = model->heads[model->n_heads].width;
+    if (ops->mismatch != NULL && (wrong = ops->mismatch(at->options, want, words)) != NULL) {
+        wm_faults_add(builder->faults, at->place, at->path, "%s", wrong);
+        return;
+    }
     if (ops->head_width != NULL)
         want = ops->head_width(at->options, want);
     if (node->n != want) {

@@ -17,7 +17,7 @@
 typedef struct wm_model wm_model;
 
 typedef struct wm_tensor {
-    const char *name;   /* "1.weight": the layer's name and the tensor's */
+    const char *name; /* "1.weight": the layer's name and the tensor's */
     wm_shape    shape;
     size_t      offset; /* of its first value in the parameter vector */
     size_t      n;

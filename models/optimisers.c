@@ -2,10 +2,12 @@
 #include "models/model.h"
 #include "models/optimiser.h"
 
-extern const wm_optimiser_ops wm_optimiser_sgd;
+extern const wm_optimiser_ops wm_optimiser_adagrad, wm_optimiser_adam, wm_optimiser_adamw, wm_optimiser_rmsprop,
+    wm_optimiser_sgd;
 
 static const wm_member *const members[] = {
-    &wm_optimiser_sgd.member,
+    &wm_optimiser_adagrad.member, &wm_optimiser_adam.member, &wm_optimiser_adamw.member,
+    &wm_optimiser_rmsprop.member, &wm_optimiser_sgd.member,
 };
 
 const wm_family wm_optimisers = {

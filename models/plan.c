@@ -39,7 +39,7 @@ struct wm_plan {
     bool                    over;        /* that does not fit a size_t */
     cell                   *cells;       /* [n_nodes] */
     bool                   *heads_aside; /* [n_heads]: a head before it has written this node's gradient */
-    float                  *grads, *state, *buffers, *scratch;
+    float                  *grads, *state, *buffers, *scratch, *passing;
     float                  *spares[WM_LAYER_INPUTS_MAX]; /* an input each */
     uint64_t                t;                           /* optimiser steps since the reset */
     bool                    dirty; /* grads are not zero: a gradient was asked for, or training exploded */
@@ -144,7 +144,7 @@ static void reserve_all(wm_plan *plan)
 {
     const wm_model *model = plan->model;
     bool            training = plan->optimiser != NULL;
-    size_t          scratch = 0, state = 0;
+    size_t          scratch = 0, passing = 0, state = 0;
 
     for (size_t i = model->n_inputs; i < model->n_nodes; i++) {
         const wm_node *node = &model->nodes[i];
@@ -157,8 +157,11 @@ static void reserve_all(wm_plan *plan)
         }
         own->saved = training ? reserve(plan, floats(plan, node->saved)) : NULL;
         scratch = mine > scratch ? mine : scratch;
+        mine = !training && node->works_in_saved ? floats(plan, node->saved) : 0;
+        passing = mine > passing ? mine : passing;
     }
     plan->scratch = reserve(plan, scratch);
+    plan->passing = reserve(plan, passing);
     plan->buffers = reserve(plan, model->n_buffer_values);
     if (!training)
         return;
@@ -306,7 +309,9 @@ static void point(frame *at, wm_plan *plan, const float *params, const wm_batch 
         .output = plan->cells[plan->cells[i].slot].value,
         .params = at->params,
         .buffers = at->buffers,
-        .saved = training ? plan->cells[i].saved : NULL,
+        .saved = plan->optimiser != NULL ? plan->cells[i].saved
+                 : node->works_in_saved  ? plan->passing
+                                         : NULL,
         .scratch = plan->scratch,
         .rng = training ? &plan->rng : NULL,
         .penalty = penalty,

@@ -2,22 +2,7 @@
  *
  * The element-wise layers: y = f(x), dx = f'(x) dy, with f' written in y. They work in place. Each is two loops; what
  * they share is the shape. */
-#include "models/kernel.h"
-#include "models/layer.h"
-
-static void same_shape(const void *options, wm_fit *fit)
-{
-    (void)options;
-    fit->output = fit->inputs[0];
-}
-
-static size_t values(const wm_layer_run *run)
-{
-    size_t n = 0;
-
-    wm_shape_count(&run->output_shape, &n); /* the model has checked that it fits */
-    return n * run->B;
-}
+#include "models/layers/elementwise.h"
 
 /* ---- relu: max(0, x), and NaN for NaN, which is why it is not written x > 0 ? x : 0 ---- */
 
@@ -36,14 +21,14 @@ WM_KERNEL static void relu_grad(const float *y, const float *dy, float *dx, size
 static void relu_forward(const void *options, const wm_layer_run *run)
 {
     (void)options;
-    relu(run->inputs[0], run->output, values(run));
+    relu(run->inputs[0], run->output, wm_run_values(run));
 }
 
 static void relu_backward(const void *options, const wm_layer_run *run)
 {
     (void)options;
     if (run->input_grads[0] != NULL)
-        relu_grad(run->output, run->output_grad, run->input_grads[0], values(run));
+        relu_grad(run->output, run->output_grad, run->input_grads[0], wm_run_values(run));
 }
 
 /* ---- tanh ---- */
@@ -63,14 +48,14 @@ WM_KERNEL static void tanh_grad(const float *y, const float *dy, float *dx, size
 static void tanh_forward(const void *options, const wm_layer_run *run)
 {
     (void)options;
-    hyperbolic_tangent(run->inputs[0], run->output, values(run));
+    hyperbolic_tangent(run->inputs[0], run->output, wm_run_values(run));
 }
 
 static void tanh_backward(const void *options, const wm_layer_run *run)
 {
     (void)options;
     if (run->input_grads[0] != NULL)
-        tanh_grad(run->output, run->output_grad, run->input_grads[0], values(run));
+        tanh_grad(run->output, run->output_grad, run->input_grads[0], wm_run_values(run));
 }
 
 /* ---- sigmoid ---- */
@@ -90,14 +75,14 @@ WM_KERNEL static void sigmoid_grad(const float *y, const float *dy, float *dx, s
 static void sigmoid_forward(const void *options, const wm_layer_run *run)
 {
     (void)options;
-    sigmoid(run->inputs[0], run->output, values(run));
+    sigmoid(run->inputs[0], run->output, wm_run_values(run));
 }
 
 static void sigmoid_backward(const void *options, const wm_layer_run *run)
 {
     (void)options;
     if (run->input_grads[0] != NULL)
-        sigmoid_grad(run->output, run->output_grad, run->input_grads[0], values(run));
+        sigmoid_grad(run->output, run->output_grad, run->input_grads[0], wm_run_values(run));
 }
 
 /* ---- the tables ---- */
@@ -106,7 +91,7 @@ const wm_layer_ops wm_layer_relu = {
     .member = { .name = "relu", .doc = "Lets positive values pass and makes the others zero." },
     .inputs_least = 1,
     .inputs_most = 1,
-    .fit = same_shape,
+    .fit = wm_same_shape,
     .forward = relu_forward,
     .backward = relu_backward,
     .reads_output = true,
@@ -117,7 +102,7 @@ const wm_layer_ops wm_layer_tanh = {
     .member = { .name = "tanh", .doc = "The hyperbolic tangent of each value, between -1 and 1." },
     .inputs_least = 1,
     .inputs_most = 1,
-    .fit = same_shape,
+    .fit = wm_same_shape,
     .forward = tanh_forward,
     .backward = tanh_backward,
     .reads_output = true,
@@ -129,7 +114,7 @@ const wm_layer_ops wm_layer_sigmoid = {
                 .doc = "The logistic function 1 / (1 + exp(-x)) of each value, between 0 and 1." },
     .inputs_least = 1,
     .inputs_most = 1,
-    .fit = same_shape,
+    .fit = wm_same_shape,
     .forward = sigmoid_forward,
     .backward = sigmoid_backward,
     .reads_output = true,

@@ -65,14 +65,17 @@ static inline void net_input(test_net *net, const char *name, wm_shape shape)
 static inline void net_target(test_net *net, const char *name, size_t width, int64_t classes, const wm_member *loss,
                               const char *head, double weight)
 {
-    size_t t = net->job.data.n_targets++;
+    static const double no_options[16]; /* what the losses that tests lay by hand take by default */
+    size_t              t = net->job.data.n_targets++;
 
     net->targets[t] = (wm_job_target){
         .name = name, .column = name, .ahead = { net->horizons[t], classes > 0 ? 0 : width }, .classes = classes
     };
-    net->losses[net->job.model.n_losses++] = (wm_job_loss){
-        .target = name, .head = head, .weight = weight, .loss = { .member = loss, .path = "model.losses" }
-    };
+    net->losses[net->job.model.n_losses++] =
+        (wm_job_loss){ .target = name,
+                       .head = head,
+                       .weight = weight,
+                       .loss = { .member = loss, .options = no_options, .path = "model.losses" } };
 }
 
 /* `from`: names, or NULL for the layer before. Stands in line 10 + its number. */

@@ -1,5 +1,6 @@
 /* tests/models/test_families.c: losses, optimisers, schedules and metrics, by numbers worked out elsewhere. */
 #include "tests/models/net.h"
+#include "tests/models/words.h"
 
 #include "models/loss.h"
 #include "models/metric.h"
@@ -39,6 +40,9 @@ static const wm_loss_ops *loss(const char *name)
     return (const wm_loss_ops *)net_member(&wm_losses, name);
 }
 
+/* What cross_entropy takes by default. */
+static const double no_options[16];
+
 static void losses_are_pytorchs(void **state)
 {
     /* torch.nn.CrossEntropyLoss(reduction="sum") and softmax, in float64 */
@@ -66,7 +70,7 @@ static void losses_are_pytorchs(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         float  grad[3];
-        double sum = loss("cross_entropy")->sum(NULL, rows[i].z, NULL, &rows[i].c, 1, 3, grad, 1);
+        double sum = loss("cross_entropy")->sum(no_options, rows[i].z, NULL, &rows[i].c, 1, 3, grad, 1);
 
         assert_case(rows[i].says, near(sum, rows[i].loss));
         for (int j = 0; j < 3; j++)
@@ -86,19 +90,77 @@ static void mse_is_the_mean_over_values_and_the_sum_over_examples(void **state)
     assert_true(near(loss("mse")->sum(NULL, predicted, truth, NULL, 2, 2, NULL, 10), 7));
 }
 
+/* Its options as the reader of jobs fills them when none are given. */
+static wm_job *job_with_loss(const wm_loss_ops *ops)
+{
+    wm_text text = WM_TEXT_INIT;
+    wm_job *job;
+
+    net_text(&text, &(net_words){ .shape = "2",
+                                  .layers = "[{dense: 4}]",
+                                  .loss = ops->member.name,
+                                  .width = 4,
+                                  .classes = ops->for_classes });
+    job = net_job(ops->member.name, wm_text_chars(&text));
+    wm_text_release(&text);
+    return job;
+}
+
 static void nan_costs_nan_in_every_loss(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < wm_losses.n_members; i++)
-        for (size_t at = 0; at < 4; at++) {
-            const wm_loss_ops *ops = (const wm_loss_ops *)wm_losses.members[i];
-            float              predicted[] = { 1, 2, 3, 4 }, grad[4];
-            const float        truth[] = { 1, 2, 3, 4 };
-            const int32_t      classes[] = { 2 };
+    for (size_t i = 0; i < wm_losses.n_members; i++) {
+        const wm_loss_ops *ops = (const wm_loss_ops *)wm_losses.members[i];
+        wm_job            *job = job_with_loss(ops);
+        const void        *options = job->model.losses[0].loss.options;
+        size_t             width = ops->head_width != NULL ? ops->head_width(options, 4) : 4;
 
+        assert_true(width <= 16);
+        for (size_t at = 0; at < width; at++) {
+            float         predicted[16], grad[16];
+            const float   truth[] = { 1, 2, 3, 4 };
+            const int32_t classes[] = { 2 };
+
+            for (size_t j = 0; j < 16; j++)
+                predicted[j] = (float)j;
             predicted[at] = NAN;
-            assert_case(ops->member.name, isnan(ops->sum(NULL, predicted, truth, classes, 1, 4, grad, 1)));
+            assert_case(ops->member.name, isnan(ops->sum(options, predicted, truth, classes, 1, 4, grad, 1)));
         }
+        wm_job_free(job);
+    }
+}
+
+/* Central differences of every value, at places from 0.05 off any kink at 0 and at the deltas and margins of 1. */
+static void gradients_agree_with_slopes_for_every_loss(void **state)
+{
+    static const float   truth[] = { 0.3f, -1.1f, 2.2f, 0 };
+    static const int32_t classes[] = { 2 };
+
+    (void)state;
+    for (size_t i = 0; i < wm_losses.n_members; i++) {
+        const wm_loss_ops *ops = (const wm_loss_ops *)wm_losses.members[i];
+        wm_job            *job = job_with_loss(ops);
+        const void        *options = job->model.losses[0].loss.options;
+        size_t             width = ops->head_width != NULL ? ops->head_width(options, 4) : 4;
+        float              at[16], grad[16], unused[16];
+
+        for (size_t j = 0; j < width; j++)
+            at[j] = (float)(j * 7 % 13) * 0.4f - 2.23f;
+        assert_true(isfinite(ops->sum(options, at, truth, classes, 1, 4, grad, 3)));
+        for (size_t j = 0; j < width; j++) {
+            const float was = at[j];
+            double      up, down, way;
+
+            at[j] = was + 0x1p-8f;
+            up = ops->sum(options, at, truth, classes, 1, 4, NULL, 1);
+            at[j] = was - 0x1p-8f;
+            down = ops->sum(options, at, truth, classes, 1, 4, unused, 1);
+            at[j] = was;
+            way = (double)(was + 0x1p-8f) - (double)(was - 0x1p-8f);
+            assert_case(ops->member.name, fabs(3 * (up - down) / way - (double)grad[j]) <= 1e-4);
+        }
+        wm_job_free(job);
+    }
 }
 
 /* ---- sgd, against torch.optim.SGD in float64: p = 1, gradients 1, 0.5, -0.25, rate 0.1 ---- */
@@ -247,6 +309,7 @@ int main(void)
         cmocka_unit_test(losses_are_pytorchs),
         cmocka_unit_test(mse_is_the_mean_over_values_and_the_sum_over_examples),
         cmocka_unit_test(nan_costs_nan_in_every_loss),
+        cmocka_unit_test(gradients_agree_with_slopes_for_every_loss),
         cmocka_unit_test(sgd_steps_as_pytorch_does),
         cmocka_unit_test(nesterov_without_momentum_is_a_fault),
         cmocka_unit_test(rates_follow_their_schedule),

@@ -1,4 +1,4 @@
-/* tests/models/test_kernel.c: exp, tanh and the logistic function against libm in double, over all of their range. */
+/* tests/models/test_kernel.c: exp, tanh, erf and the logistic function against libm in double, over all of their range. */
 #include "tests/unit.h"
 
 #include "models/kernel.h"
@@ -18,6 +18,7 @@ static const struct {
     { "exp", wm_exp, exp, 1.5 },
     { "tanh", wm_tanh, tanh, 2.5 },
     { "sigmoid", wm_sigmoid, logistic, 2.5 },
+    { "erf", wm_erf, erf, 3.5 },
 };
 
 /* Units in the last place of float at y; below the normal numbers those of the smallest of them. */
@@ -66,10 +67,10 @@ static void ends_and_nan_are_what_they_should_be(void **state)
     static const struct {
         const char *name;
         float       low, zero, high;
-    } rows[] = { { "exp", 0, 1, INFINITY }, { "tanh", -1, 0, 1 }, { "sigmoid", 0, 0.5f, 1 } };
+    } rows[] = { { "exp", 0, 1, INFINITY }, { "tanh", -1, 0, 1 }, { "sigmoid", 0, 0.5f, 1 }, { "erf", -1, 0, 1 } };
 
     (void)state;
-    for (size_t f = 0; f < 3; f++) {
+    for (size_t f = 0; f < sizeof rows / sizeof *rows; f++) {
         assert_case(rows[f].name, functions[f].have(-INFINITY) == rows[f].low);
         assert_case(rows[f].name, functions[f].have(0) == rows[f].zero);
         assert_case(rows[f].name, functions[f].have(INFINITY) == rows[f].high);

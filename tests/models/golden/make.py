@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""Writes networks.h: what PyTorch makes of the networks of test_pytorch.c (Debian's python3-torch does).
+"""What PyTorch makes of the networks of test_pytorch.c (Debian's python3-torch does):
 
-    ./make.py > networks.h
+    ./make.py          # writes cases.tsv and results.bin beside it
 
-Parameters and data come from one generator of numbers that float32 holds exactly, which the test has too, so that only
-results are stored: outputs, gradients and parameters after 100 steps, all as float64 computes them, and for each how far
-PyTorch's own float32 is from that (root mean square). Parameters are drawn in PyTorch's order of tensors, then the
-examples of all batches, then the targets."""
+A case is a network, as the layers of a job and as PyTorch's modules, a loss and an optimiser. Parameters and data come
+from one generator of numbers that float32 holds exactly, which the test has too, so that only results are stored:
+outputs, gradients, losses and parameters after some steps, as float64 computes them, and for each how far PyTorch's own
+float32 is from that (root mean square). Parameters are drawn in PyTorch's order of tensors, then the examples of all
+batches, then the targets. Channels are last in the jobs, and first in PyTorch: the wrappers here turn them."""
+import os
+import struct
+
 import torch
 from torch import nn
-
-BATCH, BATCHES, STEPS = 8, 20, 100
+from torch.nn import functional as F
 
 
 class Numbers:
@@ -27,75 +30,320 @@ class Numbers:
         return torch.tensor([self.unit() * factor for _ in range(n)], dtype=torch.float64).reshape(shape)
 
 
-def regression():
-    return nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 8), nn.Sigmoid(), nn.Linear(8, 10), nn.ReLU(),
-                         nn.Linear(10, 3))
+# ---- PyTorch's modules with channels last ----
+
+class ChannelsLast(nn.Module):
+    """`inner` on (B, T, C) or (B, H, W, C); what comes out in the same order. same: zeros around, by TensorFlow's rule."""
+
+    def __init__(self, inner, same=None):
+        super().__init__()
+        self.inner, self.same = inner, same
+
+    def forward(self, x):
+        x = x.movedim(-1, 1)
+        if self.same:
+            x = F.pad(x, self.same)
+        return self.inner(x).movedim(1, -1)
 
 
-def classes():
-    return nn.Sequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 5))
+class Global(nn.Module):
+    def __init__(self, largest):
+        super().__init__()
+        self.largest = largest
+
+    def forward(self, x):
+        x = x.flatten(1, -2)
+        return x.amax(1) if self.largest else x.mean(1)
 
 
-def steps():
-    return nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Flatten(), nn.Linear(24, 2))
+class Recurrent(nn.Module):
+    def __init__(self, inner, sequence=False):
+        super().__init__()
+        self.inner, self.sequence = inner, sequence
+
+    def forward(self, x):
+        every, last = self.inner(x)
+        last = last[0] if isinstance(last, tuple) else last
+        return every if self.sequence else last.movedim(0, 1).flatten(1)
 
 
-NETWORKS = [
-    # name, network, shape of an example, width of the target, classes, options of torch.optim.SGD, clip
-    ("regression", regression, (12,), 3, False, dict(lr=0.05, momentum=0.9), 0),
-    ("classes", classes, (20,), 5, True, dict(lr=0.05, momentum=0.9, weight_decay=1e-3, nesterov=True), 0),
-    ("steps", steps, (4, 5), 2, False, dict(lr=0.1, weight_decay=1e-2), 0.5),
+class Attention(nn.Module):
+    def __init__(self, channels, heads, causal=False):
+        super().__init__()
+        self.inner, self.causal = nn.MultiheadAttention(channels, heads, batch_first=True), causal
+
+    def forward(self, x):
+        T = x.shape[1]
+        mask = torch.ones(T, T, dtype=torch.bool).triu(1) if self.causal else None
+        return self.inner(x, x, x, need_weights=False, attn_mask=mask)[0]
+
+
+class Position(nn.Module):
+    def __init__(self, T, C, learned):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(T, C)) if learned else None
+        t, c = torch.arange(T, dtype=torch.float64)[:, None], torch.arange(C, dtype=torch.float64)[None, :]
+        angle = t / 10000 ** (2 * torch.div(c, 2, rounding_mode="floor") / C)
+        self.waves = torch.where(c % 2 == 0, torch.sin(angle), torch.cos(angle))
+
+    def forward(self, x):
+        return x + (self.weight if self.weight is not None else self.waves.to(x.dtype))
+
+
+class Residual(nn.Module):
+    def __init__(self, *inner):
+        super().__init__()
+        self.inner = nn.Sequential(*inner)
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+class Reshape(nn.Module):
+    def __init__(self, *shape):
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x):
+        return x.reshape(x.shape[0], *self.shape)
+
+
+class Kinds(nn.Module):
+    """Examples drawn in [-0.5, 0.5) as kinds 0 to n - 1, like the test does it."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n = n
+
+    def forward(self, x):
+        return torch.floor((x.double() / SPREAD + 0.5) * self.n).long()
+
+
+class Branches(nn.Module):
+    """join(a(x), b(x))"""
+
+    def __init__(self, a, b, join):
+        super().__init__()
+        self.a, self.b, self.join = a, b, join
+
+    def forward(self, x):
+        return self.join(self.a(x), self.b(x))
+
+
+# ---- losses: the mean over a batch of what an example costs ----
+
+def pinball(levels):
+    def loss(z, y):
+        z = z.reshape(*y.shape, len(levels))
+        d = y.unsqueeze(-1) - z
+        q = torch.tensor(levels, dtype=z.dtype)
+        return torch.maximum(q * d, (q - 1) * d).mean()
+    return loss
+
+
+def weighted_entropy(weights, smoothing):
+    def loss(z, y):
+        w = torch.tensor(weights, dtype=z.dtype)
+        return F.cross_entropy(z, y, weight=w, label_smoothing=smoothing, reduction="sum") / len(y)
+    return loss
+
+
+def binary(z, y):
+    return F.binary_cross_entropy_with_logits(z, F.one_hot(y, z.shape[1]).to(z.dtype))
+
+
+SPREAD = 4 # of the examples: in [-2, 2)
+L = nn.Linear
+sgd = ("{sgd: {momentum: 0.9}}", torch.optim.SGD, dict(momentum=0.9))
+
+
+class Case:
+    def __init__(self, name, shape, layers, modules, width=2, classes=False, loss="mse", loss_of=nn.MSELoss(),
+                 optimiser=sgd, rate=0.05, clip=0, batch=3, batches=3, steps=3, head=None):
+        self.__dict__.update(locals())
+        self.head = head or width
+
+
+def around(name, shape, layer, module, channels=None, out=None, **more):
+    """The layer between dense ones, so that the gradient of its input shows; `out`: values that it gives."""
+    channels = channels or shape[-1]
+    return Case(name, shape, "[{dense: %d}, %s, flatten, {dense: 2}]" % (channels, layer),
+                lambda: [L(shape[-1], channels), module(), nn.Flatten(), L(out, 2)], **more)
+
+
+def vector(name, loss, loss_of, **more):
+    width, head = more.pop("width", 3), more.pop("head", None)
+    return Case(name, (4,), "[{dense: 5}, tanh, {dense: %d}]" % (head or width),
+                lambda: [L(4, 5), nn.Tanh(), L(5, head or width)], width=width, head=head, loss=loss, loss_of=loss_of,
+                **more)
+
+
+def stepped(name, text, kind, options, **more):
+    return Case(name, (4,), "[{dense: 5}, tanh, {dense: 2}]", lambda: [L(4, 5), nn.Tanh(), L(5, 2)],
+                optimiser=(text, kind, options), steps=20, **more)
+
+
+O = torch.optim
+CASES = [
+    # whole networks, over 100 steps
+    Case("regression", (12,), "[{dense: 16}, tanh, {dense: 8}, sigmoid, {dense: 10}, relu, {dense: 3}]",
+         lambda: [L(12, 16), nn.Tanh(), L(16, 8), nn.Sigmoid(), L(8, 10), nn.ReLU(), L(10, 3)], width=3, batch=8,
+         batches=20, steps=100),
+    Case("classes", (20,), "[{dense: 16}, relu, {dense: 16}, relu, {dense: 5}]",
+         lambda: [L(20, 16), nn.ReLU(), L(16, 16), nn.ReLU(), L(16, 5)], width=5, classes=True, loss="cross_entropy",
+         loss_of=nn.CrossEntropyLoss(), batch=8, batches=20, steps=100,
+         optimiser=("{sgd: {momentum: 0.9, weight_decay: 1e-3, nesterov: true}}", O.SGD,
+                    dict(momentum=0.9, weight_decay=1e-3, nesterov=True))),
+    Case("steps", (4, 5), "[{dense: 6}, relu, flatten, {dense: 2}]",
+         lambda: [L(5, 6), nn.ReLU(), nn.Flatten(), L(24, 2)], rate=0.1, clip=0.5, batch=8, batches=20, steps=100,
+         optimiser=("{sgd: {weight_decay: 1e-2}}", O.SGD, dict(weight_decay=1e-2))),
+    Case("a small image network", (8, 8, 1),
+         "[{conv2d: {channels: 4, kernel: 3, padding: same}}, relu, {max_pool2d: 2}, {conv2d: {channels: 6, kernel: 3}}, "
+         "relu, flatten, {dense: 4}]",
+         lambda: [ChannelsLast(nn.Conv2d(1, 4, 3, padding=1)), nn.ReLU(), ChannelsLast(nn.MaxPool2d(2)),
+                  ChannelsLast(nn.Conv2d(4, 6, 3)), nn.ReLU(), nn.Flatten(), L(24, 4)],
+         width=4, classes=True, loss="cross_entropy", loss_of=nn.CrossEntropyLoss(), batch=8, batches=5, steps=100),
+    Case("a convolution before an lstm", (12, 3), "[{conv1d: {channels: 4, kernel: 5}}, relu, {lstm: 5}, {dense: 2}]",
+         lambda: [ChannelsLast(nn.Conv1d(3, 4, 5)), nn.ReLU(), Recurrent(nn.LSTM(4, 5, batch_first=True)), L(5, 2)],
+         batch=8, batches=5, steps=100, clip=1),
+    Case("a transformer's block", (5, 3),
+         "[{dense: 8}, positional_encoding, {residual: [layer_norm, {attention: 2}]}, "
+         "{residual: [layer_norm, {dense: 12}, gelu, {dense: 8}]}, layer_norm, global_avg_pool, {dense: 2}]",
+         lambda: [L(3, 8), Position(5, 8, False), Residual(nn.LayerNorm(8), Attention(8, 2)),
+                  Residual(nn.LayerNorm(8), L(8, 12), nn.GELU(), L(12, 8)), nn.LayerNorm(8), Global(False), L(8, 2)],
+         batch=8, batches=5, steps=100, optimiser=("adam", O.Adam, {}), rate=0.003),
+
+    # layers
+    around("leaky_relu", (3, 4), "{leaky_relu: 0.1}", lambda: nn.LeakyReLU(0.1), out=12),
+    around("gelu", (3, 4), "gelu", nn.GELU, out=12),
+    around("silu", (3, 4), "silu", nn.SiLU, out=12),
+    around("softmax", (3, 4), "softmax", lambda: nn.Softmax(-1), out=12),
+    around("layer_norm", (3, 20), "layer_norm", lambda: nn.LayerNorm(20), out=60),
+    around("group_norm", (5, 6), "{group_norm: 3}", lambda: ChannelsLast(nn.GroupNorm(3, 6)), out=30),
+    around("group_norm of an image", (3, 4, 4), "{group_norm: {groups: 2, epsilon: 1e-3}}",
+           lambda: ChannelsLast(nn.GroupNorm(2, 4, eps=1e-3)), out=48),
+    around("conv1d", (7, 3), "{conv1d: {channels: 4, kernel: 3}}", lambda: ChannelsLast(nn.Conv1d(3, 4, 3)), out=20),
+    around("conv1d, stride and dilation", (11, 3), "{conv1d: {channels: 4, kernel: 3, stride: 2, dilation: 2}}",
+           lambda: ChannelsLast(nn.Conv1d(3, 4, 3, stride=2, dilation=2)), out=16),
+    around("conv1d, same", (6, 2), "{conv1d: {channels: 3, kernel: 4, padding: same}}",
+           lambda: ChannelsLast(nn.Conv1d(2, 3, 4, padding="same")), out=18),
+    around("conv1d, same and stride", (7, 2), "{conv1d: {channels: 3, kernel: 4, stride: 3, padding: same}}",
+           lambda: ChannelsLast(nn.Conv1d(2, 3, 4, stride=3), (1, 2)), out=9),
+    around("conv1d, groups", (6, 4), "{conv1d: {channels: 6, kernel: 3, groups: 2}}",
+           lambda: ChannelsLast(nn.Conv1d(4, 6, 3, groups=2)), out=24),
+    around("conv1d, depthwise", (6, 4), "{conv1d: {channels: 4, kernel: 3, groups: 4, padding: same}}",
+           lambda: ChannelsLast(nn.Conv1d(4, 4, 3, groups=4, padding=1)), out=24),
+    around("conv2d", (5, 6, 2), "{conv2d: {channels: 3, kernel: [2, 3]}}", lambda: ChannelsLast(nn.Conv2d(2, 3, (2, 3))),
+           out=48),
+    around("conv2d, stride, dilation, same", (6, 7, 2),
+           "{conv2d: {channels: 3, kernel: 3, stride: [1, 2], dilation: [2, 1], padding: same}}",
+           lambda: ChannelsLast(nn.Conv2d(2, 3, 3, stride=(1, 2), dilation=(2, 1)), (1, 1, 2, 2)), out=72),
+    around("conv2d, groups and same", (4, 5, 4), "{conv2d: {channels: 6, kernel: 3, groups: 2, padding: same}}",
+           lambda: ChannelsLast(nn.Conv2d(4, 6, 3, groups=2, padding=1)), out=120),
+    around("conv2d, depthwise with two outputs each", (4, 4, 3), "{conv2d: {channels: 6, kernel: 3, groups: 3}}",
+           lambda: ChannelsLast(nn.Conv2d(3, 6, 3, groups=3)), out=24),
+    around("max_pool1d", (7, 3), "{max_pool1d: {kernel: 3, stride: 2}}", lambda: ChannelsLast(nn.MaxPool1d(3, 2)), out=9),
+    around("max_pool2d", (6, 4, 2), "max_pool2d", lambda: ChannelsLast(nn.MaxPool2d(2)), out=12),
+    around("max_pool2d, same", (5, 5, 2), "{max_pool2d: {kernel: 3, stride: 2, padding: same}}",
+           lambda: ChannelsLast(nn.MaxPool2d(3, 2, padding=1)), out=18),
+    around("avg_pool1d", (6, 3), "{avg_pool1d: 2}", lambda: ChannelsLast(nn.AvgPool1d(2)), out=9),
+    around("avg_pool2d, same", (5, 5, 2), "{avg_pool2d: {kernel: [3, 3], stride: 2, padding: same}}",
+           lambda: ChannelsLast(nn.AvgPool2d(3, 2, padding=1, count_include_pad=False)), out=18),
+    around("global_avg_pool", (3, 4, 5), "global_avg_pool", lambda: Global(False), out=5),
+    around("global_max_pool", (6, 5), "global_max_pool", lambda: Global(True), out=5),
+    around("lstm", (6, 3), "{lstm: 4}", lambda: Recurrent(nn.LSTM(3, 4, batch_first=True)), out=4),
+    around("lstm, sequence, both ways", (5, 3), "{lstm: {units: 4, sequence: true, bidirectional: true}}",
+           lambda: Recurrent(nn.LSTM(3, 4, batch_first=True, bidirectional=True), True), out=40),
+    around("gru", (6, 3), "{gru: 4}", lambda: Recurrent(nn.GRU(3, 4, batch_first=True)), out=4),
+    around("gru, sequence", (5, 3), "{gru: {units: 4, sequence: true}}",
+           lambda: Recurrent(nn.GRU(3, 4, batch_first=True), True), out=20),
+    around("gru, both ways", (5, 3), "{gru: {units: 4, bidirectional: true}}",
+           lambda: Recurrent(nn.GRU(3, 4, batch_first=True, bidirectional=True)), out=8),
+    around("rnn", (6, 3), "{rnn: 4}", lambda: Recurrent(nn.RNN(3, 4, batch_first=True)), out=4),
+    around("rnn, sequence, both ways", (4, 3), "{rnn: {units: 3, sequence: true, bidirectional: true}}",
+           lambda: Recurrent(nn.RNN(3, 3, batch_first=True, bidirectional=True), True), out=24),
+    around("attention", (5, 6), "{attention: 2}", lambda: Attention(6, 2), out=30),
+    around("attention, causal", (5, 6), "{attention: {heads: 3, causal: true}}", lambda: Attention(6, 3, True), out=30),
+    around("positional_encoding", (5, 5), "positional_encoding", lambda: Position(5, 5, False), out=25),
+    around("positional_encoding, learned", (4, 3), "{positional_encoding: learned}", lambda: Position(4, 3, True), out=12),
+    around("reshape", (4, 3), "{reshape: [2, 6]}", lambda: Reshape(2, 6), out=12),
+    around("residual", (4,), "{residual: {layers: [{dense: 6}, relu, {dense: 4}]}}",
+           lambda: Residual(L(4, 6), nn.ReLU(), L(6, 4)), out=4),
+    around("residual in a residual", (4,), "{residual: [tanh, {residual: [{dense: 4}, relu]}]}",
+           lambda: Residual(nn.Tanh(), Residual(L(4, 4), nn.ReLU())), out=4),
+    Case("embedding", (6,), "[{embedding: {kinds: 7, units: 3}}, flatten, {dense: 2}]",
+         lambda: [Kinds(7), nn.Embedding(7, 3), nn.Flatten(), L(18, 2)]),
+    Case("branches that are added", (4,),
+         "[{name: a, from: x, dense: 3}, {name: b, from: x, dense: 3}, {from: [a, b], add: {}}, {dense: 2}]",
+         lambda: [Branches(L(4, 3), L(4, 3), torch.add), L(3, 2)]),
+    Case("branches side by side", (3, 4),
+         "[{name: a, from: x, dense: 3}, {name: b, from: x, dense: 2}, {from: [a, b], concat: {}}, flatten, {dense: 2}]",
+         lambda: [Branches(L(4, 3), L(4, 2), lambda a, b: torch.cat([a, b], -1)), nn.Flatten(), L(15, 2)]),
+
+    # losses
+    vector("mae", "mae", nn.L1Loss()),
+    vector("huber", "{huber: 0.7}", nn.HuberLoss(delta=0.7)),
+    vector("pinball", "{pinball: [0.1, 0.5, 0.9]}", pinball([0.1, 0.5, 0.9]), width=2, head=6),
+    vector("cross_entropy with weights and smoothing",
+           "{cross_entropy: {class_weights: [1, 2, 0.5], smoothing: 0.1}}", weighted_entropy([1, 2, 0.5], 0.1), classes=True),
+    vector("binary_cross_entropy", "binary_cross_entropy", binary, classes=True),
+    vector("hinge", "{hinge: 0.8}", nn.MultiMarginLoss(margin=0.8), classes=True, width=4),
+
+    # optimisers
+    stepped("sgd", "sgd", O.SGD, {}),
+    stepped("adam", "adam", O.Adam, {}, rate=0.01),
+    stepped("adam with decay", "{adam: {beta1: 0.8, beta2: 0.99, epsilon: 1e-6, weight_decay: 0.1}}", O.Adam,
+            dict(betas=(0.8, 0.99), eps=1e-6, weight_decay=0.1), rate=0.01),
+    stepped("adamw", "{adamw: {weight_decay: 0.1}}", O.AdamW, dict(weight_decay=0.1), rate=0.01),
+    stepped("adagrad", "{adagrad: {weight_decay: 0.01}}", O.Adagrad, dict(weight_decay=0.01), rate=0.05),
+    stepped("rmsprop", "rmsprop", O.RMSprop, {}, rate=0.01),
+    stepped("rmsprop with momentum", "{rmsprop: {keep: 0.9, momentum: 0.9, weight_decay: 0.01}}", O.RMSprop,
+            dict(alpha=0.9, momentum=0.9, weight_decay=0.01), rate=0.003),
 ]
 
 
-def run(make, shape, width, is_class, options, clip, dtype):
+def run(case, dtype):
     numbers = Numbers(1)
-    net = make().to(dtype)
+    net = nn.Sequential(*case.modules()).to(dtype)
     with torch.no_grad():
         for p in net.parameters():
-            p.copy_(numbers.tensor(p.shape, 0.5))
-    x = numbers.tensor((BATCHES, BATCH) + shape, 4).to(dtype)
-    y = numbers.tensor((BATCHES, BATCH) if is_class else (BATCHES, BATCH, width), 1)
-    if is_class:
-        y = torch.floor((y + 0.5) * width).long()
-        loss_of = nn.CrossEntropyLoss()
-    else:
-        y = y.to(dtype)
-        loss_of = nn.MSELoss()
-    optimiser = torch.optim.SGD(net.parameters(), **options)
+            p.copy_(numbers.tensor(p.shape, 0.5 if case.steps == 100 else 1))
+    x = numbers.tensor((case.batches, case.batch) + case.shape, SPREAD).to(dtype)
+    y = numbers.tensor((case.batches, case.batch) if case.classes else (case.batches, case.batch, case.width), 1)
+    y = torch.floor((y + 0.5) * case.width).long() if case.classes else y.to(dtype)
+    optimiser = case.optimiser[1](net.parameters(), lr=case.rate, **case.optimiser[2])
     flat = lambda tensors: torch.cat([t.detach().reshape(-1).double() for t in tensors])
     losses, result = [], {}
-    for i in range(STEPS):
+    for i in range(case.steps):
         optimiser.zero_grad()
-        output = net(x[i % BATCHES])
-        loss = loss_of(output, y[i % BATCHES])
+        output = net(x[i % case.batches])
+        loss = case.loss_of(output, y[i % case.batches])
         loss.backward()
         if i == 0:
             result["outputs"] = flat([output])
-            result["grads"] = flat([p.grad for p in net.parameters()])
-        if clip:
-            nn.utils.clip_grad_norm_(net.parameters(), clip)
+            result["gradients"] = flat([p.grad for p in net.parameters()])
+        if case.clip:
+            nn.utils.clip_grad_norm_(net.parameters(), case.clip)
         optimiser.step()
         losses.append(loss.item())
-    result["params"] = flat(net.parameters())
     result["losses"] = torch.tensor(losses, dtype=torch.float64)
+    result["parameters"] = flat(net.parameters())
     return result
 
 
 def main():
     torch.set_num_threads(1)
-    print("/* tests/models/golden/networks.h: written by make.py with PyTorch %s; see there. */" % torch.__version__)
-    print("#ifndef WM_TESTS_MODELS_GOLDEN_NETWORKS_H\n#define WM_TESTS_MODELS_GOLDEN_NETWORKS_H\n\n/* clang-format off */")
-    for name, *how in NETWORKS:
-        exact, single = run(*how, torch.float64), run(*how, torch.float32)
-        for what, values in exact.items():
-            distance = (single[what] - values).square().mean().sqrt().item()
-            print("\nstatic const double %s_%s_distance = %.4g; /* of PyTorch's float32 */" % (name, what, distance))
-            print("static const double %s_%s[%d] = {" % (name, what, len(values)))
-            for i in range(0, len(values), 6):
-                print("    " + ", ".join("%.12g" % v for v in values[i:i + 6].tolist()) + ",")
-            print("};")
-    print("\n/* clang-format on */\n#endif")
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "cases.tsv"), "w") as table, open(os.path.join(here, "results.bin"), "wb") as results:
+        for case in CASES:
+            exact, single = run(case, torch.float64), run(case, torch.float32)
+            fields = [case.name, " ".join(map(str, case.shape)), case.layers, case.loss, case.width, int(case.classes),
+                      case.optimiser[0], case.rate, case.clip, case.batch, case.batches, case.steps]
+            for what, values in exact.items():
+                distance = (single[what] - values).square().mean().sqrt().item()
+                fields += [len(values), "%.4g" % distance]
+                results.write(struct.pack("<%dd" % len(values), *values.tolist()))
+            table.write("\t".join(map(str, fields)) + "\n")
 
 
 main()

@@ -1,0 +1,222 @@
+/* models/layers/attention.c
+ *
+ * Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762), torch.nn.MultiheadAttention of a sequence with
+ * itself: for each head, rows of softmax(Q K^T / sqrt(width)) mix the rows of V; out_proj mixes the heads.
+ * in_proj_weight [3 channels][channels] holds Q, K, V. `causal`: a step sees itself and those before it only.
+ *
+ * Saved for each example: q, k, v side by side [T][3 channels], the softmax [heads][T][T], the mixed v [T][channels]. */
+#include "models/gemm.h"
+#include "models/kernel.h"
+#include "models/layer.h"
+
+#include <string.h>
+
+typedef struct attention_options {
+    int64_t heads;
+    bool    causal;
+} attention_options;
+
+typedef struct attention {
+    size_t B, T, channels, heads, width; /* width: channels of a head */
+    bool   causal;
+    float  scale;
+    float *qkv, *weights, *mixed;            /* saved */
+    float *qkv_grads, *mixed_grads, *slopes; /* scratch; slopes: [T][T] of one head */
+} attention;
+
+enum { IN_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS };
+
+static void attention_fit(const void *options, wm_fit *fit)
+{
+    const attention_options *self = options;
+    const wm_shape          *x = &fit->inputs[0];
+    uint32_t                 E;
+    size_t                   T;
+
+    if (x->rank != 2 || x->dim[1] % self->heads != 0) {
+        char text[WM_SHAPE_TEXT];
+
+        wm_fit_refuse(fit, "takes time x channels, the channels divisible by %lld heads, and gets %s",
+                      (long long)self->heads, wm_shape_text(x, text));
+        return;
+    }
+    T = x->dim[0];
+    E = x->dim[1];
+    fit->output = *x;
+    fit->saved.each = T * 4 * E + (size_t)self->heads * T * T;
+    fit->works_in_saved = true;
+    fit->scratch = (wm_amount){ .each = T * 4 * E, .once = T * T };
+    fit->work = (uint64_t)T * E * (4ull * E + 2 * T);
+    wm_fit_tensor(fit, "in_proj_weight", &(wm_shape){ .rank = 2, .dim = { 3 * E, E } },
+                  (wm_initial){ WM_INITIAL_UNIFORM, sqrt(6 / (4.0 * E)) });
+    wm_fit_tensor(fit, "in_proj_bias", &(wm_shape){ .rank = 1, .dim = { 3 * E } },
+                  (wm_initial){ WM_INITIAL_CONSTANT, 0 });
+    wm_fit_tensor(fit, "out_proj.weight", &(wm_shape){ .rank = 2, .dim = { E, E } },
+                  (wm_initial){ WM_INITIAL_UNIFORM, 1 / sqrt((double)E) });
+    wm_fit_tensor(fit, "out_proj.bias", &(wm_shape){ .rank = 1, .dim = { E } },
+                  (wm_initial){ WM_INITIAL_CONSTANT, 0 });
+}
+
+static attention attention_of(const attention_options *self, const wm_layer_run *run)
+{
+    attention a = { .B = run->B,
+                    .T = run->output_shape.dim[0],
+                    .channels = run->output_shape.dim[1],
+                    .heads = (size_t)self->heads,
+                    .causal = self->causal };
+    size_t    rows = a.B * a.T;
+
+    a.width = a.channels / a.heads;
+    a.scale = (float)(1 / sqrt((double)a.width));
+    a.qkv = run->saved;
+    a.weights = a.qkv + rows * 3 * a.channels;
+    a.mixed = a.weights + rows * a.heads * a.T;
+    a.qkv_grads = run->scratch;
+    a.mixed_grads = a.qkv_grads + rows * 3 * a.channels;
+    a.slopes = a.mixed_grads + rows * a.channels;
+    return a;
+}
+
+static void fill_rows(float *to, const float *row, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        memcpy(to + r * n, row, n * sizeof *to);
+}
+
+/* Each row: softmax of scale x, over the first `seen` values; zero beyond. */
+WM_KERNEL static void softmax_row(float *x, size_t n, size_t seen, float scale)
+{
+    float most = x[0], sum = 0;
+
+    for (size_t i = 1; i < seen; i++)
+        most = x[i] > most ? x[i] : most;
+    for (size_t i = 0; i < seen; i++)
+        x[i] = wm_exp(scale * (x[i] - most));
+    for (size_t i = 0; i < seen; i++)
+        sum += x[i];
+    for (size_t i = 0; i < seen; i++)
+        x[i] /= sum;
+    for (size_t i = seen; i < n; i++)
+        x[i] = 0;
+}
+
+/* d <- the gradient before scale and softmax, from that behind; p: the softmax */
+WM_KERNEL static void softmax_slopes(const float *p, float *d, size_t n, float scale)
+{
+    float sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += p[i] * d[i];
+    for (size_t i = 0; i < n; i++)
+        d[i] = scale * p[i] * (d[i] - sum);
+}
+
+static void forward_head(const attention *a, size_t b, size_t head)
+{
+    const float *q = a->qkv + b * a->T * 3 * a->channels + head * a->width, *k = q + a->channels,
+                *v = k + a->channels;
+    float *p = a->weights + (b * a->heads + head) * a->T * a->T;
+    float *mixed = a->mixed + b * a->T * a->channels + head * a->width;
+    size_t ld = 3 * a->channels;
+
+    memset(p, 0, a->T * a->T * sizeof *p);
+    wm_gemm(WM_GEMM_NT, a->T, a->T, a->width, q, ld, k, ld, p, a->T);
+    for (size_t t = 0; t < a->T; t++)
+        softmax_row(p + t * a->T, a->T, a->causal ? t + 1 : a->T, a->scale);
+    wm_gemm(WM_GEMM_NN, a->T, a->width, a->T, p, a->T, v, ld, mixed, a->channels);
+}
+
+static void attention_forward(const void *options, const wm_layer_run *run)
+{
+    attention a = attention_of(options, run);
+    size_t    rows = a.B * a.T, E = a.channels;
+
+    fill_rows(a.qkv, run->params[IN_BIAS], rows, 3 * E);
+    wm_gemm(WM_GEMM_NT, rows, 3 * E, E, run->inputs[0], E, run->params[IN_WEIGHT], E, a.qkv, 3 * E);
+    memset(a.mixed, 0, rows * E * sizeof *a.mixed);
+    for (size_t b = 0; b < a.B; b++)
+        for (size_t head = 0; head < a.heads; head++)
+            forward_head(&a, b, head);
+    fill_rows(run->output, run->params[OUT_BIAS], rows, E);
+    wm_gemm(WM_GEMM_NT, rows, E, E, a.mixed, E, run->params[OUT_WEIGHT], E, run->output, E);
+}
+
+static void backward_head(const attention *a, size_t b, size_t head)
+{
+    size_t       from = b * a->T * 3 * a->channels + head * a->width, ld = 3 * a->channels;
+    const float *q = a->qkv + from, *k = q + a->channels, *v = k + a->channels;
+    float       *dq = a->qkv_grads + from, *dk = dq + a->channels, *dv = dk + a->channels;
+    const float *p = a->weights + (b * a->heads + head) * a->T * a->T;
+    const float *dmixed = a->mixed_grads + b * a->T * a->channels + head * a->width;
+
+    memset(a->slopes, 0, a->T * a->T * sizeof *a->slopes);
+    wm_gemm(WM_GEMM_NT, a->T, a->T, a->width, dmixed, a->channels, v, ld, a->slopes, a->T);
+    wm_gemm(WM_GEMM_TN, a->T, a->width, a->T, p, a->T, dmixed, a->channels, dv, ld);
+    for (size_t t = 0; t < a->T; t++)
+        softmax_slopes(p + t * a->T, a->slopes + t * a->T, a->T, a->scale);
+    wm_gemm(WM_GEMM_NN, a->T, a->width, a->T, a->slopes, a->T, k, ld, dq, ld);
+    wm_gemm(WM_GEMM_TN, a->T, a->width, a->T, a->slopes, a->T, q, ld, dk, ld);
+}
+
+WM_KERNEL static void sum_rows(float *to, const float *x, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < n; i++)
+            to[i] += x[r * n + i];
+}
+
+static void attention_backward(const void *options, const wm_layer_run *run)
+{
+    attention     a = attention_of(options, run);
+    size_t        rows = a.B * a.T, E = a.channels;
+    float *const *grads = run->param_grads;
+    const float  *dy = run->output_grad;
+
+    memset(a.mixed_grads, 0, rows * E * sizeof *a.mixed_grads);
+    memset(a.qkv_grads, 0, rows * 3 * E * sizeof *a.qkv_grads);
+    wm_gemm(WM_GEMM_NN, rows, E, E, dy, E, run->params[OUT_WEIGHT], E, a.mixed_grads, E);
+    for (size_t b = 0; b < a.B; b++)
+        for (size_t head = 0; head < a.heads; head++)
+            backward_head(&a, b, head);
+    if (grads[OUT_WEIGHT] != NULL)
+        wm_gemm(WM_GEMM_TN, E, E, rows, dy, E, a.mixed, E, grads[OUT_WEIGHT], E);
+    if (grads[OUT_BIAS] != NULL)
+        sum_rows(grads[OUT_BIAS], dy, rows, E);
+    if (grads[IN_WEIGHT] != NULL)
+        wm_gemm(WM_GEMM_TN, 3 * E, E, rows, a.qkv_grads, 3 * E, run->inputs[0], E, grads[IN_WEIGHT], E);
+    if (grads[IN_BIAS] != NULL)
+        sum_rows(grads[IN_BIAS], a.qkv_grads, rows, 3 * E);
+    if (run->input_grads[0] != NULL) {
+        memset(run->input_grads[0], 0, rows * E * sizeof *run->input_grads[0]);
+        wm_gemm(WM_GEMM_NN, rows, E, 3 * E, a.qkv_grads, 3 * E, run->params[IN_WEIGHT], E, run->input_grads[0], E);
+    }
+}
+
+static const wm_option options[] = {
+    { .name = "heads",
+      .kind = WM_WHOLE,
+      .offset = offsetof(attention_options, heads),
+      .least = 1,
+      .most = 1024,
+      .main = true,
+      .doc = "Into how many heads the channels are divided." },
+    { .name = "causal",
+      .kind = WM_BOOL,
+      .offset = offsetof(attention_options, causal),
+      .standard = "false",
+      .doc = "A step sees itself and those before it only." },
+};
+
+const wm_layer_ops wm_layer_attention = {
+    .member = { .name = "attention",
+                .doc = "Multi-head self-attention: every step is told what it needs of the others.",
+                .options = options,
+                .n_options = sizeof options / sizeof *options,
+                .options_size = sizeof(attention_options) },
+    .inputs_least = 1,
+    .inputs_most = 1,
+    .fit = attention_fit,
+    .forward = attention_forward,
+    .backward = attention_backward,
+    .reads_inputs = true,
+};
