@@ -338,6 +338,23 @@ static wm_status act_on_fate(wm_conversation *self, const Wm__Work *work, bool *
     }
 }
 
+/* The head of the audit that comes with an offer. What does not fit what was shown before is said, and the work goes on:
+ * whether the office was put back from a backup or rewritten is not for a gateway to judge. */
+static void look_at_audit(wm_conversation *self, const Wm__Work *work)
+{
+    wm_error  err;
+    wm_digest hash;
+    wm_status st;
+
+    if (self->set.heads == NULL || work->audit_head.len == 0)
+        return;
+    st = wm_field_digest(&work->audit_head, "the head of the server's audit", &hash, &err);
+    if (st == WM_OK)
+        st = wm_audit_heads_seen(self->set.heads, work->audit_lines, &hash, (int64_t)work->server_time_ms, &err);
+    if (st != WM_OK)
+        wm_log_line(self->set.log, st == WM_E_UNTRUSTED ? WM_LOG_ERROR : WM_LOG_WARNING, "audit", err.text);
+}
+
 static wm_status act_on_work(wm_conversation *self, const Wm__Work *work, int64_t *wait_ms, wm_error *err)
 {
     bool      submit_now, busy;
@@ -347,6 +364,7 @@ static wm_status act_on_work(wm_conversation *self, const Wm__Work *work, int64_
     wm_status st;
 
     wm_server_time_heard(self->set.time, (int64_t)work->server_time_ms);
+    look_at_audit(self, work);
     if (work->renew && self->set.renew != NULL)
         self->set.renew(self->set.context);
     if (work->abandon) {

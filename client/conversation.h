@@ -7,6 +7,7 @@
 #ifndef WM_CLIENT_CONVERSATION_H
 #define WM_CLIENT_CONVERSATION_H
 
+#include "client/audit_heads.h"
 #include "client/hand_in.h"
 #include "client/offer.h"
 #include "client/server_time.h"
@@ -18,6 +19,7 @@ typedef struct wm_conversation_settings {
     wm_desk        *desk;
     wm_pending     *pending;
     wm_server_time *time;
+    wm_audit_heads *heads; /* NULL: nobody writes them down */
     wm_log         *log;
     int64_t         beat_ms;    /* while the desk is busy, the server hears from us at least this often */
     int64_t         memory_max; /* bytes that a model may have to be fetched at all; 0: no limit of its own */

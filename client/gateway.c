@@ -43,6 +43,7 @@ typedef struct gateway {
     wm_exchange         control_line, bulk_line;
     wm_pending         *pending;
     wm_server_time     *time;
+    wm_audit_heads     *heads;
     wm_desk            *desk;
     wm_conversation    *conversation;
     bool                renew;               /* the server says that the certificate is past its half-life */
@@ -138,6 +139,10 @@ static wm_status open_stores(gateway *g, wm_error *err)
                     WM_TEXT_FIELD("why", note.text));
     if (st == WM_OK)
         st = wm_server_time_open(g->set.files, g->set.folder, g->set.clock, &g->time, err);
+    /* Without them the work is as good: it is only that nobody here remembers what the server has shown. */
+    if (st == WM_OK && wm_audit_heads_open(g->set.files, g->set.folder, &g->heads, &note) != WM_OK)
+        wm_log_line(g->set.log, WM_LOG_WARNING, "audit", "what the server shows of its audit is not written down",
+                    WM_TEXT_FIELD("why", note.text));
     return st;
 }
 
@@ -147,6 +152,7 @@ static wm_status open_conversation(gateway *g, wm_error *err)
         .lines = { .control = &g->control_line, .bulk = &g->bulk_line, .clock = g->set.clock },
         .pending = g->pending,
         .time = g->time,
+        .heads = g->heads,
         .log = g->set.log,
         .beat_ms = BEAT_MS,
         .memory_max = g->config.limits.memory,
@@ -450,6 +456,7 @@ static void close_all(gateway *g, bool signals)
     wm_caller_free(g->control);
     wm_caller_free(g->bulk);
     wm_tls_free(g->tls);
+    wm_audit_heads_free(g->heads);
     wm_server_time_free(g->time);
     wm_pending_free(g->pending);
     wm_identity_release(&g->identity);

@@ -70,4 +70,9 @@ typedef struct wm_form_settings {
     bool json;
 } wm_form_settings;
 
+typedef struct wm_verify_settings_of_command {
+    bool     json;
+    wm_words heads;
+} wm_verify_settings_of_command;
+
 #endif

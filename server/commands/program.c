@@ -28,6 +28,18 @@ static const wm_cli_option form_options[] = {
       .doc = "as JSON, for programs" },
 };
 
+static const wm_cli_option verify_options[] = {
+    { .name = "json",
+      .kind = WM_CLI_FLAG,
+      .offset = offsetof(wm_verify_settings_of_command, json),
+      .doc = "as JSON, for programs" },
+    { .name = "heads",
+      .kind = WM_CLI_TEXTS,
+      .offset = offsetof(wm_verify_settings_of_command, heads),
+      .value = "FILE",
+      .doc = "a gateway's DIR/audit-heads: what it was shown of the audit must be in it; may be given again" },
+};
+
 static const wm_cli_option issuer_options[] = {
     { .name = "with-parent",
       .kind = WM_CLI_FLAG,
@@ -130,19 +142,21 @@ static const wm_cli_command commands[] = {
       .words_max = 2,
       .run = wm_command_backup },
     { .name = "verify",
-      .arguments = "DIR [--json]",
+      .arguments = "DIR [--heads FILE]... [--json]",
       .summary = "check the whole history of an office, or of a backup of one",
       .details =
           "The audit's hash chain and every row that it tells of; every accepted update in exactly one committed round;\n"
           "model r+1 computed again, bit for bit, from model r and the stored sums; every file against its name.\n"
           "Each violation is a sentence that names run, round, client or audit line, and the file. Rounds whose files\n"
-          "a job has let go (its `keep`) cannot be computed again, and are said. Nothing in DIR is changed.\n"
+          "a job has let go (its `keep`) cannot be computed again, and are said. Nothing in DIR is changed,\n"
+          "and a server that runs goes on.\n"
           "Exit code 0: all of it holds. 1: something does not, or it could not be checked.",
-      .example = "wardmote-server verify office\nwardmote-server verify /mnt/backup/office-monday --json",
+      .example = "wardmote-server verify office\nwardmote-server verify /mnt/backup/office-monday --json\n"
+                 "wardmote-server verify office --heads north/audit-heads --heads south/audit-heads",
       .words_min = 1,
       .words_max = 1,
-      OPTIONS(form_options),
-      .settings_size = sizeof(wm_form_settings),
+      OPTIONS(verify_options),
+      .settings_size = sizeof(wm_verify_settings_of_command),
       .run = wm_command_verify },
     { .name = "issuer",
       .arguments = "DIR",

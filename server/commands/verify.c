@@ -12,6 +12,7 @@
 
 typedef struct telling {
     wm_cli_call *call;
+    wm_words     heads;
     wm_progress  progress;
     json_t      *findings; /* NULL: they are printed as they come */
 } telling;
@@ -55,13 +56,14 @@ static void say_progress(void *context, const char *what, uint64_t done, uint64_
 static wm_status print_json(telling *to, const wm_verify_result *result, wm_error *err)
 {
     char    head[WM_DIGEST_TEXT];
-    json_t *answer = json_pack(
-        "{s:s, s:b, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "office", to->call->words[0], "holds",
-        result->violations == 0, "violations", (json_int_t)result->violations, "notes", (json_int_t)result->notes,
-        "audit_lines", (json_int_t)result->head.lines, "audit_head", wm_digest_text(&result->head.hash, head),
-        "runs", (json_int_t)result->runs, "rounds", (json_int_t)result->rounds, "updates",
-        (json_int_t)result->updates, "recomputed", (json_int_t)result->recomputed, "let_go",
-        (json_int_t)result->let_go, "files", (json_int_t)result->files, "findings", to->findings);
+    json_t *answer =
+        json_pack("{s:s, s:b, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "office",
+                  to->call->words[0], "holds", result->violations == 0, "violations",
+                  (json_int_t)result->violations, "notes", (json_int_t)result->notes, "audit_lines",
+                  (json_int_t)result->head.lines, "audit_head", wm_digest_text(&result->head.hash, head), "runs",
+                  (json_int_t)result->runs, "rounds", (json_int_t)result->rounds, "updates",
+                  (json_int_t)result->updates, "recomputed", (json_int_t)result->recomputed, "let_go",
+                  (json_int_t)result->let_go, "files", (json_int_t)result->files, "findings", to->findings);
     wm_status st = answer != NULL ? wm_command_print_json(to->call, answer, err)
                                   : wm_fail(err, WM_E_NOMEM, "no memory for the answer");
 
@@ -81,6 +83,8 @@ static void print_summary(telling *to, const wm_verify_result *result)
             result->updates, result->files, result->recomputed);
     if (result->let_go > 0)
         fprintf(out, "; %" PRIu64 " not, because their files were let go as their jobs say", result->let_go);
+    if (to->heads.count > 0)
+        fprintf(out, "\n%" PRIu64 " heads that gateways were shown", result->heads);
     fprintf(out, "\n%s\n", result->violations == 0 ? "the history holds" : "the history does not hold");
 }
 
@@ -89,6 +93,8 @@ static wm_status verify(telling *to, const char *folder, const char *office, wm_
     return wm_verify(&(wm_verify_settings){ .files = wm_files_system(),
                                             .folder = folder,
                                             .office = office,
+                                            .heads = to->heads.items,
+                                            .n_heads = to->heads.count,
                                             .finding = say_finding,
                                             .progress = say_progress,
                                             .context = to },
@@ -118,10 +124,10 @@ static wm_status verify_running(telling *to, wm_verify_result *ret, wm_error *er
 
 wm_status wm_command_verify(wm_cli_call *call, const void *settings, wm_error *err)
 {
-    const wm_form_settings *set = settings;
-    telling                 to = { .call = call, .findings = set->json ? json_array() : NULL };
-    wm_verify_result        result;
-    wm_status               st;
+    const wm_verify_settings_of_command *set = settings;
+    telling          to = { .call = call, .heads = set->heads, .findings = set->json ? json_array() : NULL };
+    wm_verify_result result;
+    wm_status        st;
 
     if (set->json && to.findings == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the answer");

@@ -84,6 +84,7 @@ static void offer(wm_remote *remote, wm_inquiry *x, const wm_task *task)
     if (wm_store_audit_head(remote->settings.store, &head, NULL) == WM_OK) {
         x->audit = head.hash;
         work->audit_head = binary(x->audit.bytes, WM_DIGEST_SIZE);
+        work->audit_lines = head.lines;
     }
 }
 

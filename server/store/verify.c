@@ -180,7 +180,8 @@ static wm_status open_copy(wm_verifier *v, const scratch *s, const char *shown, 
 static wm_status check_all(wm_verifier *v, wm_error *err)
 {
     static wm_status (*const parts[])(wm_verifier *, wm_error *) = { wm_verify_chain, wm_verify_rows,
-                                                                     wm_verify_runs, wm_verify_files };
+                                                                     wm_verify_runs, wm_verify_files,
+                                                                     wm_verify_heads };
     wm_status st = WM_OK;
 
     for (size_t i = 0; st == WM_OK && i < sizeof parts / sizeof *parts; i++)

@@ -36,6 +36,8 @@ typedef struct wm_verify_settings {
     const wm_files *files;
     const char     *folder; /* has store.db and blobs/: an office or a backup of one */
     const char     *office; /* whose it is, for sentences and for the folders of its runs; NULL: `folder` itself */
+    const char *const *heads; /* [n_heads] files of gateways, DIR/audit-heads: what they were shown of the audit */
+    size_t             n_heads;
     /* Either may be NULL. Texts are valid during the call. */
     void (*finding)(void *context, const wm_finding *finding);
     void (*progress)(void *context, const char *what, uint64_t done, uint64_t all);
@@ -48,6 +50,7 @@ typedef struct wm_verify_result {
     uint64_t      recomputed; /* rounds */
     uint64_t      let_go;     /* rounds that could not be: their files were let go by the job's `keep` */
     uint64_t      files;      /* of blobs/, that are named */
+    uint64_t      heads;      /* lines of the files of gateways */
     uint64_t      violations, notes;
 } wm_verify_result;
 

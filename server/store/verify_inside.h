@@ -50,6 +50,9 @@ wm_status wm_verify_chain(wm_verifier *verifier, wm_error *err);
 /* Rows that no line tells of, and lines of which there is no row. */
 wm_status wm_verify_rows(wm_verifier *verifier, wm_error *err);
 
+/* What gateways have written down: is it in the chain? WM_E_MISSING, WM_E_IO: such a file cannot be read. */
+wm_status wm_verify_heads(wm_verifier *verifier, wm_error *err);
+
 /* Every run with its rounds. */
 wm_status wm_verify_runs(wm_verifier *verifier, wm_error *err);
 

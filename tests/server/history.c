@@ -253,16 +253,24 @@ static void keep_finding(void *context, const wm_finding *finding)
     h->first.text = NULL;
 }
 
-void history_verify(history *h)
+void history_verify_heads(history *h, const char *path)
 {
     wm_error err;
 
     wm_text_release(&h->said);
     h->first = (wm_finding){ .violation = false };
-    assert_ok(wm_verify(
-                  &(wm_verify_settings){
-                      .files = wm_files_system(), .folder = h->folder, .finding = keep_finding, .context = h },
-                  &h->result, &err),
+    assert_ok(wm_verify(&(wm_verify_settings){ .files = wm_files_system(),
+                                               .folder = h->folder,
+                                               .heads = &path,
+                                               .n_heads = path != NULL,
+                                               .finding = keep_finding,
+                                               .context = h },
+                        &h->result, &err),
               &err);
     assert_false(h->said.bad);
+}
+
+void history_verify(history *h)
+{
+    history_verify_heads(h, NULL);
 }

@@ -45,5 +45,6 @@ void history_forge(history *h);
 
 /* wm_verify, which must be possible: its findings are in h. */
 void history_verify(history *h);
+void history_verify_heads(history *h, const char *path); /* with what a gateway has written down */
 
 #endif

@@ -362,6 +362,7 @@ static void an_offer_names_all_that_is_needed(void **state)
     assert_int_equal(work->model_bytes, 4 * (3 * 20 + 20 + 20 + 1));
     assert_int_equal(work->scaling.len, 0);
     assert_int_equal(work->audit_head.len, WM_DIGEST_SIZE);
+    assert_true(work->audit_lines > 0);
     assert_int_equal(work->left_ms, 60000);
     assert_false(work->renew);
     s->certificate_ms = 499999; /* renewal is due 500 s before its end */

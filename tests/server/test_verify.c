@@ -427,6 +427,84 @@ static void every_byte_of_the_log_is_bound_and_every_line_has_its_place(void **s
     free(path);
 }
 
+/* ---- what gateways were shown ---- */
+
+typedef struct showing {
+    uint64_t last;
+    wm_text  text;
+} showing;
+
+/* One line of three was shown, and the last one. */
+static wm_status append_head(void *context, const wm_audit_line *line, wm_error *err)
+{
+    showing *to = context;
+    char     digest[WM_DIGEST_TEXT];
+
+    (void)err;
+    if (line->line % 3 == 0 || line->line == to->last)
+        wm_text_printf(&to->text, "%llu %s 2026-11-22T06:00:00Z\n", (unsigned long long)line->line,
+                       wm_digest_text(&line->hash, digest));
+    return WM_OK;
+}
+
+/* The heads of the history as it stands, as a gateway's file. */
+static char *write_heads(history *h)
+{
+    char    *path = history_path(h, "heads-of-north"), *db_path = history_path(h, "store.db");
+    showing  to = { .last = h->lines };
+    wm_db    db;
+    wm_error err;
+
+    assert_ok(wm_db_open(db_path, &db, &err), &err);
+    assert_ok(wm_audit_walk(&db, append_head, &to, &err), &err);
+    wm_db_close(&db);
+    assert_ok(wm_files_system()->replace(wm_files_system(), path, to.text.chars, to.text.size, 0600, &err), &err);
+    wm_text_release(&to.text);
+    free(db_path);
+    return path;
+}
+
+static void a_history_that_was_rewritten_whole_is_found_by_what_gateways_were_shown(void **state)
+{
+    history *h = *state;
+    char    *heads = write_heads(h);
+    uint64_t shown = h->lines / 3 + (h->lines % 3 != 0);
+
+    history_verify_heads(h, heads);
+    assert_holds(h, "what was shown is there");
+    assert_int_equal(h->result.heads, shown);
+
+    history_sql(h, "UPDATE audit SET wall_ms = wall_ms + 1 WHERE line = 8");
+    history_forge(h);
+    history_verify(h);
+    assert_holds(h, "by itself a forged history holds");
+    history_verify_heads(h, heads);
+    assert_said(h, "a line that was rewritten", "heads-of-north:3: the gateway was shown another audit line 9 ");
+    assert_int_equal(h->result.violations, shown - 2); /* the lines before it are what they were */
+
+    history_restore(h);
+    history_sql(h, "DELETE FROM queue; DELETE FROM audit WHERE line = (SELECT max(line) FROM audit)");
+    history_forge(h);
+    history_verify(h);
+    assert_holds(h, "by itself a history that was cut off and forged holds");
+    history_verify_heads(h, heads);
+    assert_said(h, "a line that was taken away", "the gateway was shown audit line");
+    assert_int_equal(h->result.violations, 1);
+    free(heads);
+}
+
+static void heads_that_do_not_read_are_named(void **state)
+{
+    history *h = *state;
+    char    *path = history_path(h, "heads");
+    wm_error err;
+
+    assert_ok(wm_files_system()->replace(wm_files_system(), path, "\n99 12\n", 7, 0600, &err), &err);
+    history_verify_heads(h, path);
+    assert_said(h, "a line that is none", "heads:2: it is not a number of lines and a SHA-256");
+    free(path);
+}
+
 /* ---- files ---- */
 
 /* A file of the office: changed, cut, or taken away. */
@@ -595,6 +673,8 @@ int main(void)
         CASE(whatever_is_changed_in_a_row_is_named),
         CASE(a_finding_says_where_for_programs_too),
         CASE(every_byte_of_the_log_is_bound_and_every_line_has_its_place),
+        CASE(a_history_that_was_rewritten_whole_is_found_by_what_gateways_were_shown),
+        CASE(heads_that_do_not_read_are_named),
         CASE(every_file_is_held_against_its_name),
         CASE(a_run_folder_of_another_run_is_named),
         CASE(a_flipped_byte_of_the_file_is_named_or_means_nothing),
