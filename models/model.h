@@ -37,9 +37,10 @@ void wm_model_init(const wm_model *model, uint64_t seed, float *params);
 
 wm_digest wm_params_digest(const float *params, size_t n);
 
-/* A table of the layers for people: name, kind, output shape, parameters; into *text. */
-
-void wm_model_describe(const wm_model *model, wm_text *text);
+/* A table of the layers for people, into *text: name, kind, shape of the output, parameters, MFLOP of one example's
+ * forward pass, KiB while training in batches of `batch` (models/plan.h); and the sums, with what the parameters'
+ * gradients and the optimiser take. WM_E_RANGE if no memory holds such batches, WM_E_NOMEM. */
+wm_status wm_model_describe(const wm_model *model, size_t batch, wm_text *text, wm_error *err);
 
 /* The families, for reading jobs. */
 extern const wm_family wm_layers, wm_losses, wm_optimisers, wm_schedules, wm_metrics;

@@ -27,6 +27,7 @@ typedef struct cell {
     bool   aside[WM_LAYER_INPUTS_MAX]; /* this input's gradient goes to a spare slot and is added */
     float *value, *grad;               /* in a slot's owner */
     float *saved;
+    size_t bytes; /* of the three */
 } cell;
 
 struct wm_plan {
@@ -151,11 +152,13 @@ static void reserve_all(wm_plan *plan)
         cell          *own = &plan->cells[i];
         size_t         n = floats(plan, (wm_amount){ .each = node->n }), mine = floats(plan, node->scratch);
 
+        own->bytes = plan->bytes;
         if (own->slot == i) {
             own->value = reserve(plan, n);
             own->grad = training ? reserve(plan, n) : NULL;
         }
         own->saved = training ? reserve(plan, floats(plan, node->saved)) : NULL;
+        own->bytes = plan->bytes - own->bytes;
         scratch = mine > scratch ? mine : scratch;
         mine = !training && node->works_in_saved ? floats(plan, node->saved) : 0;
         passing = mine > passing ? mine : passing;
@@ -219,6 +222,19 @@ wm_status wm_plan_bytes(const wm_model *model, size_t batch_max, wm_plan_use use
     if (st != WM_OK)
         return st;
     *ret = bytes_of(plan);
+    wm_plan_free(plan);
+    return WM_OK;
+}
+
+wm_status wm_plan_node_bytes(const wm_model *model, size_t batch_max, wm_plan_use use, size_t *bytes, wm_error *err)
+{
+    wm_plan  *plan;
+    wm_status st = outline(model, batch_max, use, &plan, err);
+
+    if (st != WM_OK)
+        return st;
+    for (size_t i = 0; i < model->n_nodes; i++)
+        bytes[i] = plan->cells[i].bytes;
     wm_plan_free(plan);
     return WM_OK;
 }

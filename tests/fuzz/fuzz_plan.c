@@ -25,8 +25,7 @@ static void use(const wm_job *job, wm_faults *faults)
         return;
     }
     must(wm_model_n_params(model) <= (size_t)1 << 31);
-    wm_model_describe(model, &text);
-    must(!text.bad);
+    must(wm_model_describe(model, (size_t)job->training.batch, &text, &err) == WM_OK || err.text[0] != '\0');
     wm_text_release(&text);
     if (wm_plan_bytes(model, (size_t)job->training.batch, WM_PLAN_TRAIN, &bytes, &err) == WM_OK && bytes < SMALL &&
         wm_plan_new(model, (size_t)job->training.batch, WM_PLAN_TRAIN, &plan, &err) == WM_OK)

@@ -405,22 +405,28 @@ static void the_digest_is_over_little_endian_floats(void **state)
 
 static void the_table_lines_up(void **state)
 {
-    static const char want[] = "layer      kind     output    parameters      MFLOP\n"
-                               "x          input    24 x 6             0      0.000\n"
-                               "0.flatten  flatten     144             0      0.000\n"
-                               "1.dense    dense        50          7250      0.014\n"
-                               "2.relu     relu         50             0      0.000\n"
-                               "3.dense    dense         2           102      0.000\n"
-                               "total                               7352      0.015\n";
+    /* In batches of 8 an output of 50 floats and its gradient are 3.1 KiB; relu works in place; the parameters' gradients
+     * are 28.7 KiB. */
+    static const char want[] = "layer                          kind     output  parameters  MFLOP   KiB\n"
+                               "-----------------------------  -------  ------  ----------  -----  ----\n"
+                               "x                              input    24 x 6           0  0.000   0.0\n"
+                               "0.flatten                      flatten     144           0  0.000   9.0\n"
+                               "1.dense                        dense        50        7250  0.014   3.1\n"
+                               "2.relu                         relu         50           0  0.000   0.0\n"
+                               "3.dense                        dense         2         102  0.000   0.1\n"
+                               "gradients, optimiser, scratch                                      29.2\n"
+                               "all                                                   7352  0.015  41.5\n";
     test_net          net;
     wm_model         *model;
     wm_text           text = WM_TEXT_INIT;
+    wm_error          err;
 
     (void)state;
     two_layered(&net);
     model = net_model(&net);
-    wm_model_describe(model, &text);
+    assert_ok(wm_model_describe(model, 8, &text, &err), &err);
     assert_string_equal(wm_text_chars(&text), want);
+    assert_int_equal(wm_model_describe(model, SIZE_MAX / 8, &text, &err), WM_E_RANGE);
     wm_text_release(&text);
     wm_model_free(model);
 }
