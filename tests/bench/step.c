@@ -2,47 +2,62 @@
  *
  *     step WORKLOAD BATCH THREADS [SECONDS]
  *
- * Whole training steps a second, forward, backward and update, of the networks that the training engine is held to:
- * W1, the 2NN of McMahan et al. 2017 (784-200-200-10, cross-entropy), and W6, a dense autoencoder
- * (115-86-57-38-29-38-57-86-115, squared error), by plain sgd on 20 batches in turn. With THREADS models run side by
- * side, each on a thread of its own, and their samples are added up. Prints one line for machines,
+ * Whole training steps a second, forward, backward and update, of the networks that the training engine is held to, by
+ * plain sgd on 20 batches in turn:
+ *
+ *     W1  the 2NN of McMahan et al. 2017, 784-200-200-10          W4  DeepConvLSTM: two conv1d of 64, an lstm of 64
+ *     W2  their CNN, two conv2d of 32 and 64, dense 512           W5  two Transformer blocks of 64 channels, 4 heads
+ *     W3  an lstm of 64 over 24 steps of 8 values                 W6  a dense autoencoder, 115 to 29 and back
+ *
+ * With THREADS models run side by side, each on a thread of its own, and their samples are added up. Prints one line for
+ * machines,
  *     workload impl threads batch samples_per_s rss_mb
  * with the best of 9 repeats of SECONDS (0.25), which on a shared machine is the steadiest, and behind a # the median,
  * the worst and the time to the end of the first step. */
+#include "tests/models/words.h"
+
 #include "common/rng.h"
 #include "models/plan.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-enum { LAYERS_MAX = 16, BATCHES = 20, REPEATS = 9, THREADS_MAX = 64 };
+enum { BATCHES = 20, REPEATS = 9, THREADS_MAX = 64 };
 
+#define BLOCK \
+    "{residual: [{attention: 4}]}, layer_norm, {residual: [{dense: 128}, relu, {dense: 64}]}, layer_norm, "
 typedef struct workload {
     const char *name;
-    uint32_t    widths[LAYERS_MAX]; /* input, then dense layers with relu between, until 0 */
-    bool        classes;
+    net_words   words;
 } workload;
 
 static const workload workloads[] = {
-    { "W1", { 784, 200, 200, 10 }, true },
-    { "W6", { 115, 86, 57, 38, 29, 38, 57, 86, 115 }, false },
+    { "W1", { "784", "[{dense: 200}, relu, {dense: 200}, relu, {dense: 10}]", "cross_entropy", NULL, 10, true } },
+    { "W2",
+      { "28 28 1",
+        "[{conv2d: {channels: 32, kernel: 5, padding: same}}, relu, max_pool2d, "
+        "{conv2d: {channels: 64, kernel: 5, padding: same}}, relu, max_pool2d, flatten, {dense: 512}, relu, {dense: 10}]",
+        "cross_entropy", NULL, 10, true } },
+    { "W3", { "24 8", "[{lstm: 64}, {dense: 1}]", "mse", NULL, 1, false } },
+    { "W4",
+      { "128 9",
+        "[{conv1d: {channels: 64, kernel: 5}}, relu, {conv1d: {channels: 64, kernel: 5}}, relu, {lstm: 64}, {dense: 6}]",
+        "cross_entropy", NULL, 6, true } },
+    { "W5",
+      { "48 8", "[{dense: 64}, {positional_encoding: learned}, " BLOCK BLOCK "global_avg_pool, {dense: 1}]", "mse",
+        NULL, 1, false } },
+    { "W6",
+      { "115",
+        "[{dense: 86}, relu, {dense: 57}, relu, {dense: 38}, relu, {dense: 29}, relu, {dense: 38}, relu, {dense: 57}, "
+        "relu, {dense: 86}, relu, {dense: 115}]",
+        "mse", NULL, 115, false } },
 };
 
-/* A workload as a job. */
+/* A workload as a job and a network. */
 typedef struct network {
-    wm_job        job;
-    wm_job_input  input;
-    wm_job_target target;
-    wm_job_loss   loss;
-    wm_job_layer  layers[2 * LAYERS_MAX];
-    char          names[2 * LAYERS_MAX][8];
-    int64_t       units[LAYERS_MAX], ahead[1024];
-    uint64_t      sgd[8]; /* its options: all zero, no momentum */
-    wm_model     *model;
+    wm_job   *job;
+    wm_model *model;
+    size_t    each; /* values of an example */
 } network;
 
 /* One thread's. */
@@ -51,7 +66,7 @@ typedef struct runner {
     size_t         batch;
     double         seconds;
     wm_plan       *plan;
-    float         *params, *inputs;
+    float         *params, *inputs, *targets;
     int32_t       *classes;
     double         rates[REPEATS];
     wm_status      st;
@@ -79,61 +94,23 @@ static double peak_mb(void)
     return (double)kb / 1024;
 }
 
-static const wm_member *member(const wm_family *family, const char *name)
+static void describe(network *net, const workload *w)
 {
-    const wm_member *found = wm_family_find(family, name);
+    wm_text  text = WM_TEXT_INIT;
+    wm_shape shape;
 
-    if (found == NULL)
-        abort(); /* the families here are compiled in */
-    return found;
-}
-
-static void add_layer(network *net, const char *kind, const int64_t *options)
-{
-    size_t i = net->job.model.n_layers++;
-
-    snprintf(net->names[i], sizeof net->names[i], "%zu", i);
-    net->layers[i] =
-        (wm_job_layer){ .name = net->names[i],
-                        .layer = { .member = member(&wm_layers, kind), .options = options, .path = "model" } };
-}
-
-static wm_status describe(network *net, const workload *w, wm_error *err)
-{
-    size_t n = 1;
-
-    net->input =
-        (wm_job_input){ .name = "x", .kind = WM_INPUT_PIXELS, .pixels = { .rank = 1, .dim = { w->widths[0] } } };
-    for (; w->widths[n] > 0; n++) {
-        net->units[n] = w->widths[n];
-        add_layer(net, "dense", &net->units[n]);
-        if (w->widths[n + 1] > 0)
-            add_layer(net, "relu", NULL);
-    }
-    net->target = (wm_job_target){ .name = "y",
-                                   .column = "y",
-                                   .classes = w->classes ? w->widths[n - 1] : 0,
-                                   .ahead = { net->ahead, w->classes ? 0 : w->widths[n - 1] } };
-    net->loss = (wm_job_loss){ .target = "y",
-                               .head = net->names[net->job.model.n_layers - 1],
-                               .weight = 1,
-                               .loss = { .member = member(&wm_losses, w->classes ? "cross_entropy" : "mse"),
-                                         .path = "model" } };
-    net->job.name = w->name;
-    net->job.data.inputs = &net->input;
-    net->job.data.n_inputs = 1;
-    net->job.data.targets = &net->target;
-    net->job.data.n_targets = 1;
-    net->job.model.layers = net->layers;
-    net->job.model.losses = &net->loss;
-    net->job.model.n_losses = 1;
-    net->job.training.optimiser = (wm_choice){ .member = member(&wm_optimisers, "sgd"), .options = net->sgd };
-    return wm_model_new(&net->job, NULL, &net->model, err);
+    net_text(&text, &w->words);
+    net->job = net_job(w->name, wm_text_chars(&text));
+    net->model = net_model_of(w->name, net->job);
+    wm_job_input_shape(net->job, 0, &shape);
+    if (!wm_shape_count(&shape, &net->each))
+        abort();
+    wm_text_release(&text);
 }
 
 static wm_status prepare(runner *self, const network *net, size_t batch, double seconds, wm_error *err)
 {
-    size_t width = net->input.pixels.dim[0], n = BATCHES * batch;
+    size_t width = net->each, n = BATCHES * batch;
     wm_rng rng;
 
     self->net = net;
@@ -142,14 +119,17 @@ static wm_status prepare(runner *self, const network *net, size_t batch, double 
     self->params = malloc(wm_model_n_params(net->model) * sizeof *self->params);
     self->inputs = malloc(n * width * sizeof *self->inputs);
     self->classes = malloc(n * sizeof *self->classes);
-    if (self->params == NULL || self->inputs == NULL || self->classes == NULL)
+    self->targets = malloc(n * wm_job_target_width(net->job, 0) * sizeof *self->targets);
+    if (self->params == NULL || self->inputs == NULL || self->classes == NULL || self->targets == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for %zu examples", n);
     wm_model_init(net->model, 1, self->params);
     wm_rng_init(&rng, 2);
     for (size_t i = 0; i < n * width; i++)
         self->inputs[i] = (float)wm_rng_normal(&rng);
     for (size_t i = 0; i < n; i++)
-        self->classes[i] = (int32_t)wm_rng_below(&rng, 10);
+        self->classes[i] = (int32_t)wm_rng_below(&rng, wm_job_target_width(net->job, 0));
+    for (size_t i = 0; i < n * wm_job_target_width(net->job, 0); i++)
+        self->targets[i] = (float)wm_rng_normal(&rng);
     return wm_plan_new(net->model, batch, WM_PLAN_TRAIN, &self->plan, err);
 }
 
@@ -160,9 +140,11 @@ static wm_status run_step(runner *self, size_t i, wm_error *err)
     wm_step  step = { .rate = 0.01 };
     double   loss;
 
-    batch.inputs[0] = self->inputs + first * self->net->input.pixels.dim[0];
-    batch.targets[0] = self->net->target.classes > 0 ? NULL : batch.inputs[0];
-    batch.classes[0] = self->net->target.classes > 0 ? self->classes + first : NULL;
+    batch.inputs[0] = self->inputs + first * self->net->each;
+    if (self->net->job->data.targets[0].classes > 0)
+        batch.classes[0] = self->classes + first;
+    else
+        batch.targets[0] = self->targets + first * wm_job_target_width(self->net->job, 0);
     return wm_plan_step(self->plan, self->params, &batch, &step, &loss, err);
 }
 
@@ -244,10 +226,11 @@ int main(int argc, char **argv)
     wm_status       st;
 
     if (w == NULL || batch == 0 || batch > 65536 || threads == 0 || threads > THREADS_MAX) {
-        fprintf(stderr, "usage: step W1|W6 BATCH THREADS [SECONDS]\nexample: step W1 10 1 0.25\n");
+        fprintf(stderr, "usage: step W1|W2|W3|W4|W5|W6 BATCH THREADS [SECONDS]\nexample: step W1 10 1 0.25\n");
         return 2;
     }
-    st = describe(&net, w, &err);
+    describe(&net, w);
+    st = WM_OK;
     for (size_t i = 0; i < threads && st == WM_OK; i++)
         st = prepare(&runners[i], &net, batch, seconds, &err);
     if (st == WM_OK)
@@ -263,8 +246,10 @@ int main(int argc, char **argv)
         wm_plan_free(runners[i].plan);
         free(runners[i].params);
         free(runners[i].inputs);
+        free(runners[i].targets);
         free(runners[i].classes);
     }
     wm_model_free(net.model);
+    wm_job_free(net.job);
     return st == WM_OK ? 0 : 1;
 }
