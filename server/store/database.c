@@ -18,7 +18,9 @@ static wm_status status_of(int code)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return WM_E_REFUSED;
+    case SQLITE_ERROR: /* our statements are right: it is the file that has not what they name, or an unknown format */
     case SQLITE_CORRUPT:
+    case SQLITE_FORMAT:
     case SQLITE_NOTADB:
     case SQLITE_MISMATCH:
         return WM_E_DAMAGED;
@@ -119,6 +121,12 @@ static wm_status set_up(wm_db *db, wm_error *err)
     if (strcmp(mode, "wal") != 0)
         return wm_fail(err, WM_E_IO, "%s cannot keep a write-ahead log (mode \"%s\"); move it to a local disk",
                        db->path, mode);
+    /* SQLite opens for reading alone what it may not write, or what a damaged header says a newer SQLite wrote. */
+    if (sqlite3_db_readonly(db->handle, "main") != 0)
+        return wm_fail(err, WM_E_IO,
+                       "%s can be read but not written: its permissions forbid it, or its header is damaged; then put "
+                       "it back from a backup",
+                       db->path);
     return check_whole(db, err);
 }
 

@@ -127,8 +127,13 @@ wm_status wm_schema_apply(wm_db *db, const char *const *steps, size_t n_steps, w
     if (st != WM_OK)
         return st;
     if (tables > 0 && application != APPLICATION_ID)
-        return wm_fail(err, WM_E_DAMAGED, "%s is a database of another program; name another folder", db->path);
-    if (version < 0 || (size_t)version > n_steps)
+        return wm_fail(err, WM_E_DAMAGED,
+                       "%s is a database of another program; name another folder, or put it back from a backup",
+                       db->path);
+    if (version < 0)
+        return wm_fail(err, WM_E_DAMAGED, "%s is damaged: its tables have no version; put it back from a backup",
+                       db->path);
+    if ((size_t)version > n_steps)
         return wm_fail(err, WM_E_REFUSED,
                        "%s was written by a newer wardmote (version %lld of its tables, this program knows %zu); "
                        "install the newer one",
