@@ -12,12 +12,15 @@ wm_status wm_run_get_floats(wm_run *run, const char *what, const wm_digest *name
 {
     uint8_t  *bytes;
     size_t    size;
+    char      text[WM_DIGEST_TEXT];
     wm_status st = wm_blobs_get(run->settings.blobs, name, n * sizeof **ret, &bytes, &size, err);
 
     if (st == WM_OK && size != n * sizeof **ret) {
         st = wm_fail(err, WM_E_DAMAGED, "%zu bytes where %zu would be right", size, n * sizeof **ret);
         free(bytes);
     }
+    if (st == WM_E_MISSING)
+        wm_fail(err, WM_E_DAMAGED, "blobs/%.16s... is gone: put it back from a backup", wm_digest_text(name, text));
     if (st != WM_OK) {
         wm_error_prefix(err, "the %s that the ledger names", what);
         return st == WM_E_NOMEM || st == WM_E_IO ? st : WM_E_DAMAGED;
@@ -74,7 +77,48 @@ static void remember(void *context, const wm_round_record *round)
     run->record.n_contributions = n;
 }
 
-/* Its past and what it stands on. A lean run reads the model too, to say now that it is damaged. */
+/* The parameters, and the strategy's state, of where the run stands. */
+static wm_status load_models(wm_run *run, const wm_standing *standing, wm_error *err)
+{
+    wm_error  damage;
+    wm_status st = wm_run_get_floats(run, "model", &standing->model, run->n_params, &run->params, &damage);
+
+    if (st == WM_OK && run->n_state > 0) {
+        free(run->state);
+        run->state = NULL;
+        st =
+            wm_run_get_floats(run, "strategy's state", &standing->server_state, run->n_state, &run->state, &damage);
+    }
+    if (st == WM_E_DAMAGED) {
+        free(run->params);
+        free(run->state);
+        run->params = run->state = NULL;
+        return wm_run_rebuild(run, standing, &damage, &run->params, &run->state, err);
+    }
+    if (st != WM_OK && err != NULL)
+        *err = damage;
+    return st;
+}
+
+/* Gateways fetch it: one that is damaged would send all of them round in circles. */
+static wm_status check_scaling(wm_run *run, const wm_digest *scaling, wm_error *err)
+{
+    uint8_t  *bytes = NULL;
+    size_t    n;
+    wm_status st;
+
+    if (wm_digest_is_zero(scaling))
+        return WM_OK;
+    st = wm_blobs_get(run->settings.blobs, scaling, SIZE_MAX - 1, &bytes, &n, err);
+    free(bytes);
+    if (st == WM_E_MISSING)
+        wm_fail(err, WM_E_DAMAGED, "its file in blobs/ is gone: put it back from a backup");
+    if (st != WM_OK)
+        wm_error_prefix(err, "the scaling that the ledger names");
+    return st == WM_E_MISSING ? WM_E_DAMAGED : st;
+}
+
+/* Its past and what it stands on. A lean run reads the model too, to find now that it is damaged. */
 static wm_status go_on(wm_run *run, const wm_standing *standing, wm_error *err)
 {
     wm_ledger *ledger = run->settings.ledger;
@@ -82,12 +126,8 @@ static wm_status go_on(wm_run *run, const wm_standing *standing, wm_error *err)
 
     if (st != WM_OK || standing->phase == WM_PHASE_CLOSED)
         return st;
-    st = wm_run_get_floats(run, "model", &standing->model, run->n_params, &run->params, err);
-    if (st != WM_OK || run->n_state == 0)
-        return st;
-    free(run->state);
-    run->state = NULL;
-    return wm_run_get_floats(run, "strategy's state", &standing->server_state, run->n_state, &run->state, err);
+    st = load_models(run, standing, err);
+    return st == WM_OK ? check_scaling(run, &standing->scaling, err) : st;
 }
 
 wm_status wm_run_begin(wm_run *run, wm_standing *ret, wm_error *err)

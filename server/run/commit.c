@@ -69,21 +69,36 @@ static wm_status copy_of(wm_run *run, const char *what, const float *values, con
     return WM_OK;
 }
 
+/* Parameters and state of the model that the round began with; where the disk has lost them, computed again. */
+static wm_status copy_models(wm_run *run, float **params, float **state, wm_error *err)
+{
+    const wm_standing *at = wm_engine_standing(run->engine);
+    wm_error           damage;
+    wm_status          st = copy_of(run, "model", run->params, &at->model, run->n_params, params, &damage);
+
+    if (st == WM_OK && run->n_state > 0)
+        st = copy_of(run, "strategy's state", run->state, &at->server_state, run->n_state, state, &damage);
+    if (st == WM_OK)
+        return WM_OK;
+    free(*params);
+    *params = NULL;
+    if (st == WM_E_DAMAGED)
+        return wm_run_rebuild(run, at, &damage, params, state, err);
+    if (err != NULL)
+        *err = damage;
+    return st;
+}
+
 /* The next parameters and state, from copies: those of the round stay what they are until it is committed. */
 static wm_status apply(wm_run *run, wm_error *err)
 {
-    const wm_standing *at = wm_engine_standing(run->engine);
-    wm_commit         *commit = &run->commit;
-    const double      *means[WM_PARTS_MAX];
-    float             *params = NULL, *state = NULL;
-    wm_status          st = copy_of(run, "model", run->params, &at->model, run->n_params, &params, err);
+    wm_commit    *commit = &run->commit;
+    const double *means[WM_PARTS_MAX];
+    float        *params = NULL, *state = NULL;
+    wm_status     st = copy_models(run, &params, &state, err);
 
-    if (st == WM_OK && run->n_state > 0)
-        st = copy_of(run, "strategy's state", run->state, &at->server_state, run->n_state, &state, err);
-    if (st != WM_OK) {
-        free(params);
+    if (st != WM_OK)
         return st;
-    }
     commit->params = params;
     commit->state = state;
     wm_accumulator_means(run->train_sums, means);

@@ -104,6 +104,14 @@ wm_status wm_run_begin(wm_run *run, wm_standing *ret, wm_error *err);
 wm_status wm_run_get_floats(wm_run *run, const char *what, const wm_digest *name, size_t n, float **ret,
                             wm_error *err);
 
+/* ---- rebuilding.c ---- */
+
+/* The parameters and the strategy's state (NULL if it has none) that `standing` names, whose files do not hold, as
+ * `damage` says: computed again from an earlier model, and the files written anew. Both to free(). WM_E_DAMAGED: what
+ * that takes does not hold either. */
+wm_status wm_run_rebuild(wm_run *run, const wm_standing *standing, const wm_error *damage, float **params,
+                         float **state, wm_error *err);
+
 /* ---- actions.c ---- */
 
 /* A crash point; true if the driver is dead from here on. */

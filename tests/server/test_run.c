@@ -355,20 +355,30 @@ static void what_cannot_run_is_refused_before_it_starts(void **state)
     world_release(&w);
 }
 
-static void a_model_that_is_missing_or_damaged_is_named(void **state)
+static void a_model_that_is_missing_or_damaged_is_computed_again_or_named(void **state)
 {
-    world    w;
-    wm_error err;
+    world     w;
+    wm_digest name;
+    wm_error  err;
 
     (void)state;
     begin(&w);
+    name = w.standing.model;
+    for (int gone = 0; gone < 2; gone++) {
+        world_kill(&w);
+        assert_int_equal(w.n_disk, 1);
+        if (gone)
+            assert_ok(w.files.remove(&w.files, w.disk[0].path, &err), &err);
+        else
+            w.disk[0].bytes[3] ^= 1;
+        assert_ok(world_open(&w, &err), &err);
+        free(world_params(&w, &name)); /* it is there again */
+    }
     world_kill(&w);
-    assert_int_equal(w.n_disk, 1);
     w.disk[0].bytes[3] ^= 1;
+    w.record.seed++; /* what it follows from is lost, too */
     assert_int_equal(world_open(&w, &err), WM_E_DAMAGED);
-    assert_non_null(strstr(err.text, "the model that the ledger names"));
-    assert_ok(w.files.remove(&w.files, w.disk[0].path, &err), &err);
-    assert_int_equal(world_open(&w, &err), WM_E_DAMAGED);
+    assert_non_null(strstr(err.text, "back from a backup"));
     world_release(&w);
 }
 
@@ -623,7 +633,7 @@ int main(void)
         cmocka_unit_test(statistics_are_committed_with_the_scaling),
         cmocka_unit_test(a_full_disk_loses_nothing_and_is_tried_again),
         cmocka_unit_test(what_cannot_run_is_refused_before_it_starts),
-        cmocka_unit_test(a_model_that_is_missing_or_damaged_is_named),
+        cmocka_unit_test(a_model_that_is_missing_or_damaged_is_computed_again_or_named),
         cmocka_unit_test(statistics_without_spread_fail_the_run_by_name),
         cmocka_unit_test(reports_are_checked),
         cmocka_unit_test(an_exploded_loss_is_reported_as_the_worst_that_counts),
