@@ -44,6 +44,9 @@ size_t disk_moment(const disk *d);
  * what of the unsynced. Images of rising moments are quicker to make than of falling ones. */
 void disk_image(disk *d, size_t moment, uint64_t seed, const char *to);
 
+/* The same of a machine that was only switched off: with all that was done. */
+void disk_image_whole(disk *d, size_t moment, const char *to);
+
 /* What was done at a moment, for a person: "write store.db-wal 4096+512". */
 void disk_tell(const disk *d, size_t moment, char *text, size_t room);
 

@@ -279,3 +279,12 @@ void disk_image(disk *d, size_t moment, uint64_t seed, const char *to)
     c.last = moment - wm_rng_below(&c.rng, (moment < 64 ? moment : 64) + 1);
     write_node(&c, 0, to);
 }
+
+void disk_image_whole(disk *d, size_t moment, const char *to)
+{
+    choice c = { .d = d, .temper = KEEPS_ALL };
+
+    assert_true(moment <= d->n_ops);
+    go_to(d, moment);
+    write_node(&c, 0, to);
+}

@@ -3,6 +3,7 @@
 
 #include "server/store/gateways.h"
 #include "server/store/runs.h"
+#include "server/store/verify.h"
 #include "server/accumulator.h"
 #include "tests/disk/images.h"
 #include "tests/unit.h"
@@ -351,4 +352,61 @@ void life_check(life *l, const char *folder, size_t moment)
     check(wm_digest_equal(&end.model, &l->end));
     check_ok(wm_store_audit_verify(l->store, NULL, &err), &err);
     life_close(l);
+}
+
+/* ---- damage ---- */
+
+static void keep_finding(void *context, const wm_finding *finding)
+{
+    char *said = context;
+
+    if (finding->violation && said[0] == '\0')
+        snprintf(said, WM_ERROR_TEXT, "%s", finding->text);
+}
+
+/* Whether verify finds the history sound; else its first sentence. */
+static bool is_sound(life *l, char said[WM_ERROR_TEXT])
+{
+    wm_verify_settings settings = {
+        .files = wm_files_system(), .folder = "", .finding = keep_finding, .context = said
+    };
+    wm_verify_result result = { .violations = 0 };
+    wm_error         err;
+    wm_status        st = wm_verify_store(l->store, &settings, &result, &err);
+
+    if (st != WM_OK && said[0] == '\0')
+        snprintf(said, WM_ERROR_TEXT, "%s", err.text);
+    return st == WM_OK && result.violations == 0;
+}
+
+/* A sentence that a person can act on: it names the place, and says what to do. */
+static life_fate said_so(life *l, const char *folder, const wm_error *err, char said[WM_ERROR_TEXT])
+{
+    snprintf(said, WM_ERROR_TEXT, "%s", err->text);
+    life_close(l);
+    if (err->status == WM_E_NOMEM || err->status == WM_OK ||
+        (strstr(said, folder) == NULL && strstr(said, "blobs") == NULL) ||
+        (strstr(said, "backup") == NULL && strstr(said, "install the newer one") == NULL))
+        images_fail("no sentence for a person: %s: %s", wm_status_name(err->status), said);
+    return LIFE_SAID_SO;
+}
+
+life_fate life_try(life *l, const char *folder, char said[WM_ERROR_TEXT])
+{
+    wm_standing end;
+    bool        sound;
+    wm_error    err;
+
+    said[0] = '\0';
+    if (open_store(l, folder, &err) != WM_OK)
+        return said_so(l, folder, &err, said);
+    if (open_run(l, &err) != WM_OK)
+        return said_so(l, folder, &err, said);
+    check(life_go_on(l, TURNS_MOST));
+    end = standing_of(l);
+    sound = is_sound(l, said);
+    if (sound && !wm_digest_equal(&end.model, &l->end))
+        images_fail("it came to another model, and nobody says why");
+    life_close(l);
+    return sound ? LIFE_WENT_ON : LIFE_NAMED;
 }

@@ -39,6 +39,17 @@ void life_live(life *l, const char *folder, disk *d);
  * ends with the same model. */
 void life_check(life *l, const char *folder, size_t moment);
 
+/* What became of a folder that was damaged. */
+typedef enum life_fate {
+    LIFE_WENT_ON, /* to the same model, and its history holds */
+    LIFE_SAID_SO, /* it does not open, and says what is damaged and what to do */
+    LIFE_NAMED,   /* it goes on, and verify names what is damaged */
+    LIFE_FATES,
+} life_fate;
+
+/* Opens it, goes on and verifies; fails the test if it comes to another end and nobody says why. *said gets the sentence. */
+life_fate life_try(life *l, const char *folder, char said[WM_ERROR_TEXT]);
+
 /* ---- its parts, for tests of faults ---- */
 
 /* Opens the store in `folder`, and the run in it: begun, or gone on with. */
