@@ -34,6 +34,8 @@ typedef struct live_run {
     pthread_mutex_t folder_lock;
     char           *folder_path; /* borrowed by the folder */
     wm_run_folder  *folder;      /* NULL until it is open */
+    bool            behind;      /* it lacks something that could not be written */
+    int64_t         again_at_ms; /* mono; then it is tried again */
 } live_run;
 
 /* Of the wait that was last spoken of. */
@@ -46,11 +48,16 @@ typedef struct waiting {
 struct wm_jobs {
     wm_jobs_settings settings;
     int64_t          retry_at_ms; /* mono; 0: at once */
-    bool             mended;      /* the folder of the newest closed run is as it should be */
+    bool             mended;      /* no closed run's folder is behind, as far as we know */
+    int64_t          mend_at_ms;  /* mono; then one that is is tried again */
+    bool             behind;      /* this one is, else it may be the newest one, of an earlier life */
+    uint8_t          behind_id[WM_RUN_ID_SIZE];
     waiting          waiting;
     pthread_mutex_t  lock; /* guards what follows; the ticking thread alone changes `live` */
     live_run        *live; /* NULL: nothing runs */
     char             trouble[WM_ERROR_TEXT];
+    pthread_mutex_t  folder_lock;                   /* guards what follows; taken last */
+    char             folder_trouble[WM_ERROR_TEXT]; /* why a run's folder is behind; "" if none is */
 };
 
 wm_status wm_jobs_new(const wm_jobs_settings *settings, wm_jobs **ret, wm_error *err)
@@ -61,6 +68,7 @@ wm_status wm_jobs_new(const wm_jobs_settings *settings, wm_jobs **ret, wm_error 
         return wm_fail(err, WM_E_NOMEM, "no memory for the jobs");
     jobs->settings = *settings;
     pthread_mutex_init(&jobs->lock, NULL);
+    pthread_mutex_init(&jobs->folder_lock, NULL);
     *ret = jobs;
     return WM_OK;
 }
@@ -76,10 +84,37 @@ static void run_changed(void *context)
     live->jobs->settings.stirred(live->jobs->settings.context);
 }
 
+static void note_folder(wm_jobs *jobs, const char *trouble, bool *again)
+{
+    pthread_mutex_lock(&jobs->folder_lock);
+    *again = strcmp(jobs->folder_trouble, trouble) == 0;
+    snprintf(jobs->folder_trouble, sizeof jobs->folder_trouble, "%s", trouble);
+    pthread_mutex_unlock(&jobs->folder_lock);
+}
+
+/* What it lacks is in the store, and is written later; the same failure is said once. Under the folder's lock. */
 static void folder_failed(live_run *live, const wm_error *err)
 {
-    wm_log_line(live->jobs->settings.log, WM_LOG_ERROR, "run", "the run's folder cannot be written",
-                WM_TEXT_FIELD("run", live->id), WM_TEXT_FIELD("why", err->text));
+    bool again;
+
+    live->behind = true;
+    live->again_at_ms = wm_mono_ms(&live->jobs->settings.clock) + RETRY_MS;
+    note_folder(live->jobs, err->text, &again);
+    if (!again)
+        wm_log_line(live->jobs->settings.log, WM_LOG_ERROR, "run",
+                    "the run's folder cannot be written; nothing is lost, and it is tried again",
+                    WM_TEXT_FIELD("run", live->id), WM_TEXT_FIELD("why", err->text));
+}
+
+static void folder_written(live_run *live)
+{
+    bool again;
+
+    live->behind = false;
+    note_folder(live->jobs, "", &again);
+    if (!again)
+        wm_log_line(live->jobs->settings.log, WM_LOG_INFO, "run", "the run's folder is whole again",
+                    WM_TEXT_FIELD("run", live->id));
 }
 
 static void round_done(void *context, const wm_round_record *round)
@@ -103,7 +138,7 @@ static void round_done(void *context, const wm_round_record *round)
                 WM_REAL_FIELD(metric, round->evaluated ? round->evaluation.metrics[0] : NAN),
                 WM_TEXT_FIELD("left", now.eta_ms >= 0 ? wm_duration_text(now.eta_ms, left) : "unknown"));
     pthread_mutex_lock(&live->folder_lock);
-    if (live->folder != NULL && wm_run_folder_round(live->folder, round, &err) != WM_OK)
+    if (live->folder != NULL && !live->behind && wm_run_folder_round(live->folder, round, &err) != WM_OK)
         folder_failed(live, &err);
     pthread_mutex_unlock(&live->folder_lock);
 }
@@ -120,7 +155,7 @@ static void run_closed(void *context, const wm_standing *standing, const wm_fina
                 WM_INT_FIELD("rounds", standing->round),
                 WM_TEXT_FIELD("model", wm_digest_text(&standing->model, model)));
     pthread_mutex_lock(&live->folder_lock);
-    if (live->folder != NULL && wm_run_folder_close(live->folder, standing, final, &err) != WM_OK)
+    if (live->folder != NULL && !live->behind && wm_run_folder_close(live->folder, standing, final, &err) != WM_OK)
         folder_failed(live, &err);
     pthread_mutex_unlock(&live->folder_lock);
     atomic_store(&live->closed, true);
@@ -166,6 +201,7 @@ void wm_jobs_free(wm_jobs *jobs)
         fleet->ops->leave(fleet);
     }
     live_free(jobs->live);
+    pthread_mutex_destroy(&jobs->folder_lock);
     pthread_mutex_destroy(&jobs->lock);
     free(jobs);
 }
@@ -191,14 +227,8 @@ static wm_status close_folder(live_run *live, wm_error *err)
 static wm_status open_folder(live_run *live, wm_error *err)
 {
     const wm_jobs_settings *set = &live->jobs->settings;
-    char                   *runs = wm_path_join(set->office, "runs");
-    wm_run_folder          *folder = NULL;
     wm_status               st;
 
-    live->folder_path = runs != NULL ? wm_path_join(runs, live->id) : NULL;
-    free(runs);
-    if (live->folder_path == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for the run's folder");
     st = wm_run_folder_open(&(wm_run_folder_settings){ .files = set->files,
                                                        .path = live->folder_path,
                                                        .job = live->admitted.job,
@@ -207,13 +237,43 @@ static wm_status open_folder(live_run *live, wm_error *err)
                                                        .ledger = wm_store_ledger(set->store),
                                                        .blobs = wm_store_blobs(set->store),
                                                        .clock = set->clock },
-                            &folder, err);
+                            &live->folder, err);
+    return st == WM_OK ? close_folder(live, err) : st; /* if it is closed already */
+}
+
+/* Writes all of it, as the store has it. */
+static void write_folder(live_run *live)
+{
+    wm_error  err;
+    char     *runs;
+    wm_status st;
+
     pthread_mutex_lock(&live->folder_lock);
-    live->folder = folder;
+    wm_run_folder_free(live->folder);
+    live->folder = NULL;
+    if (live->folder_path == NULL) {
+        runs = wm_path_join(live->jobs->settings.office, "runs");
+        live->folder_path = runs != NULL ? wm_path_join(runs, live->id) : NULL;
+        free(runs);
+    }
+    st = live->folder_path != NULL ? open_folder(live, &err)
+                                   : wm_fail(&err, WM_E_NOMEM, "no memory for the run's folder");
     if (st == WM_OK)
-        st = close_folder(live, err); /* if it is closed already */
+        folder_written(live);
+    else
+        folder_failed(live, &err);
     pthread_mutex_unlock(&live->folder_lock);
-    return st;
+}
+
+static bool is_behind(live_run *live, bool *due)
+{
+    bool behind;
+
+    pthread_mutex_lock(&live->folder_lock);
+    behind = live->behind;
+    *due = behind && wm_mono_ms(&live->jobs->settings.clock) >= live->again_at_ms;
+    pthread_mutex_unlock(&live->folder_lock);
+    return behind;
 }
 
 /* `live` has its record; the rest is made here, and the fleet begins to serve it. */
@@ -222,7 +282,6 @@ static wm_status live_start(wm_jobs *jobs, live_run *live, wm_error *err)
     const wm_jobs_settings *set = &jobs->settings;
     wm_fleet               *fleet = wm_remote_fleet(set->remote);
     wm_faults               faults;
-    wm_error                folder_err;
     wm_status               st;
 
     wm_faults_init(&faults, live->record->job_name);
@@ -251,8 +310,7 @@ static wm_status live_start(wm_jobs *jobs, live_run *live, wm_error *err)
     if (st != WM_OK)
         return st;
     /* Without its folder a run is as good: what it has to lose is in the store. */
-    if (open_folder(live, &folder_err) != WM_OK)
-        folder_failed(live, &folder_err);
+    write_folder(live);
     wm_remote_prepare(set->remote, live->record, live->admitted.job, live->admitted.model);
     return fleet->ops->serve(fleet, live->run, err);
 }
@@ -348,7 +406,7 @@ static void find_newest_closed(void *context, const wm_run_entry *run)
     memcpy(newest->id, run->id, WM_RUN_ID_SIZE);
 }
 
-/* The process may have ended between the end of a run and the last writing of its folder. */
+/* The process may have ended between the end of a run and the last writing of its folder, or the disk was full then. */
 static void mend_folder(wm_jobs *jobs)
 {
     next_run  newest = { 0 };
@@ -356,8 +414,15 @@ static void mend_folder(wm_jobs *jobs)
     wm_faults faults;
     wm_error  err;
 
-    if (live == NULL || wm_store_runs(jobs->settings.store, find_newest_closed, &newest, NULL) != WM_OK ||
-        !newest.found) {
+    jobs->mend_at_ms = wm_mono_ms(&jobs->settings.clock) + RETRY_MS;
+    if (live == NULL || wm_store_runs(jobs->settings.store, find_newest_closed, &newest, NULL) != WM_OK) {
+        free(live);
+        return;
+    }
+    jobs->mended = true;
+    if (jobs->behind)
+        memcpy(newest.id, jobs->behind_id, sizeof newest.id);
+    if (!jobs->behind && !newest.found) {
         free(live);
         return;
     }
@@ -368,9 +433,12 @@ static void mend_folder(wm_jobs *jobs)
     wm_faults_init(&faults, live->id);
     if (wm_store_run_record(jobs->settings.store, newest.id, &live->record, &err) != WM_OK ||
         wm_admit(live->id, live->record->job_text, strlen(live->record->job_text), 0, &faults, &live->admitted,
-                 &err) != WM_OK ||
-        open_folder(live, &err) != WM_OK)
+                 &err) != WM_OK)
         folder_failed(live, &err);
+    else
+        write_folder(live);
+    jobs->mended = !live->behind;
+    jobs->behind = jobs->behind && live->behind;
     wm_faults_release(&faults);
     live_free(live);
 }
@@ -415,8 +483,14 @@ static void end_live(wm_jobs *jobs)
 {
     wm_fleet *fleet = wm_remote_fleet(jobs->settings.remote);
     live_run *live = jobs->live;
+    bool      due;
 
     fleet->ops->leave(fleet);
+    if (is_behind(live, &due)) { /* the next job does not wait for it */
+        jobs->mended = false;
+        jobs->behind = true;
+        memcpy(jobs->behind_id, live->record->id, sizeof jobs->behind_id);
+    }
     pthread_mutex_lock(&jobs->lock);
     jobs->live = NULL;
     pthread_mutex_unlock(&jobs->lock);
@@ -456,16 +530,18 @@ static void say_waiting(wm_jobs *jobs)
 int64_t wm_jobs_tick(wm_jobs *jobs)
 {
     int64_t next_ms;
+    bool    due;
 
-    if (!jobs->mended)
+    if (!jobs->mended && wm_mono_ms(&jobs->settings.clock) >= jobs->mend_at_ms)
         mend_folder(jobs);
-    jobs->mended = true;
     if (jobs->live != NULL && atomic_load(&jobs->live->closed))
         end_live(jobs);
     if (jobs->live == NULL)
         start_next(jobs);
     if (jobs->live == NULL)
         return TICK_MS;
+    if (is_behind(jobs->live, &due) && due)
+        write_folder(jobs->live);
     next_ms = wm_run_tick(jobs->live->run);
     say_waiting(jobs);
     return next_ms >= 0 && next_ms < TICK_MS ? next_ms : TICK_MS;
@@ -527,6 +603,12 @@ void wm_jobs_view_get(wm_jobs *jobs, wm_jobs_view *ret)
         wm_run_waiting_for(jobs->live->run, NAMES_SHOWN, &names);
         snprintf(ret->waiting_for, sizeof ret->waiting_for, "%s", wm_text_chars(&names));
     }
+    if (ret->trouble[0] == '\0' && ret->running)
+        snprintf(ret->trouble, sizeof ret->trouble, "%s", ret->progress.trouble);
+    pthread_mutex_lock(&jobs->folder_lock);
+    if (ret->trouble[0] == '\0')
+        snprintf(ret->trouble, sizeof ret->trouble, "%s", jobs->folder_trouble);
+    pthread_mutex_unlock(&jobs->folder_lock);
     pthread_mutex_unlock(&jobs->lock);
     wm_text_release(&names);
 }

@@ -44,7 +44,7 @@ typedef struct wm_jobs_view {
     char            job_name[64];
     wm_run_progress progress;
     char            waiting_for[200]; /* "" for nobody */
-    char            trouble[WM_ERROR_TEXT];     /* why the next one cannot be started; "" if there is no trouble */
+    char            trouble[WM_ERROR_TEXT];     /* why nothing goes on: what cannot be opened or written; "" for none */
 } wm_jobs_view;
 
 void wm_jobs_view_get(wm_jobs *jobs, wm_jobs_view *ret);

@@ -126,6 +126,7 @@ typedef struct wm_run_progress {
     int64_t     open_ms;                       /* since the attempt was opened */
     int64_t     eta_ms;                        /* to the end of the run, from the rounds so far; -1 if unknown */
     double      train_loss, eval_loss, metric; /* the last ones; NaN before */
+    char        trouble[WM_ERROR_TEXT];        /* what cannot be written, and is tried again; "" for none */
 } wm_run_progress;
 
 void wm_run_progress_get(wm_run *run, wm_run_progress *ret);

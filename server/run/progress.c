@@ -3,6 +3,8 @@
  * What people are shown of a run. */
 #include "server/run/state.h"
 
+#include <stdio.h>
+
 static int64_t time_left(const wm_run *run, const wm_standing *at)
 {
     double rounds = (double)run->settings.job->rounds - (double)at->round;
@@ -41,6 +43,8 @@ void wm_run_progress_get(wm_run *run, wm_run_progress *ret)
         .eval_loss = run->eval_loss,
         .metric = run->metric,
     };
+    if (run->retry_ms > 0)
+        snprintf(ret->trouble, sizeof ret->trouble, "%s", run->failure.text);
     pthread_mutex_unlock(&run->lock);
 }
 
