@@ -13,10 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PORTS = 3, START_MS = 20 * 1000, LOOK_MS = 50, SUMMARY_MAX = 256 << 20, ROUNDS_MAX = 64 << 20 };
+enum {
+    PORTS = 3,
+    START_MS = 20 * 1000,
+    LOOK_MS = 50,
+    ASK_EVERY = 40,         /* looks between two questions to the server */
+    TROUBLE_MS = 15 * 1000, /* so long it may be in trouble before we give up */
+    ROOM_LEAST = 64 << 10,  /* bytes of free room: with less the disk is as good as full */
+    SUMMARY_MAX = 256 << 20,
+    ROUNDS_MAX = 64 << 20,
+};
 
 typedef struct tls_run {
     const wm_tls_run_settings *set;
@@ -95,17 +105,22 @@ static wm_status add_process(tls_run *r, char *const *argv, const char *log, wm_
     return st;
 }
 
-/* Whether the server itself answers, and not the store in its stead. */
-static bool server_runs(tls_run *r)
+/* Whether the server itself answers, and not the store in its stead. trouble[WM_ERROR_TEXT] (may be NULL) <- what it
+ * cannot write, "" for nothing. */
+static bool server_runs(tls_run *r, char *trouble)
 {
-    char   *status[] = { r->server, "status", r->office, "--json", NULL };
-    wm_text text = WM_TEXT_INIT;
-    json_t *json = NULL;
-    bool    runs;
+    char       *status[] = { r->server, "status", r->office, "--json", NULL };
+    wm_text     text = WM_TEXT_INIT;
+    json_t     *json = NULL;
+    const char *says;
+    bool        runs;
 
     if (wm_process_run(status, NULL, &text, NULL) == WM_OK)
         json = json_loads(wm_text_chars(&text), 0, NULL);
     runs = json_is_true(json_object_get(json, "server_runs"));
+    says = json_string_value(json_object_get(json, "trouble"));
+    if (trouble != NULL)
+        snprintf(trouble, WM_ERROR_TEXT, "%s", says != NULL ? says : "");
     json_decref(json);
     wm_text_release(&text);
     return runs;
@@ -117,7 +132,7 @@ static wm_status start_server(tls_run *r, wm_error *err)
     char     *log = wm_path_join(r->folder, "server.log");
     wm_status st = log != NULL ? add_process(r, run, log, err) : wm_fail(err, WM_E_NOMEM, "no memory");
 
-    for (int waited = 0; st == WM_OK && !server_runs(r); waited += LOOK_MS) {
+    for (int waited = 0; st == WM_OK && !server_runs(r, NULL); waited += LOOK_MS) {
         if (wm_process_ended(&r->pids[0]) || waited > START_MS)
             st = wm_fail(err, WM_E_IO, "the server did not start; its log is %s", log);
         nap(LOOK_MS);
@@ -285,18 +300,57 @@ static bool is_over(tls_run *r, bool *failed, char why[200])
     return over;
 }
 
+/* Office and gateways share this disk: whoever of them has something to write, it is the disk that everybody waits for. */
+static bool disk_is_full(const tls_run *r)
+{
+    struct statvfs disk;
+
+    return statvfs(r->folder, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_LEAST;
+}
+
+/* The server, and a gateway, try again by themselves what a full disk refuses them, and so may we, but not for ever and
+ * in silence. */
+static wm_status ask_for_trouble(tls_run *r, int64_t *since_ms, wm_error *err)
+{
+    wm_clock clock = wm_clock_system();
+    int64_t  now = wm_mono_ms(&clock);
+    char     trouble[WM_ERROR_TEXT] = "";
+
+    (void)server_runs(r, trouble);
+    if (trouble[0] == '\0' && disk_is_full(r))
+        snprintf(trouble, sizeof trouble, "the disk of %.150s is full", r->set->out);
+    if (trouble[0] == '\0') {
+        *since_ms = 0;
+        return WM_OK;
+    }
+    if (*since_ms == 0) {
+        *since_ms = now;
+        if (!r->set->quiet)
+            wm_progress_show(&r->line, "waiting: %s", trouble);
+    }
+    if (now - *since_ms < TROUBLE_MS)
+        return WM_OK;
+    return wm_fail(err, WM_E_IO,
+                   "the run does not go on: %.120s; mend that, and go on with --transport tls --resume --out %s",
+                   trouble, r->set->out);
+}
+
 static wm_status watch(tls_run *r, wm_error *err)
 {
-    bool failed = false;
-    char why[200] = "";
+    bool      failed = false;
+    char      why[200] = "";
+    int64_t   trouble_ms = 0;
+    wm_status st;
 
-    while (!is_over(r, &failed, why)) {
+    for (int looks = 1; !is_over(r, &failed, why); looks++) {
         show_rounds(r);
         if (atomic_load(r->set->interrupted))
             return wm_fail(err, WM_E_CLOSED, "interrupted; go on with --transport tls --resume --out %s",
                            r->set->out);
         if (wm_process_ended(&r->pids[0]))
             return wm_fail(err, WM_E_IO, "the server is gone; its log is %s/server.log", r->folder);
+        if (looks % ASK_EVERY == 0 && (st = ask_for_trouble(r, &trouble_ms, err)) != WM_OK)
+            return st;
         nap(LOOK_MS);
     }
     show_rounds(r);
