@@ -81,8 +81,8 @@ static wm_status load_authority(wm_issuer *issuer, const char *key_path, const c
     issuer->root = wm_chain_take_last(roots);
     issuer->authority.certificate = wm_chain_take_last(chain);
     st = wm_key_digest(issuer->authority.key, &key, err);
-    if (st == WM_OK)
-        st = wm_certificate_look(issuer->authority.certificate, &facts, err);
+    if (st == WM_OK && (st = wm_certificate_look(issuer->authority.certificate, &facts, err)) != WM_OK)
+        wm_error_prefix(err, "%s is damaged, restore a backup", chain_path);
     if (st == WM_OK && (!wm_digest_equal(&key, &facts.key) ||
                         !wm_certificate_signed_by(issuer->authority.certificate, issuer->root)))
         st = wm_fail(err, WM_E_DAMAGED, "%s, %s and %s do not go together: restore a backup", key_path, chain_path,
