@@ -19,7 +19,7 @@ static const struct {
     bool        lasting;
     size_t      stride; /* in the short form only every so-manieth of them fails */
 } cases[] = {
-    { "an input/output error at a change", DISK_CHANGES, EIO, false, 4 },
+    { "an input/output error at a change", DISK_CHANGES, EIO, false, 7 },
     { "an input/output error at a read", DISK_READ | DISK_OPEN, EIO, false, 8 },
     { "a full disk", DISK_WRITE | DISK_CREATE, ENOSPC, true, 16 },
     { "a disk that has become read-only", DISK_CHANGES & ~(unsigned)DISK_SYNC, EROFS, true, 16 },

@@ -94,7 +94,7 @@ static void no_power_cut_takes_a_finished_update_from_a_gateway(void **state)
 
     (void)state;
     keep_rounds(&k, d, folder);
-    images_look(d, "power lost at any operation on a gateway's finished update", 1000, check_kept, &k);
+    images_look(d, "power lost at any operation on a gateway's finished update", 500, check_kept, &k);
     disk_free(d);
     assert_ok(wm_folder_remove(folder, &err), &err);
 }
@@ -172,7 +172,7 @@ static void no_power_cut_takes_a_key_that_may_have_a_certificate(void **state)
 
     (void)state;
     join_and_renew(&j, d, folder);
-    images_look(d, "power lost at any operation on a gateway's key and certificate", 500, check_identity, &j);
+    images_look(d, "power lost at any operation on a gateway's key and certificate", 200, check_identity, &j);
     disk_free(d);
     place_free(j.office);
     assert_ok(wm_folder_remove(folder, &err), &err);

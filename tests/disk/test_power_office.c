@@ -128,7 +128,7 @@ static void no_power_cut_spends_a_token_twice_or_forgets_a_revocation(void **sta
     (void)state;
     o.p.time = (wm_manual_clock){ .wall_ms = NOW, .mono_ms = 1000 };
     live(&o, d, folder);
-    images_look(d, "power lost at any operation on the office's keys and tokens", 500, check, &o);
+    images_look(d, "power lost at any operation on the office's keys and tokens", 200, check, &o);
     disk_free(d);
     wm_key_free(o.key);
     wm_key_free(o.other_key);

@@ -176,7 +176,7 @@ static void no_power_cut_leaves_half_a_file_in_the_folder_of_a_run(void **state)
     assert_ok(life_open(&f.l, f.store, &err), &err);
     d = disk_watch(disk_folder(folder));
     live(&f, folder);
-    images_look(d, "power lost at any operation on the folder of a run", 300, check, &f);
+    images_look(d, "power lost at any operation on the folder of a run", 150, check, &f);
     disk_free(d);
     life_release(&f.l);
     assert_ok(wm_folder_remove(f.store, &err), &err);

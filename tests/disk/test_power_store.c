@@ -22,7 +22,7 @@ static void no_power_cut_loses_or_halves_what_the_store_has_promised(void **stat
     (void)state;
     life_init(&l, 7);
     life_live(&l, folder, d);
-    images_look(d, "power lost at any operation of the aggregator's disk", 1000, check, &l);
+    images_look(d, "power lost at any operation of the aggregator's disk", 500, check, &l);
     disk_free(d);
     life_release(&l);
     assert_ok(wm_folder_remove(folder, &err), &err);
