@@ -16,6 +16,7 @@ struct wm_conversation {
     wm_conversation_settings set;
     bool                     checked_in; /* since the last failure */
     bool                     moved;      /* something came of this turn */
+    bool fresh; /* an update was finished this turn: nobody need be asked whether it is wanted */
     /* The task that was taken on last, and how often in a row it was one that had been here or was declined. */
     wm_task    last;
     uint8_t    last_run[WM_RUN_ID_SIZE];
@@ -200,6 +201,7 @@ static wm_status clear_desk(wm_conversation *self, int64_t wait_ms, wm_error *er
                              outcome.state, outcome.n_state, err);
         if (st == WM_OK)
             outcome.result.has_update = false; /* the store's now */
+        self->fresh = st == WM_OK;
         wm_outcome_of_work_release(&outcome);
         return st; /* without room on the disk the task is asked for again, and trained to the same bits */
     }
@@ -397,6 +399,7 @@ static wm_status turn(wm_conversation *self, int64_t poll_ms, int64_t *wait_ms, 
     Wm__Envelope *answer;
     wm_task       task;
     uint8_t       run[WM_RUN_ID_SIZE];
+    wm_held       held;
     bool          busy;
     /* While there is work the server hears from us now and then, without holding the question: so that the result
      * goes out at the moment that it is there. */
@@ -408,6 +411,10 @@ static wm_status turn(wm_conversation *self, int64_t poll_ms, int64_t *wait_ms, 
         st = send_report(self, wait_ms, err);
     if (st != WM_OK)
         return st;
+    if (self->fresh && wm_pending_held(self->set.pending, &held)) {
+        self->fresh = false;
+        return submit(self, &held, wait_ms, err);
+    }
     busy = wm_desk_busy(self->set.desk, &task, run);
     st = ask_for_work(self, busy ? 0 : poll_ms, &answer, wait_ms, err);
     if (st != WM_OK)

@@ -1,10 +1,10 @@
 /* client/pending.c
  *
- * Both files: magic (8 bytes), SHA-256 of what follows (32), then
- *     pending:         phase u32, round u32, run (16), model (32), loss f64, floats of state u64, bytes of update u64,
- *                      state, update
+ * Both files: magic (8 bytes), SHA-256 of what follows up to the update (32), then
+ *     pending:         phase u32, round u32, run (16), model (32), SHA-256 of the update (32), loss f64, floats of state
+ *                      u64, bytes of update u64, state, update
  *     strategy-state:  run (16), floats u64, state
- * in the machine's own byte order: a gateway's disk is read by the gateway that wrote it, and a foreign one fails the
+ * so that the update, which has to have a SHA-256 of its own, is hashed once. All numbers are in the machine's own byte order: a gateway's disk is read by the gateway that wrote it, and a foreign one fails the
  * length checks or the digest. */
 #include "client/pending.h"
 
@@ -19,12 +19,12 @@ enum { MAGIC_SIZE = 8, SEAL_SIZE = MAGIC_SIZE + WM_DIGEST_SIZE };
 /* The largest file that is read back: a model of 500 million parameters, and as much state. */
 static const size_t FILE_MAX = (size_t)4 << 30;
 
-static const char pending_magic[MAGIC_SIZE + 1] = "WMPEND01", state_magic[MAGIC_SIZE + 1] = "WMSTAT01";
+static const char pending_magic[MAGIC_SIZE + 1] = "WMPEND02", state_magic[MAGIC_SIZE + 1] = "WMSTAT01";
 
 typedef struct pending_head {
     uint32_t  phase, round;
     uint8_t   run[WM_RUN_ID_SIZE];
-    wm_digest model;
+    wm_digest model, update;
     double    loss;
     uint64_t  n_state, n_update;
 } pending_head;
@@ -39,43 +39,56 @@ struct wm_pending {
     char           *held_path, *state_path;
     uint8_t        *held; /* the whole file; NULL if nothing is held */
     pending_head    head;
-    wm_digest       digest;
     uint8_t        *state; /* the whole file; NULL if there is none */
     state_head      state_head;
 };
 
-/* Seals body[n], which begins SEAL_SIZE bytes into file[], and makes it durable. */
-static wm_status write_sealed(wm_pending *self, const char *path, const char *magic, uint8_t *file, size_t n,
-                              wm_error *err)
+/* The seal of file[n]: over all but itself, and but its last `apart` bytes, which have a digest of their own in there. */
+static wm_digest seal_of(const uint8_t *file, size_t n, size_t apart)
 {
-    wm_digest digest = wm_sha256_of(file + SEAL_SIZE, n - SEAL_SIZE);
+    return wm_sha256_of(file + SEAL_SIZE, n - SEAL_SIZE - apart);
+}
+
+/* Seals file[n], whose contents begin SEAL_SIZE bytes into it, and makes it durable. */
+static wm_status write_sealed(wm_pending *self, const char *path, const char *magic, uint8_t *file, size_t n,
+                              size_t apart, wm_error *err)
+{
+    wm_digest digest = seal_of(file, n, apart);
 
     memcpy(file, magic, MAGIC_SIZE);
     memcpy(file + MAGIC_SIZE, digest.bytes, WM_DIGEST_SIZE);
     return self->files->replace(self->files, path, file, n, 0600, err);
 }
 
-/* WM_E_MISSING, or WM_E_DAMAGED if the seal does not hold; *ret is then untouched. */
-static wm_status read_sealed(wm_pending *self, const char *path, const char *magic, uint8_t **ret, size_t *n,
-                             wm_error *err)
+static bool seal_holds(const uint8_t *file, size_t n, size_t apart)
+{
+    wm_digest digest = seal_of(file, n, apart);
+
+    return memcmp(digest.bytes, file + MAGIC_SIZE, WM_DIGEST_SIZE) == 0;
+}
+
+static wm_status damaged(const char *path, uint8_t *file, wm_error *err)
+{
+    free(file);
+    return wm_fail(err, WM_E_DAMAGED, "%s is damaged", path);
+}
+
+/* A file of that magic, of SEAL_SIZE + `least` bytes at least, its seal not looked at. WM_E_MISSING; WM_E_DAMAGED: it is
+ * another, or too short; *ret is then untouched. */
+static wm_status read_sealed(wm_pending *self, const char *path, const char *magic, size_t least, uint8_t **ret,
+                             size_t *n, wm_error *err)
 {
     uint8_t  *file;
     size_t    size;
-    wm_digest digest;
     wm_status st = self->files->read(self->files, path, FILE_MAX, &file, &size, err);
 
     if (st != WM_OK)
         return st;
-    if (size >= SEAL_SIZE && memcmp(file, magic, MAGIC_SIZE) == 0) {
-        digest = wm_sha256_of(file + SEAL_SIZE, size - SEAL_SIZE);
-        if (memcmp(digest.bytes, file + MAGIC_SIZE, WM_DIGEST_SIZE) == 0) {
-            *ret = file;
-            *n = size;
-            return WM_OK;
-        }
-    }
-    free(file);
-    return wm_fail(err, WM_E_DAMAGED, "%s is damaged", path);
+    if (size < SEAL_SIZE + least || memcmp(file, magic, MAGIC_SIZE) != 0)
+        return damaged(path, file, err);
+    *ret = file;
+    *n = size;
+    return WM_OK;
 }
 
 static size_t state_offset(void)
@@ -88,49 +101,52 @@ static const uint8_t *update_bytes(const wm_pending *self)
     return self->held + state_offset() + self->head.n_state * sizeof(float);
 }
 
+/* The sizes in a head that nobody has vouched for yet add up to the file's, and both digests hold. */
+static bool held_holds(const uint8_t *file, size_t n, const pending_head *head)
+{
+    size_t    state, want;
+    wm_digest update;
+
+    if (!wm_size_mul(head->n_state, sizeof(float), &state) || !wm_size_add(state_offset(), state, &want) ||
+        !wm_size_add(want, head->n_update, &want) || want != n || !seal_holds(file, n, head->n_update))
+        return false;
+    update = wm_sha256_of(file + n - head->n_update, head->n_update);
+    return wm_digest_equal(&update, &head->update);
+}
+
 static wm_status read_held(wm_pending *self, wm_error *err)
 {
-    uint8_t     *file;
-    size_t       n, state, want;
+    uint8_t     *file = NULL;
+    size_t       n = 0;
     pending_head head;
-    wm_status    st = read_sealed(self, self->held_path, pending_magic, &file, &n, err);
+    wm_status    st = read_sealed(self, self->held_path, pending_magic, sizeof head, &file, &n, err);
 
     if (st != WM_OK)
         return st;
-    if (n >= state_offset()) {
-        memcpy(&head, file + SEAL_SIZE, sizeof head);
-        if (wm_size_mul(head.n_state, sizeof(float), &state) && wm_size_add(state_offset(), state, &want) &&
-            wm_size_add(want, head.n_update, &want) && want == n) {
-            self->held = file;
-            self->head = head;
-            self->digest = wm_sha256_of(update_bytes(self), head.n_update);
-            return WM_OK;
-        }
-    }
-    free(file);
-    return wm_fail(err, WM_E_DAMAGED, "%s is damaged", self->held_path);
+    memcpy(&head, file + SEAL_SIZE, sizeof head);
+    if (!held_holds(file, n, &head))
+        return damaged(self->held_path, file, err);
+    self->held = file;
+    self->head = head;
+    return WM_OK;
 }
 
 static wm_status read_state(wm_pending *self, wm_error *err)
 {
-    uint8_t   *file;
-    size_t     n, want;
+    uint8_t   *file = NULL;
+    size_t     n = 0, want;
     state_head head;
-    wm_status  st = read_sealed(self, self->state_path, state_magic, &file, &n, err);
+    wm_status  st = read_sealed(self, self->state_path, state_magic, sizeof head, &file, &n, err);
 
     if (st != WM_OK)
         return st;
-    if (n >= SEAL_SIZE + sizeof head) {
-        memcpy(&head, file + SEAL_SIZE, sizeof head);
-        if (wm_size_mul(head.n_state, sizeof(float), &want) && wm_size_add(want, SEAL_SIZE + sizeof head, &want) &&
-            want == n) {
-            self->state = file;
-            self->state_head = head;
-            return WM_OK;
-        }
-    }
-    free(file);
-    return wm_fail(err, WM_E_DAMAGED, "%s is damaged", self->state_path);
+    memcpy(&head, file + SEAL_SIZE, sizeof head);
+    if (!seal_holds(file, n, 0) || !wm_size_mul(head.n_state, sizeof(float), &want) ||
+        !wm_size_add(want, SEAL_SIZE + sizeof head, &want) || want != n)
+        return damaged(self->state_path, file, err);
+    self->state = file;
+    self->state_head = head;
+    return WM_OK;
 }
 
 wm_status wm_pending_open(const wm_files *files, const char *folder, wm_pending **ret, wm_error *note,
@@ -185,7 +201,7 @@ bool wm_pending_held(const wm_pending *pending, wm_held *ret)
         .phase = (wm_phase)pending->head.phase,
         .round = pending->head.round,
         .model = pending->head.model,
-        .digest = pending->digest,
+        .digest = pending->head.update,
         .loss = pending->head.loss,
         .bytes = update_bytes(pending),
         .n_bytes = pending->head.n_update,
@@ -200,6 +216,7 @@ wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update
     pending_head head = { .phase = (uint32_t)phase,
                           .round = update->key.round,
                           .model = update->key.model,
+                          .update = wm_sha256_of(update->bytes, update->n_bytes),
                           .loss = loss,
                           .n_state = n_state,
                           .n_update = update->n_bytes };
@@ -219,7 +236,7 @@ wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update
         memcpy(file + state_offset(), state, state_bytes);
     memcpy(file + state_offset() + state_bytes, update->bytes, update->n_bytes);
     wm_crash_point("client-keep-before");
-    st = write_sealed(pending, pending->held_path, pending_magic, file, n, err);
+    st = write_sealed(pending, pending->held_path, pending_magic, file, n, update->n_bytes, err);
     if (st != WM_OK) {
         free(file);
         return st;
@@ -228,7 +245,6 @@ wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update
     free(pending->held);
     pending->held = file;
     pending->head = head;
-    pending->digest = wm_sha256_of(update->bytes, update->n_bytes);
     wm_update_release(update);
     return WM_OK;
 }
@@ -246,7 +262,7 @@ static wm_status keep_state(wm_pending *self, wm_error *err)
     memcpy(head.run, self->head.run, sizeof head.run);
     memcpy(file + SEAL_SIZE, &head, sizeof head);
     memcpy(file + SEAL_SIZE + sizeof head, self->held + state_offset(), bytes);
-    st = write_sealed(self, self->state_path, state_magic, file, n, err);
+    st = write_sealed(self, self->state_path, state_magic, file, n, 0, err);
     if (st != WM_OK) {
         free(file);
         return st;

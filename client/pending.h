@@ -5,7 +5,7 @@
  * here.
  *
  * Sparing with an SD card: one file, `pending`, written once when training ends and removed when the server lets it
- * go; `strategy-state` only for strategies that keep something. Both written whole, synced and renamed, with a SHA-256
+ * go; `strategy-state` only for strategies that keep something. Both written whole, synced and renamed, with SHA-256
  * over all of it: what does not hold is dropped by name, since training again gives the same bits.
  * Owned by one thread. */
 #ifndef WM_CLIENT_PENDING_H

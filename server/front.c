@@ -17,7 +17,7 @@ enum {
     PARKING_WORKERS = 2,
     LISTENER_WORKERS = 2,
     OPERATOR_BYTES_MAX = 512 << 10, /* a job's file and some */
-    WOKEN_FOR_A_PLACE = 4, /* more than one, since the first may be gone; not all, since a hundred may wait */
+    WOKEN_FOR_A_PLACE = 2, /* more than one, since the first may have gone away; who gets none has to queue anew */
     ENROLMENT_CONNECTIONS = 256,
     ENROLMENT_IDLE_MS = 15 * 1000,
     RENEWALS_FULL_MS = 5 * 1000,
@@ -356,9 +356,11 @@ void wm_front_free(wm_front *front)
 
 static bool is_early_submit(void *context, const wm_parked *item)
 {
-    int *left = context;
+    const held_question *held = (const held_question *)item;
+    int                 *left = context;
 
-    return ((const held_question *)item)->question->body_case == WM__ENVELOPE__BODY_SUBMIT && (*left)-- > 0;
+    return *left > 0 && held->question->body_case == WM__ENVELOPE__BODY_SUBMIT &&
+           !wm_request_gone(held->request) && (*left)-- > 0;
 }
 
 void wm_front_wake(wm_front *front, bool only_submits)

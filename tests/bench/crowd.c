@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The source is never opened; no evaluation between the rounds. */
@@ -154,6 +155,34 @@ void crowd_close(crowd *c)
     }
     free(c->pids);
     office_close(&c->o);
+}
+
+static int rounds_done(crowd *c)
+{
+    char     path[4400];
+    uint8_t *text;
+    size_t   n;
+    int      lines = 0;
+
+    snprintf(path, sizeof path, "%s/runs/%s/rounds.csv", c->o.dir, c->o.run);
+    if (wm_files_system()->read(wm_files_system(), path, 1 << 20, &text, &n, NULL) != WM_OK)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        lines += text[i] == '\n';
+    free(text);
+    return lines - 1; /* the header */
+}
+
+void crowd_wait_rounds(crowd *c, int rounds)
+{
+    const struct timespec look = { .tv_nsec = 20 * 1000000L };
+    int64_t               end = office_now_ms() + ROUND_MS_MAX;
+
+    while (rounds_done(c) < rounds) {
+        if (office_now_ms() > end)
+            office_fail(&c->o, "round %d is not done after %d s", rounds, ROUND_MS_MAX / 1000);
+        nanosleep(&look, NULL);
+    }
 }
 
 void crowd_opened_ms(crowd *c, int rounds, int64_t *ms)

@@ -8,6 +8,8 @@
 
 #include "tests/e2e/office.h"
 
+enum { ROUND_MS_MAX = 5 * 60 * 1000 };
+
 typedef struct crowd_wish {
     size_t      clients;
     const char *layers; /* of images of 28 x 28: "flatten, {dense: 10}" */
@@ -23,6 +25,9 @@ typedef struct crowd {
 /* Everybody is enrolled, has connected, and waits for work. */
 void crowd_open(crowd *c, const crowd_wish *wish);
 void crowd_close(crowd *c);
+
+/* Waits until so many rounds are done: each takes as long as the machine needs to move its bytes, at most ROUND_MS_MAX. */
+void crowd_wait_rounds(crowd *c, int rounds);
 
 /* When each round was opened, of a run whose server does not run: ms[rounds], on the wall clock. */
 void crowd_opened_ms(crowd *c, int rounds, int64_t *ms);

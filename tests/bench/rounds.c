@@ -92,12 +92,12 @@ static void rounds_without_training(void **state)
     (void)state;
     crowd_open(&c, &cases[chosen].wish);
     office_job_start(&c.o);
-    office_wait_rounds(&c.o, skipped);
+    crowd_wait_rounds(&c, skipped);
     cpu = process_cpu(c.o.server);
     for (size_t k = 0; k < c.wish.clients; k++)
         clients_cpu += process_cpu(c.pids[k]);
     for (int r = skipped + 1; r <= c.wish.rounds; r++)
-        office_wait_rounds(&c.o, r);
+        crowd_wait_rounds(&c, r);
     cpu = process_cpu(c.o.server) - cpu;
     for (size_t k = 0; k < c.wish.clients; k++)
         clients_cpu -= process_cpu(c.pids[k]);
