@@ -2,11 +2,15 @@
 #include "common/memory.h"
 
 #include <malloc.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 
 enum {
     ARENAS = 2,
     OWN_MAPPING = 1 << 20, /* models and updates; messages, of 320 KiB at most, are of the heap and used again */
     KEPT = 2 << 20,        /* free memory at a heap's end: some messages' */
+    PAGE = 2 << 20,        /* a large one */
+    LARGE = 4 * PAGE,      /* below this the rounding up is too much */
 };
 
 void wm_memory_settle(void)
@@ -16,4 +20,20 @@ void wm_memory_settle(void)
     (void)mallopt(M_MMAP_THRESHOLD, OWN_MAPPING);
     (void)mallopt(M_TRIM_THRESHOLD, KEPT);
 #endif
+}
+
+void *wm_memory_large(size_t n)
+{
+    size_t rounded = n + (PAGE - 1);
+    void  *ret;
+
+    if (n < LARGE || rounded < n)
+        return malloc(n);
+    rounded -= rounded % PAGE;
+    ret = aligned_alloc(PAGE, rounded);
+#ifdef MADV_HUGEPAGE
+    if (ret != NULL)
+        (void)madvise(ret, rounded, MADV_HUGEPAGE);
+#endif
+    return ret;
 }

@@ -6,7 +6,13 @@
 #ifndef WM_COMMON_MEMORY_H
 #define WM_COMMON_MEMORY_H
 
+#include <stddef.h>
+
 /* In a daemon's first moments, before it has threads. Does nothing where malloc is not glibc's. */
 void wm_memory_settle(void);
+
+/* Memory for the vectors of large models, not cleared, to free(): in pages of 2 MiB where the system has them, since a
+ * fold that goes through tens of MiB once finds hardly a page's address in the processor's cache of them. NULL: none. */
+void *wm_memory_large(size_t n);
 
 #endif

@@ -70,15 +70,15 @@ static void put_floats(uint8_t *to, const float *from, size_t n)
     }
 }
 
-wm_status wm_safetensors_write(const wm_files *files, const char *path, const wm_model *model, const float *params,
-                               const wm_metadata *metadata, wm_error *err)
+wm_status wm_safetensors_file_new(const char *path, const wm_model *model, const wm_metadata *metadata,
+                                  wm_safetensors_file *ret, wm_error *err)
 {
     char    *header = header_text(model, metadata);
     size_t   n = header != NULL ? strlen(header) : 0, padded = (n + HEADER_ALIGN - 1) / HEADER_ALIGN * HEADER_ALIGN;
-    size_t   n_params = wm_model_n_params(model), size = LENGTH + padded + n_params * sizeof(float);
+    size_t   size = LENGTH + padded + wm_model_n_params(model) * sizeof(float);
     uint64_t length = htole64((uint64_t)padded);
     uint8_t *bytes = NULL;
-    wm_status st;
+    wm_status st = WM_OK;
 
     if (header == NULL) {
         st =
@@ -97,11 +97,23 @@ wm_status wm_safetensors_write(const wm_files *files, const char *path, const wm
     memcpy(bytes, &length, LENGTH);
     memset(bytes + LENGTH, ' ', padded);
     memcpy(bytes + LENGTH, header, n);
-    put_floats(bytes + LENGTH + padded, params, n_params);
-    st = files->replace(files, path, bytes, size, 0644, err);
+    *ret = (wm_safetensors_file){ .bytes = bytes, .n_bytes = size, .data = bytes + LENGTH + padded };
 out:
-    free(bytes);
     free(header);
+    return st;
+}
+
+wm_status wm_safetensors_write(const wm_files *files, const char *path, const wm_model *model, const float *params,
+                               const wm_metadata *metadata, wm_error *err)
+{
+    wm_safetensors_file file;
+    wm_status           st = wm_safetensors_file_new(path, model, metadata, &file, err);
+
+    if (st != WM_OK)
+        return st;
+    put_floats(file.data, params, wm_model_n_params(model));
+    st = files->replace(files, path, file.bytes, file.n_bytes, 0644, err);
+    free(file.bytes);
     return st;
 }
 

@@ -14,6 +14,18 @@ typedef struct wm_metadata {
     const char *name, *text;
 } wm_metadata;
 
+/* The bytes of such a file, the tensors' still to be filled in: for who has them as bytes already, and no memory for a
+ * second copy. To free(). */
+typedef struct wm_safetensors_file {
+    uint8_t *bytes; /* [n_bytes], owned */
+    size_t   n_bytes;
+    uint8_t *data; /* in there: n_params little-endian floats */
+} wm_safetensors_file;
+
+/* `path` is for the sentences. WM_E_NOMEM; WM_E_INVALID, WM_E_RANGE: metadata that no file can have. */
+wm_status wm_safetensors_file_new(const char *path, const wm_model *model, const wm_metadata *metadata,
+                                  wm_safetensors_file *ret, wm_error *err);
+
 wm_status wm_safetensors_write(const wm_files *files, const char *path, const wm_model *model, const float *params,
                                const wm_metadata *metadata, wm_error *err);
 

@@ -1,6 +1,7 @@
 /* server/accumulator.c */
 #include "server/accumulator.h"
 
+#include "common/memory.h"
 #include "common/sizes.h"
 #include "server/fold.h"
 
@@ -99,10 +100,11 @@ wm_status wm_accumulator_new(const wm_update_spec *spec, size_t clients, wm_accu
             goto out;
         acc->bits[i] = acc->shift[i] + log2_ceil_real(spec->parts[i].bound);
     }
-    if (!wm_sums_size(spec, &acc->n_bytes) || (acc->bytes = calloc(acc->n_bytes, 1)) == NULL) {
+    if (!wm_sums_size(spec, &acc->n_bytes) || (acc->bytes = wm_memory_large(acc->n_bytes)) == NULL) {
         st = wm_fail(err, WM_E_NOMEM, "no memory for the sum of updates of %zu parts", spec->n_parts);
         goto out;
     }
+    memset(acc->bytes, 0, acc->n_bytes);
     *ret = acc;
     acc = NULL;
 out:

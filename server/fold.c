@@ -13,6 +13,7 @@
 
 static const double rounder = 0x1.8p52;
 enum { ROUNDER_BITS = 51 };
+enum { SUMS_AHEAD = 192, VALUES_AHEAD = 384 }; /* 1.5 KiB each */
 
 void wm_fold_plain(int64_t *sum, const float *x, size_t n, int shift, uint64_t weight)
 {
@@ -58,7 +59,10 @@ __attribute__((target("avx2"))) static void fold_avx2(int64_t *sum, const float 
     __m256i weights = _mm256_set1_epi64x(weight);
     size_t  i = 0;
 
+    /* The processor's own prefetching ends at each page, and beyond the end nothing is harmed by ours. */
     for (; i + 8 <= n; i += 8) {
+        __builtin_prefetch(sum + i + SUMS_AHEAD, 1);
+        __builtin_prefetch(x + i + VALUES_AHEAD);
         fold_four(sum + i, x + i, scales, weights);
         fold_four(sum + i + 4, x + i + 4, scales, weights);
     }

@@ -7,6 +7,7 @@
  * memory costs as much time as the reading. */
 #include "server/staging.h"
 
+#include "common/memory.h"
 #include "server/gathering.h"
 
 #include <pthread.h>
@@ -342,7 +343,7 @@ static wm_status read_whole(wm_staging *staging, staged *up, wm_staged_update *r
     pthread_mutex_lock(&staging->whole_lock);
     if (staging->whole_size < up->size) {
         free(staging->whole);
-        staging->whole = malloc(up->size);
+        staging->whole = wm_memory_large(up->size);
         staging->whole_size = staging->whole != NULL ? up->size : 0;
     }
     if (staging->whole == NULL)

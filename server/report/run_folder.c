@@ -90,18 +90,37 @@ static wm_status scaling_text(const wm_run_folder *folder, const wm_digest *name
     return ret->bad ? wm_fail(err, WM_E_NOMEM, "no memory for the scaling") : WM_OK;
 }
 
-static wm_status write_model_file(const wm_run_folder *folder, const wm_standing *standing, const float *params,
-                                  wm_error *err)
+/* The checkpoint's bytes into data[size] of a file: of a large model there is no memory for two. */
+static wm_status read_checkpoint(const wm_run_folder *folder, const wm_digest *name, uint8_t *data, size_t size,
+                                 wm_error *err)
 {
-    char      id[WM_RUN_TEXT], digest[WM_DIGEST_TEXT], round[16], *path;
+    char      text[WM_DIGEST_TEXT];
+    wm_digest is;
+    size_t    got;
+    uint64_t  total;
+    wm_status st = wm_blobs_get_range(folder->s.blobs, name, 0, data, size, &got, &total, err);
+
+    if (st != WM_OK)
+        return st;
+    if (got != size || total != size)
+        return wm_fail(err, WM_E_DAMAGED, "the checkpoint has %llu bytes, the model of the job %zu",
+                       (unsigned long long)total, size);
+    is = wm_sha256_of(data, size);
+    return wm_digest_equal(&is, name)
+               ? WM_OK
+               : wm_fail(err, WM_E_DAMAGED, "the checkpoint %s is damaged: put it back from a backup",
+                         wm_digest_text(name, text));
+}
+
+static wm_status new_model_file(const wm_run_folder *folder, const wm_standing *standing, const char *path,
+                                wm_safetensors_file *ret, wm_error *err)
+{
+    char      id[WM_RUN_TEXT], digest[WM_DIGEST_TEXT], round[16];
     wm_text   scaling = WM_TEXT_INIT;
     wm_status st = scaling_text(folder, &standing->scaling, &scaling, err);
 
     snprintf(round, sizeof round, "%" PRIu32,
              folder->history.n_rounds > 0 ? folder->history.rounds[folder->history.n_rounds - 1].round : 0);
-    path = wm_path_join(folder->s.path, "model.safetensors");
-    if (st == WM_OK && path == NULL)
-        st = wm_fail(err, WM_E_NOMEM, "no memory for model.safetensors");
     if (st == WM_OK) {
         const wm_metadata metadata[] = { { "job", folder->s.record->job_text },
                                          { "run", wm_run_id_text(folder->s.record->id, id) },
@@ -110,9 +129,8 @@ static wm_status write_model_file(const wm_run_folder *folder, const wm_standing
                                          { scaling.size > 0 ? "scaling" : NULL, wm_text_chars(&scaling) },
                                          { NULL, NULL } };
 
-        st = wm_safetensors_write(folder->s.files, path, folder->s.model, params, metadata, err);
+        st = wm_safetensors_file_new(path, folder->s.model, metadata, ret, err);
     }
-    free(path);
     wm_text_release(&scaling);
     return st;
 }
@@ -120,25 +138,31 @@ static wm_status write_model_file(const wm_run_folder *folder, const wm_standing
 /* A checkpoint that is gone already (a later commit, on another thread, pushed it out) is written by that one. */
 static wm_status write_model(wm_run_folder *folder, const wm_standing *standing, wm_error *err)
 {
-    size_t    size = wm_model_n_params(folder->s.model) * sizeof(float), n;
-    uint8_t  *bytes;
-    wm_status st;
+    size_t              size = wm_model_n_params(folder->s.model) * sizeof(float);
+    wm_safetensors_file file = { 0 };
+    char               *path;
+    wm_status           st;
 
     if (wm_digest_equal(&standing->model, &folder->model))
         return WM_OK;
-    st = wm_blobs_get(folder->s.blobs, &standing->model, size, &bytes, &n, err);
-    if (st == WM_E_MISSING && standing->outcome == WM_OUTCOME_NONE)
-        return WM_OK;
-    if (st != WM_OK)
-        return st;
-    if (n != size)
-        st = wm_fail(err, WM_E_DAMAGED, "the checkpoint has %zu bytes, the model of the job %zu", n, size);
-    else
-        st = write_model_file(folder, standing, (const float *)(const void *)bytes,
-                              err); /* little-endian, as we are */
+    path = wm_path_join(folder->s.path, "model.safetensors");
+    if (path == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for model.safetensors");
+    st = new_model_file(folder, standing, path, &file, err);
+    if (st == WM_OK) {
+        st = read_checkpoint(folder, &standing->model, file.data, size, err);
+        if (st == WM_E_MISSING && standing->outcome == WM_OUTCOME_NONE) {
+            st = WM_OK;
+            goto out;
+        }
+    }
+    if (st == WM_OK)
+        st = folder->s.files->replace(folder->s.files, path, file.bytes, file.n_bytes, 0644, err);
     if (st == WM_OK)
         folder->model = standing->model;
-    free(bytes);
+out:
+    free(file.bytes);
+    free(path);
     return st;
 }
 

@@ -131,11 +131,26 @@ static bool all_have_checked_in(office *o, void *context)
     return n >= wish->clients;
 }
 
+/* The folder of the gateways becomes a link to one in memory. */
+static void move_to_memory(crowd *c)
+{
+    char path[4300], folder[] = "/dev/shm/wardmote-test-XXXXXX";
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(c->memory, sizeof c->memory, "%s", folder);
+    snprintf(path, sizeof path, "%s/gateways", c->o.folder);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink(c->memory, path), 0);
+}
+
 void crowd_open(crowd *c, const crowd_wish *wish)
 {
-    *c = (crowd){ .wish = *wish, .pids = calloc(wish->clients, sizeof(pid_t)) };
+    c->wish = *wish;
+    c->pids = calloc(wish->clients, sizeof(pid_t));
     assert_non_null(c->pids);
     office_open(&c->o, &(office_wish){ .n_gateways = 1, .more = "connections: {most: 4096}\n" });
+    if (wish->in_memory)
+        move_to_memory(c);
     write_job(c);
     office_server_start(&c->o, NULL);
     for (size_t k = 0; k < wish->clients; k++)
@@ -155,6 +170,8 @@ void crowd_close(crowd *c)
     }
     free(c->pids);
     office_close(&c->o);
+    if (c->memory[0] != '\0')
+        assert_int_equal(wm_folder_remove(c->memory, NULL), WM_OK);
 }
 
 static int rounds_done(crowd *c)

@@ -14,15 +14,17 @@ typedef struct crowd_wish {
     size_t      clients;
     const char *layers; /* of images of 28 x 28: "flatten, {dense: 10}" */
     int         rounds;
+    bool        in_memory; /* the clients' folders: they have one disk here, and would measure that */
 } crowd_wish;
 
 typedef struct crowd {
     office     o;
     crowd_wish wish;
-    pid_t     *pids; /* [wish.clients] */
+    pid_t     *pids;         /* [wish.clients] */
+    char       memory[4096]; /* the folder of those; "" if there is none */
 } crowd;
 
-/* Everybody is enrolled, has connected, and waits for work. */
+/* Everybody is enrolled, has connected, and waits for work. *c was cleared; _close also after a failure in here. */
 void crowd_open(crowd *c, const crowd_wish *wish);
 void crowd_close(crowd *c);
 

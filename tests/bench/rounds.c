@@ -30,7 +30,10 @@ static const struct {
       .cpu = { "server CPU per update of 1.66M parameters, TLS, down and up", 16, 8, 26.5 },
       .memory = { "server memory, 100 clients of 1.66M parameters", 60, 40, 5316 } },
     { "25m",
-      { .clients = 50, .layers = "flatten, {dense: 4620}, relu, {dense: 4620}, relu, {dense: 10}", .rounds = 3 },
+      { .clients = 50,
+        .layers = "flatten, {dense: 4620}, relu, {dense: 4620}, relu, {dense: 10}",
+        .rounds = 3,
+        .in_memory = true },
       .skipped = 1,
       .seconds = { "round without training, 25M parameters, 50 client processes, TLS", 0, 0, 0 },
       .memory = { "server memory, 50 clients of 25M parameters", 600, 450, 0 } },
@@ -81,43 +84,54 @@ static double seconds_a_round(crowd *c, int skipped)
     return median(seconds, n);
 }
 
+static int setup(void **state)
+{
+    *state = calloc(1, sizeof(crowd));
+    return *state != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    crowd_close(*state);
+    free(*state);
+    return 0;
+}
+
 static void rounds_without_training(void **state)
 {
     int     skipped = cases[chosen].skipped, counted = cases[chosen].wish.rounds - skipped;
     double  cpu, clients_cpu = 0, memory, seconds;
     bool    good;
-    crowd   c;
+    crowd  *c = *state;
     json_t *summary;
 
-    (void)state;
-    crowd_open(&c, &cases[chosen].wish);
-    office_job_start(&c.o);
-    crowd_wait_rounds(&c, skipped);
-    cpu = process_cpu(c.o.server);
-    for (size_t k = 0; k < c.wish.clients; k++)
-        clients_cpu += process_cpu(c.pids[k]);
-    for (int r = skipped + 1; r <= c.wish.rounds; r++)
-        crowd_wait_rounds(&c, r);
-    cpu = process_cpu(c.o.server) - cpu;
-    for (size_t k = 0; k < c.wish.clients; k++)
-        clients_cpu -= process_cpu(c.pids[k]);
-    memory = process_mib(c.o.server, "status", "VmHWM:");
-    summary = office_wait_over(&c.o);
+    crowd_open(c, &cases[chosen].wish);
+    office_job_start(&c->o);
+    crowd_wait_rounds(c, skipped);
+    cpu = process_cpu(c->o.server);
+    for (size_t k = 0; k < c->wish.clients; k++)
+        clients_cpu += process_cpu(c->pids[k]);
+    for (int r = skipped + 1; r <= c->wish.rounds; r++)
+        crowd_wait_rounds(c, r);
+    cpu = process_cpu(c->o.server) - cpu;
+    for (size_t k = 0; k < c->wish.clients; k++)
+        clients_cpu -= process_cpu(c->pids[k]);
+    memory = process_mib(c->o.server, "status", "VmHWM:");
+    summary = office_wait_over(&c->o);
     assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
     json_decref(summary);
-    office_server_stop(&c.o);
-    seconds = seconds_a_round(&c, skipped);
-    printf("# client CPU per update: %.4g ms\n", -1000 * clients_cpu / counted / (double)c.wish.clients);
+    office_server_stop(&c->o);
+    seconds = seconds_a_round(c, skipped);
+    printf("# client CPU per update: %.4g ms\n", -1000 * clients_cpu / counted / (double)c->wish.clients);
     good = tell(&cases[chosen].seconds, "seconds a round, median", "s", seconds);
-    good &= tell(&cases[chosen].cpu, "server CPU per update", "ms", 1000 * cpu / counted / (double)c.wish.clients);
+    good &= tell(&cases[chosen].cpu, "server CPU per update", "ms", 1000 * cpu / counted / (double)c->wish.clients);
     good &= tell(&cases[chosen].memory, "server memory, peak", "MiB", memory);
-    crowd_close(&c);
     assert_true(good);
 }
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(rounds_without_training) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(rounds_without_training, setup, teardown) };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (argc == 2 && strcmp(argv[1], cases[i].name) == 0) {
