@@ -24,9 +24,15 @@ static int64_t system_wall(void *self)
     return read_ms(CLOCK_REALTIME);
 }
 
+static int64_t system_boot(void *self)
+{
+    (void)self;
+    return read_ms(CLOCK_BOOTTIME);
+}
+
 wm_clock wm_clock_system(void)
 {
-    return (wm_clock){ .mono_ms = system_mono, .wall_ms = system_wall };
+    return (wm_clock){ .mono_ms = system_mono, .wall_ms = system_wall, .boot_ms = system_boot };
 }
 
 static int64_t manual_mono(void *self)
@@ -41,7 +47,7 @@ static int64_t manual_wall(void *self)
 
 wm_clock wm_clock_manual(wm_manual_clock *manual)
 {
-    return (wm_clock){ .mono_ms = manual_mono, .wall_ms = manual_wall, .self = manual };
+    return (wm_clock){ .mono_ms = manual_mono, .wall_ms = manual_wall, .boot_ms = manual_mono, .self = manual };
 }
 
 const char *wm_time_text(int64_t wall_ms, char text[WM_TIME_TEXT])

@@ -11,12 +11,13 @@
 typedef struct wm_clock {
     int64_t (*mono_ms)(void *self); /* since some fixed moment */
     int64_t (*wall_ms)(void *self); /* since 1970-01-01 00:00 UTC */
+    int64_t (*boot_ms)(void *self); /* as mono_ms, but goes on while the machine is suspended */
     void *self;
 } wm_clock;
 
-wm_clock wm_clock_system(void); /* CLOCK_MONOTONIC and CLOCK_REALTIME */
+wm_clock wm_clock_system(void); /* CLOCK_MONOTONIC, CLOCK_REALTIME and CLOCK_BOOTTIME */
 
-/* A clock that moves when it is told to: both times advance together. */
+/* A clock that moves when it is told to. */
 typedef struct wm_manual_clock {
     int64_t mono_ms, wall_ms;
 } wm_manual_clock;

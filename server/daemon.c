@@ -8,6 +8,7 @@
 #include "server/daemon.h"
 
 #include "common/memory.h"
+#include "common/steady_clock.h"
 #include "server/adoption.h"
 #include "server/errands.h"
 #include "server/front.h"
@@ -41,7 +42,9 @@ enum {
 };
 
 typedef struct daemon_state {
-    const wm_daemon_settings *settings;
+    const wm_daemon_settings *settings; /* with a steady clock */
+    wm_steady_clock           steady;
+    bool                      stepped; /* it was said that the machine's clock is not believed */
     int                       stop_fd, stir_fd;
     wm_store                 *store;
     wm_roster                *roster;
@@ -396,6 +399,25 @@ static void flush_roster(daemon_state *daemon)
     daemon->flush_at_ms = wm_mono_ms(&daemon->settings->clock) + FLUSH_MS;
 }
 
+/* Says so when the machine's clock is set, and when it is right again. */
+static void note_clock(daemon_state *daemon)
+{
+    int64_t step = wm_steady_clock_step(&daemon->steady);
+    char    by[WM_DURATION_TEXT];
+
+    if ((step != 0) == daemon->stepped)
+        return;
+    daemon->stepped = step != 0;
+    if (step == 0)
+        wm_log_line(daemon->settings->log, WM_LOG_INFO, "clock", "the machine's clock agrees again");
+    else
+        wm_log_line(
+            daemon->settings->log, WM_LOG_WARNING, "clock",
+            "the machine's clock was set, and is not believed: this server goes on by the time that has passed "
+            "since its start; if the new time is right, start it again",
+            WM_TEXT_FIELD(step > 0 ? "ahead_by" : "behind_by", wm_duration_text(step > 0 ? step : -step, by)));
+}
+
 static int64_t tick(daemon_state *daemon)
 {
     int64_t now = wm_mono_ms(&daemon->settings->clock), next_ms = wm_jobs_tick(daemon->jobs);
@@ -403,6 +425,7 @@ static int64_t tick(daemon_state *daemon)
     wm_remote_tick(daemon->remote);
     wm_front_tick(atomic_load(&daemon->front));
     wm_issuer_keeper_tick(daemon->keeper);
+    note_clock(daemon);
     if (now >= daemon->flush_at_ms)
         flush_roster(daemon);
     if (now >= daemon->renew_at_ms)
@@ -461,10 +484,13 @@ static void close_all(daemon_state *daemon)
 
 wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
 {
-    daemon_state daemon = { .settings = settings, .stop_fd = -1, .stir_fd = -1 };
-    wm_status    st;
+    wm_daemon_settings own = *settings;
+    daemon_state       daemon = { .settings = &own, .stop_fd = -1, .stir_fd = -1 };
+    wm_status          st;
 
     wm_memory_settle();
+    wm_steady_clock_init(&daemon.steady, settings->clock);
+    own.clock = wm_clock_steady(&daemon.steady);
     pthread_mutex_init(&daemon.commands, NULL);
     raise_descriptors();
     st = open_signals(&daemon, err);

@@ -2,6 +2,7 @@
 #include "server/issuer/issuer_process.h"
 
 #include "common/crypto/keys.h"
+#include "common/steady_clock.h"
 #include "common/wire/envelope.h"
 #include "common/wire/listener.h"
 #include "server/issuer/strand.h"
@@ -110,20 +111,22 @@ static void close_entrance(entrance *e)
 
 /* ---- serving ---- */
 
-static wm_status open_issuer(const wm_issuer_process_settings *settings, const char *folder, wm_issuer **ret,
-                             wm_error *err)
+/* `steady` is the process's clock from now on. */
+static wm_status open_issuer(const wm_issuer_process_settings *settings, const char *folder,
+                             wm_steady_clock *steady, wm_issuer **ret, wm_error *err)
 {
     wm_issuer_settings issuer = {
         .folder = folder,
         .files = wm_files_system(),
-        .clock = wm_clock_system(),
+        .clock = wm_clock_steady(steady),
         .log = settings->log,
         .gateway_life_ms = settings->gateway_life_ms,
         .server_life_ms = settings->server_life_ms,
     };
-    int64_t until_ms =
-        wm_mono_ms(&issuer.clock) + (settings->lock_wait_ms > 0 ? settings->lock_wait_ms : LOCK_WAIT_MS);
+    int64_t until_ms;
 
+    wm_steady_clock_init(steady, wm_clock_system());
+    until_ms = wm_mono_ms(&issuer.clock) + (settings->lock_wait_ms > 0 ? settings->lock_wait_ms : LOCK_WAIT_MS);
     /* After a kill -9 the process before this one is about to notice that nobody holds the other end. */
     for (;;) {
         wm_status st = wm_issuer_open(&issuer, ret, err);
@@ -175,14 +178,15 @@ static void say_ready(const wm_strand *strand, wm_status st, const wm_error *err
 
 static wm_status run_child(const wm_issuer_process_settings *settings, const wm_strand *strand, wm_error *err)
 {
-    entrance   operator= { .door = WM_DOOR_OPERATOR };
-    wm_issuer *issuer = NULL;
-    char      *folder = wm_path_join(settings->office, "issuer");
-    wm_status  st =
+    entrance        operator= { .door = WM_DOOR_OPERATOR };
+    wm_steady_clock steady;
+    wm_issuer      *issuer = NULL;
+    char           *folder = wm_path_join(settings->office, "issuer");
+    wm_status       st =
         folder != NULL ? drop_privileges(settings, err) : wm_fail(err, WM_E_NOMEM, "no memory for a path");
 
     if (st == WM_OK)
-        st = open_issuer(settings, folder, &issuer, err);
+        st = open_issuer(settings, folder, &steady, &issuer, err);
     operator.issuer = issuer;
     if (st == WM_OK && settings->listen)
         st = open_entrance(&operator, folder, "issuer.sock", err);
@@ -296,13 +300,14 @@ wm_status wm_issuer_process_run(const wm_issuer_process_settings *settings, int 
 {
     const wm_strand nobody = { .fd = -1, .stop_fd = stop_fd, .clock = wm_clock_system() };
     entrance        entrances[2] = { { .door = WM_DOOR_OPERATOR }, { .door = WM_DOOR_AGGREGATOR } };
+    wm_steady_clock steady;
     wm_issuer      *issuer = NULL;
     char           *folder = wm_path_join(settings->office, "issuer");
     wm_status       st =
         folder != NULL ? drop_privileges(settings, err) : wm_fail(err, WM_E_NOMEM, "no memory for a path");
 
     if (st == WM_OK)
-        st = open_issuer(settings, folder, &issuer, err);
+        st = open_issuer(settings, folder, &steady, &issuer, err);
     entrances[0].issuer = entrances[1].issuer = issuer;
     if (st == WM_OK)
         st = open_entrance(&entrances[0], folder, "issuer.sock", err);

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* Whether a certificate that was issued before still does: not half through its life, and with just these names. */
+/* Whether a certificate that was issued before still does: valid, not half through its life, and with just these names.
+ * (One that is not valid yet was issued by a clock that was ahead.) */
 static wm_status still_good(wm_issuing *x, const wm_certificate_record *record, const char *const *names, size_t n,
                             bool *ret)
 {
@@ -18,7 +19,7 @@ static wm_status still_good(wm_issuing *x, const wm_certificate_record *record, 
     if (st == WM_OK)
         st = wm_certificate_look(wm_chain_at(chain, 0), &facts, &x->err);
     if (st == WM_OK) {
-        *ret = facts.n_names == n && !wm_renewal_due(&facts, x->now_ms);
+        *ret = facts.n_names == n && x->now_ms >= facts.not_before_ms && !wm_renewal_due(&facts, x->now_ms);
         for (size_t i = 0; i < n && *ret; i++)
             *ret = wm_certificate_has_name(wm_chain_at(chain, 0), names[i]);
     }
