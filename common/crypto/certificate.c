@@ -185,6 +185,7 @@ wm_status wm_certificate_look(wm_certificate *certificate, wm_certificate_facts 
         facts.for_gateway = (usage & XKU_SSL_CLIENT) != 0;
     }
     facts.is_authority = (flags & EXFLAG_CA) != 0;
+    facts.may_sign = (X509_get_key_usage(certificate) & KU_DIGITAL_SIGNATURE) != 0;
     st = look_at_key_and_digest(certificate, &facts, err);
     if (st == WM_OK)
         *ret = facts;

@@ -53,6 +53,8 @@ typedef struct wm_certificate_facts {
     int64_t   not_before_ms, not_after_ms; /* wall time */
     bool      for_server, for_gateway;     /* extended key usage says so, not merely nothing */
     bool      is_authority;
+    bool
+        may_sign; /* its key usage, if it has one, says digitalSignature: TLS 1.3 asks for that (RFC 8446, 4.4.2.2) */
     wm_digest key;    /* of its public key, as wm_key_digest */
     wm_digest digest; /* of its DER */
 } wm_certificate_facts;

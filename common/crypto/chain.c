@@ -25,6 +25,8 @@ static wm_status check_purpose_and_name(wm_certificate *certificate, const wm_ce
     if (!wanted || other || facts->is_authority)
         return wm_fail(err, WM_E_UNTRUSTED, "the certificate of \"%s\" is not a %s's", facts->name,
                        purpose_text(rule->purpose));
+    if (!facts->may_sign)
+        return wm_fail(err, WM_E_UNTRUSTED, "the certificate of \"%s\" has a key that may not sign", facts->name);
     if (rule->purpose == WM_PURPOSE_SERVER) {
         if (rule->name != NULL && !wm_certificate_has_name(certificate, rule->name))
             return wm_fail(
