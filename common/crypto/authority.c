@@ -180,7 +180,8 @@ static wm_status set_dates(const wm_authority *authority, int64_t wall_ms, int64
                        "new authority",
                        wm_time_text(facts.not_before_ms, from), wm_time_text(facts.not_after_ms, to),
                        wm_time_text(wall_ms, now));
-    draft->not_before_ms = wall_ms - WM_BACKDATED_MS;
+    /* Of a short life only a part, or it would be half over when it begins. */
+    draft->not_before_ms = wall_ms - (life_ms / 8 < WM_BACKDATED_MS ? life_ms / 8 : WM_BACKDATED_MS);
     if (draft->not_before_ms < facts.not_before_ms)
         draft->not_before_ms = facts.not_before_ms;
     draft->not_after_ms = facts.not_after_ms;
