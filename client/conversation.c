@@ -218,7 +218,7 @@ static wm_status clear_desk(wm_conversation *self, int64_t wait_ms, wm_error *er
 static bool is_of_the_line(wm_status status)
 {
     return status == WM_E_IO || status == WM_E_TIMEOUT || status == WM_E_CLOSED || status == WM_E_UNTRUSTED ||
-           status == WM_E_REFUSED || status == WM_E_NOMEM;
+           status == WM_E_REFUSED || status == WM_E_EXPIRED || status == WM_E_REVOKED || status == WM_E_NOMEM;
 }
 
 /* A report that the server cannot make sense of is dropped: sent for ever it would keep us from all other work. */

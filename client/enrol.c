@@ -193,21 +193,21 @@ static wm_status take_over(const wm_files *files, const char *folder, const Wm__
 }
 
 wm_status wm_renew(const wm_files *files, const char *folder, wm_caller *control, wm_identity *identity,
-                   wm_error *err)
+                   uint64_t *come_back_ms, wm_error *err)
 {
     Wm__Envelope question = wm_envelope(), *answer = NULL;
     Wm__Renew   *message = NULL;
     wm_key      *key;
-    uint64_t     come_back_ms;
     wm_status    st = wm_identity_next_key(identity, files, folder, &key, err);
 
+    *come_back_ms = 0;
     if (st != WM_OK)
         return st;
     st = wm_renew_message(identity, key, &message, err);
     if (st == WM_OK) {
         question.body_case = WM__ENVELOPE__BODY_RENEW;
         question.renew = message;
-        st = wm_ask(control, WM_CONTROL_BYTES_MAX, &question, ANSWER_MS, &answer, &come_back_ms, err);
+        st = wm_ask(control, WM_CONTROL_BYTES_MAX, &question, ANSWER_MS, &answer, come_back_ms, err);
     }
     wm_renew_message_free(message);
     if (st == WM_OK && answer->body_case != WM__ENVELOPE__BODY_CERTIFICATE)

@@ -20,9 +20,9 @@ wm_status wm_enrol(const wm_files *files, const char *folder, const char *text, 
                    wm_error *err);
 
 /* A fresh certificate for a fresh key over `control`, an open line to the aggregator; *identity is replaced, on the disk
- * first. On failure the old one stays. */
+ * first. On failure the old one stays, and *come_back_ms is the server's word on when to try again, 0 if it had none. */
 wm_status wm_renew(const wm_files *files, const char *folder, wm_caller *control, wm_identity *identity,
-                   wm_error *err);
+                   uint64_t *come_back_ms, wm_error *err);
 
 /* The same for an identity that has expired, over the enrolment listener of one of the servers. */
 wm_status wm_renew_late(const wm_files *files, const char *folder, const wm_client_config *config,

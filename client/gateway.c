@@ -21,12 +21,14 @@
 
 enum {
     POLL_MS = 25 * 1000, /* NAT mappings live for 30 s and more; the server answers within this */
+    POLL_LEAST_MS = 250,
     REST_MS = 10 * 1000, /* a bulk connection that has rested for this long is closed */
     BEAT_MS = 10 * 1000, /* the server hears from a gateway that works at least this often */
     LOCK_PATIENCE_MS = 3 * 1000,
     LOCK_PAUSE_MS = 50,
     BACK_OFF_FIRST_MS = 500,
-    BACK_OFF_LAST_MS = 30 * 1000, /* no longer: a server that comes back gives an open round as much */
+    BACK_OFF_LAST_MS = 30 * 1000,      /* no longer: a server that comes back gives an open round as much */
+    BACK_OFF_REVOKED_MS = 3600 * 1000, /* nothing but a word of the operator's can change it */
     SIGN_OFF_MS = 2000,
     RENEW_PAUSE_LEAST_MS = 1000,
     RENEW_PAUSE_MOST_MS = 3600 * 1000,
@@ -46,7 +48,7 @@ typedef struct gateway {
     wm_audit_heads     *heads;
     wm_desk            *desk;
     wm_conversation    *conversation;
-    bool                renew;               /* the server says that the certificate is past its half-life */
+    bool                renew;               /* the certificate is past its half-life */
     int64_t             renew_at_ms;         /* on the monotonic clock: no renewal is tried before that */
     unsigned            failures;            /* in a row */
     bool                heard;               /* the last question was answered */
@@ -119,9 +121,26 @@ static wm_status open_lines(gateway *g, wm_error *err)
     return WM_OK;
 }
 
+/* The least time between two renewals. One costs a key, a signature and a write to the SD card: at most one in a
+ * twentieth of a certificate's life, whatever the server says. */
+static int64_t renewal_pause_ms(const gateway *g)
+{
+    int64_t pause = (g->identity.facts.not_after_ms - g->identity.facts.not_before_ms) / 20;
+
+    if (pause < RENEW_PAUSE_LEAST_MS)
+        pause = RENEW_PAUSE_LEAST_MS;
+    return pause < RENEW_PAUSE_MOST_MS ? pause : RENEW_PAUSE_MOST_MS;
+}
+
+/* At some moment within that time, by chance: a thousand gateways that enrolled on one day do not come at once. */
 static void wish_renewal(void *context)
 {
-    ((gateway *)context)->renew = true;
+    gateway *g = context;
+    int64_t  at = wm_mono_ms(&g->set.clock) + (int64_t)wm_rng_below(&g->jitter, (uint64_t)renewal_pause_ms(g));
+
+    if (!g->renew && at > g->renew_at_ms)
+        g->renew_at_ms = at;
+    g->renew = true;
 }
 
 static wm_status open_stores(gateway *g, wm_error *err)
@@ -265,27 +284,20 @@ static void said_renewed(gateway *g)
                 WM_TEXT_FIELD("until", wm_time_text(g->identity.facts.not_after_ms, until)));
 }
 
-/* A renewal costs a key, a signature and a write to the SD card: at most one in a twentieth of a certificate's life,
- * whatever the server says. */
-static void pace_renewal(gateway *g)
-{
-    int64_t pause = (g->identity.facts.not_after_ms - g->identity.facts.not_before_ms) / 20;
-
-    if (pause < RENEW_PAUSE_LEAST_MS)
-        pause = RENEW_PAUSE_LEAST_MS;
-    g->renew_at_ms = wm_mono_ms(&g->set.clock) + (pause < RENEW_PAUSE_MOST_MS ? pause : RENEW_PAUSE_MOST_MS);
-}
-
 static void renew(gateway *g)
 {
+    uint64_t  come_back_ms;
+    int64_t   pause_ms = renewal_pause_ms(g);
     wm_error  err;
     wm_status st;
 
-    g->renew = false; /* the server says so again for as long as it is due */
     if (wm_mono_ms(&g->set.clock) < g->renew_at_ms)
         return;
-    st = wm_renew(g->set.files, g->set.folder, g->control, &g->identity, &err);
-    pace_renewal(g);
+    g->renew = false; /* it is wished again for as long as it is due */
+    st = wm_renew(g->set.files, g->set.folder, g->control, &g->identity, &come_back_ms, &err);
+    if (pause_ms < (int64_t)come_back_ms)
+        pause_ms = (int64_t)come_back_ms < RENEW_PAUSE_MOST_MS ? (int64_t)come_back_ms : RENEW_PAUSE_MOST_MS;
+    g->renew_at_ms = wm_mono_ms(&g->set.clock) + pause_ms;
     if (st == WM_OK)
         st = use_identity(g, &err);
     if (st == WM_OK)
@@ -319,25 +331,28 @@ static bool has_expired(gateway *g)
 /* ---- the loop ---- */
 
 /* Doubles with each failure, and takes between a half and the whole of that by chance, so that a thousand gateways do
- * not come back in the same second. */
-static int64_t back_off_ms(gateway *g)
+ * not come back in the same second. One that was revoked asks about once an hour: it does not give up, since the office
+ * may have been restored from a backup that does not know it yet, but it must not fill the office's log either. */
+static int64_t back_off_ms(gateway *g, wm_status st)
 {
     int64_t most = BACK_OFF_FIRST_MS;
 
     for (unsigned i = 1; i < g->failures && most < BACK_OFF_LAST_MS; i++)
         most *= 2;
-    most = most < BACK_OFF_LAST_MS ? most : BACK_OFF_LAST_MS;
+    most = st == WM_E_REVOKED ? BACK_OFF_REVOKED_MS : most < BACK_OFF_LAST_MS ? most : BACK_OFF_LAST_MS;
     return most / 2 + (int64_t)wm_rng_below(&g->jitter, (uint64_t)(most / 2) + 1);
 }
 
-static void failed(gateway *g, int64_t wait_ms, wm_error *err)
+static void failed(gateway *g, wm_status st, int64_t wait_ms, wm_error *err)
 {
     int64_t back_off;
     char    duration[WM_DURATION_TEXT];
 
     g->failures++;
     g->heard = false;
-    back_off = back_off_ms(g);
+    if (st == WM_E_REVOKED)
+        wm_error_prefix(err, "this gateway was revoked: it needs a token with a new name");
+    back_off = back_off_ms(g, st);
     wait_ms = wait_ms > back_off ? wait_ms : back_off;
     /* The same failure again and again is said once. */
     if (strcmp(g->said, err->text) != 0) {
@@ -350,7 +365,7 @@ static void failed(gateway *g, int64_t wait_ms, wm_error *err)
 }
 
 /* How long the server may hold our question: no longer than an open bulk connection should rest. */
-static int64_t poll_ms(gateway *g)
+static int64_t bulk_poll_ms(gateway *g)
 {
     int64_t used = wm_conversation_bulk_ms(g->conversation);
 
@@ -360,6 +375,23 @@ static int64_t poll_ms(gateway *g)
         return REST_MS;
     wm_caller_hang_up(g->bulk);
     return POLL_MS;
+}
+
+/* Nor longer than until a renewal is due, which a certificate of a short life could not wait for. */
+static int64_t poll_ms(gateway *g)
+{
+    const wm_certificate_facts *facts = &g->identity.facts;
+    int64_t                     poll = bulk_poll_ms(g), now = wm_server_time_now(g->time), left;
+
+    if (now == 0)
+        return poll;
+    if (wm_renewal_due(facts, now))
+        wish_renewal(g);
+    left = g->renew ? g->renew_at_ms - wm_mono_ms(&g->set.clock)
+                    : facts->not_before_ms + (facts->not_after_ms - facts->not_before_ms) / 2 - now;
+    if (left < POLL_LEAST_MS)
+        left = POLL_LEAST_MS;
+    return poll < left ? poll : left;
 }
 
 static void one_turn(gateway *g)
@@ -374,19 +406,19 @@ static void one_turn(gateway *g)
     late = has_expired(g);
     if (!late)
         st = wm_conversation_turn(g->conversation, poll_ms(g), &wait_ms, &err);
-    if (st == WM_E_REFUSED && strstr(err.text, "expired") != NULL)
+    if (st == WM_E_EXPIRED)
         late = true; /* our clock lags; the server knows better */
     if (late && !atomic_load(&g->stopping))
         st = renew_late(g, &err);
     if (atomic_load(&g->stopping))
         return;
     if (st != WM_OK) {
-        failed(g, wait_ms, &err);
+        failed(g, st, wait_ms, &err);
         return;
     }
     if (late) { /* a server that calls the new one expired too is asked ever more seldom, as upon a failure */
         g->failures++;
-        sleep_ms(g, back_off_ms(g));
+        sleep_ms(g, back_off_ms(g, WM_OK));
         return;
     }
     g->failures = 0;

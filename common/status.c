@@ -56,6 +56,8 @@ const char *wm_status_name(wm_status status)
         [WM_E_TIMEOUT] = "timed out",
         [WM_E_CLOSED] = "closed",
         [WM_E_DAMAGED] = "damaged",
+        [WM_E_EXPIRED] = "expired",
+        [WM_E_REVOKED] = "revoked",
     };
 
     return (size_t)status < sizeof names / sizeof *names ? names[status] : "unknown";

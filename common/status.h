@@ -22,6 +22,8 @@ typedef enum wm_status {
     WM_E_TIMEOUT,   /* the deadline of the call passed */
     WM_E_CLOSED,    /* the peer is gone, or we are stopping */
     WM_E_DAMAGED,   /* stored data that is not what was stored */
+    WM_E_EXPIRED,   /* our certificate has run out: so says the server, whose own holds. Never sent */
+    WM_E_REVOKED,   /* our certificate was taken back, likewise. Never sent */
 } wm_status;
 
 enum { WM_ERROR_TEXT = 400 };

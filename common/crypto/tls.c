@@ -157,6 +157,20 @@ void wm_tls_set_now(wm_tls *tls, int64_t wall_ms)
     atomic_store(&tls->now_ms, wall_ms);
 }
 
+int64_t wm_tls_now(const wm_tls *tls)
+{
+    int64_t now_ms = atomic_load(&tls->now_ms);
+
+    return now_ms != 0 ? now_ms : tls->clock.wall_ms != NULL ? wm_wall_ms(&tls->clock) : 0;
+}
+
+int64_t wm_tls_left_ms(const wm_tls *tls, const wm_peer *peer)
+{
+    int64_t now_ms = wm_tls_now(tls);
+
+    return now_ms != 0 && peer->not_after_ms != 0 ? peer->not_after_ms - now_ms : INT64_MAX;
+}
+
 bool wm_tls_allows(const wm_tls *tls, const wm_peer *peer, char *why, size_t n)
 {
     return tls->allow == NULL || tls->allow(tls->context, peer, why, n);

@@ -67,6 +67,10 @@ wm_status wm_tls_set_own(wm_tls *tls, wm_chain *chain, wm_key *key, wm_error *er
  * latest that it has heard of from its server. 0: by the clock again. */
 void wm_tls_set_now(wm_tls *tls, int64_t wall_ms);
 
+/* For how much longer the peer's certificate holds, by the time that this end judges by; INT64_MAX if it judges no
+ * dates, or the peer showed none. */
+int64_t wm_tls_left_ms(const wm_tls *tls, const wm_peer *peer);
+
 /* Asks `allow` again: of a peer that was let in before the deny-list grew. */
 bool wm_tls_allows(const wm_tls *tls, const wm_peer *peer, char *why, size_t n);
 

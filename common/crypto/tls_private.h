@@ -29,6 +29,9 @@ struct wm_tls {
 /* The present context, with a reference that is the caller's. */
 SSL_CTX *wm_tls_context(wm_tls *tls);
 
+/* The time by which dates are judged; 0: it is not known, and they are not. */
+int64_t wm_tls_now(const wm_tls *tls);
+
 /* Judges the chain of the session behind `x`; installed in every context. 1 or 0, as OpenSSL wants it. */
 int wm_tls_judge(X509_STORE_CTX *x, void *unused);
 

@@ -19,6 +19,7 @@ struct wm_tls_session {
     wm_tls        *tls; /* held */
     SSL           *ssl;
     char          *server_name; /* owned; what the server's certificate must carry; NULL on the server */
+    bool           through;     /* the handshake was over once: whoever speaks is whom we verified */
     wm_tls_failure failure;
 };
 
@@ -53,12 +54,10 @@ static wm_peer peer_of(const wm_certificate_facts *facts)
 static wm_chain_rule rule_of(const wm_tls_session *session, wm_certificate *root)
 {
     const wm_tls *tls = session->tls;
-    int64_t       now_ms = atomic_load(&tls->now_ms);
-    bool          blind = now_ms == 0 && tls->clock.wall_ms == NULL;
-    wm_chain_rule rule = { .root = root, .name = session->server_name, .ignore_dates = blind };
+    wm_chain_rule rule = { .root = root, .name = session->server_name, .wall_ms = wm_tls_now(tls) };
 
     rule.purpose = tls->side == WM_TLS_SERVER ? WM_PURPOSE_GATEWAY : WM_PURPOSE_SERVER;
-    rule.wall_ms = now_ms != 0 ? now_ms : blind ? 0 : wm_wall_ms(&tls->clock);
+    rule.ignore_dates = rule.wall_ms == 0;
     return rule;
 }
 
@@ -116,39 +115,42 @@ int wm_tls_judge(X509_STORE_CTX *x, void *unused)
 
 /* ---- failures of the protocol ---- */
 
-/* What the other end's alert says of us, or NULL. */
-static const char *alert_clause(int reason)
+/* What the other end's alert says of us. */
+typedef struct alert {
+    int         reason;
+    const char *clause;
+    wm_status   status; /* if it comes from somebody whose own certificate holds; otherwise WM_E_REFUSED */
+} alert;
+
+static const alert alerts[] = {
+    { SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, "it wants a certificate from us", WM_E_REFUSED },
+    { SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, "it says that our certificate is revoked", WM_E_REVOKED },
+    { SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "it says that our certificate has expired", WM_E_EXPIRED },
+    { SSL_R_TLSV1_ALERT_UNKNOWN_CA, "it does not trust the authority that issued our certificate", WM_E_REFUSED },
+    { SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE, "it says that our certificate has the wrong usage", WM_E_REFUSED },
+    { SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "it does not accept our certificate", WM_E_REFUSED },
+    { SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "it does not accept our certificate", WM_E_REFUSED },
+    { SSL_R_TLSV1_ALERT_ACCESS_DENIED, "it does not accept our certificate", WM_E_REFUSED },
+    { SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, "it does not speak TLS 1.3", WM_E_REFUSED },
+};
+
+static const alert *find_alert(int reason)
 {
-    switch (reason) {
-    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-        return "it wants a certificate from us";
-    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
-        return "it says that our certificate is revoked";
-    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-        return "it says that our certificate has expired";
-    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-        return "it does not trust the authority that issued our certificate";
-    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
-        return "it says that our certificate has the wrong usage";
-    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
-    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
-        return "it does not accept our certificate";
-    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-        return "it does not speak TLS 1.3";
-    default:
-        return NULL;
-    }
+    for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++)
+        if (alerts[i].reason == reason)
+            return &alerts[i];
+    return NULL;
 }
 
 static void note_protocol(wm_tls_session *session, unsigned long code)
 {
-    int         reason = ERR_GET_REASON(code);
-    const char *alert = alert_clause(reason);
-    const char *text = ERR_reason_error_string(code);
+    int          reason = ERR_GET_REASON(code);
+    const alert *said = find_alert(reason);
+    const char  *text = ERR_reason_error_string(code);
 
-    if (alert != NULL)
-        note(session, WM_E_REFUSED, "%s", alert);
+    /* An alert that comes before our handshake is through may be anybody's who sits on the way. */
+    if (said != NULL)
+        note(session, session->through ? said->status : WM_E_REFUSED, "%s", said->clause);
     else if (reason > SSL_AD_REASON_OFFSET && ERR_GET_LIB(code) == ERR_LIB_SSL)
         note(session, WM_E_REFUSED, "it broke off the TLS handshake (%s)", text != NULL ? text : "no reason given");
     else if (reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_VERSION_TOO_LOW)
@@ -193,6 +195,14 @@ static wm_tls_step step_of(wm_tls_session *session, int ret)
 
 /* ---- life ---- */
 
+/* An alert that follows at once resets what SSL_is_init_finished says. */
+static void note_through(const SSL *ssl, int where, int unused)
+{
+    (void)unused;
+    if ((where & SSL_CB_HANDSHAKE_DONE) != 0)
+        ((wm_tls_session *)SSL_get_app_data(ssl))->through = true;
+}
+
 /* RFC 6066: addresses are not said in the ClientHello, names are. */
 static bool is_address(const char *name)
 {
@@ -225,6 +235,7 @@ wm_status wm_tls_session_new(wm_tls *tls, const char *server_name, BIO *bio, wm_
         return st;
     }
     SSL_set_app_data(session->ssl, session);
+    SSL_set_info_callback(session->ssl, note_through);
     SSL_set_bio(session->ssl, bio, bio);
     if (client)
         SSL_set_connect_state(session->ssl);

@@ -37,7 +37,8 @@ bool wm_tls_session_peer(const wm_tls_session *session, wm_peer *ret);
 enum { WM_TLS_WHY = 240 };
 
 typedef struct wm_tls_failure {
-    wm_status status; /* WM_OK: none. WM_E_UNTRUSTED: we would not have it; WM_E_REFUSED: it would not have us */
+    wm_status status; /* WM_OK: none. WM_E_UNTRUSTED: we would not have it; WM_E_REFUSED: it would not have us,
+                         and of these WM_E_EXPIRED and WM_E_REVOKED if it is trusted and says so */
     char      name[WM_HOST_TEXT]; /* what its certificate says, verified or not; "" if it showed none */
     char      why[WM_TLS_WHY];    /* one sentence */
 } wm_tls_failure;

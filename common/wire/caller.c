@@ -105,19 +105,27 @@ static wm_status call_once(wm_caller *c, bool kept, const void *bytes, size_t n,
     return st;
 }
 
+static bool is_refusal(wm_status st)
+{
+    return st == WM_E_REFUSED || st == WM_E_EXPIRED || st == WM_E_REVOKED;
+}
+
 wm_status wm_caller_call(wm_caller *c, const void *bytes, size_t n, int timeout_ms, uint8_t **reply,
                          size_t *n_reply, wm_error *err)
 {
     int64_t   deadline = wm_caller_now_ms() + timeout_ms;
-    bool      kept = c->connected;
+    bool      kept;
     wm_status st;
 
+    if (c->connected && c->tls != NULL && wm_tls_left_ms(c->tls, &c->peer) < 0)
+        wm_caller_hang_up(c); /* the server's certificate has run out meanwhile: it must show another */
+    kept = c->connected;
     if (n > SIZE_MAX - WM_FRAME_HEAD_MAX - ROUTE)
         return wm_fail(err, WM_E_RANGE, "a request of %zu bytes is too long", n);
     if (wm_caller_is_interrupted(c))
         return wm_fail(err, WM_E_CLOSED, "interrupted");
     st = call_once(c, kept, bytes, n, deadline, reply, n_reply, err);
-    if (kept && (st == WM_E_CLOSED || st == WM_E_REFUSED) && !wm_caller_is_interrupted(c))
+    if (kept && (st == WM_E_CLOSED || is_refusal(st)) && !wm_caller_is_interrupted(c))
         st = call_once(c, false, bytes, n, deadline, reply, n_reply, err);
     return st;
 }

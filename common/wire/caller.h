@@ -31,6 +31,8 @@ void      wm_caller_free(wm_caller *caller); /* not during a call */
  *   WM_E_TIMEOUT    timeout_ms passed (also while dialling), or no address was reached within dial_ms
  *   WM_E_UNTRUSTED  the server's certificate does not hold
  *   WM_E_REFUSED    the server would not have ours; the sentence says why, where the server said
+ *   WM_E_EXPIRED    so it did: ours has run out
+ *   WM_E_REVOKED    so it did: ours was taken back
  *   WM_E_IO         no address can be reached
  *   WM_E_CLOSED     the connection was closed by the server, or wm_caller_interrupt was called
  *   WM_E_MALFORMED  the answer is not a REP socket's; WM_E_RANGE: it is longer than reply_max
