@@ -80,13 +80,14 @@ static void report_end(wm_connection *c)
     static const wm_tls_failure none = { .status = WM_OK };
     const wm_tls_session       *session = c->channel.session;
     const wm_tls_failure       *failure = session != NULL ? wm_tls_session_failure(session) : &none;
+    const char                 *name = c->verified ? c->peer.name : failure->name;
 
     if (c->offence[0] != '\0')
-        wm_listener_turned_away(c, c->verified ? c->peer.name : failure->name, c->offence);
-    else if (!c->verified && failure->status != WM_OK)
-        wm_listener_turned_away(c, failure->name, failure->why);
+        wm_listener_turned_away(c, name, c->offence);
+    else if (failure->status != WM_OK) /* also of a peer that was let in, and whose records do not hold */
+        wm_listener_turned_away(c, name, failure->why);
     else if (!c->verified && c->lost)
-        wm_listener_turned_away(c, failure->name, "it left before the handshakes were over");
+        wm_listener_turned_away(c, name, "it left before the handshakes were over");
 }
 
 void wm_connection_release(wm_connection *c)

@@ -9,8 +9,10 @@
 /* Rule 3. A UNIX socket's address outlives its connection, but there a read of a dead one fails at once. */
 static void close_if_dead(wm_connection *c)
 {
-    if (!c->closing && wm_channel_is_dead(&c->channel))
-        wm_connection_close(c);
+    if (c->closing || !wm_channel_is_dead(&c->channel))
+        return;
+    c->lost = true;
+    wm_connection_close(c);
 }
 
 static void due_in(wm_connection *c, int ms)

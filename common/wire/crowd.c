@@ -187,6 +187,14 @@ static bool make_place(wm_listener *l, const char *name)
     return l->members.n < l->set.connections_max;
 }
 
+/* On the monotonic clock, since the other one may be set; 0: never. */
+static int64_t expiry_of(const wm_listener *l, const wm_peer *peer)
+{
+    int64_t left_ms = l->set.tls != NULL ? wm_tls_left_ms(l->set.tls, peer) : INT64_MAX;
+
+    return left_ms != INT64_MAX ? wm_now_ms() + left_ms : 0;
+}
+
 bool wm_crowd_name(wm_connection *c, const wm_peer *peer, char *why, size_t n)
 {
     wm_listener    *l = c->listener;
@@ -198,6 +206,7 @@ bool wm_crowd_name(wm_connection *c, const wm_peer *peer, char *why, size_t n)
     pthread_mutex_lock(&c->lock);
     c->peer = *peer;
     c->verified = true;
+    c->expires = expiry_of(l, peer);
     pthread_mutex_unlock(&c->lock);
     if (placed) {
         part(c);

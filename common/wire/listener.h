@@ -5,7 +5,7 @@
  * handler answers at once, or keeps the request and answers later from any thread (a long poll).
  *
  * The peer is a stranger until it is verified, and is not trusted after it: every length is checked before
- * memory is taken, every wait has a deadline; connections are capped, those of strangers apart from the others, so that
+ * memory is taken, every wait has a deadline, a connection ends with its peer's certificate; connections are capped, those of strangers apart from the others, so that
  * strangers never take a gateway's place, and for each name; the bytes that requests and answers hold in memory are
  * capped. What is over that cap waits, unread, and is not lost.
  *

@@ -88,6 +88,7 @@ struct wm_connection {
     const uint8_t  *out;        /* what is left to write */
     size_t          out_left;
     int64_t         deadline;            /* of what we wait for from the peer; 0: none */
+    int64_t         expires;             /* when the peer's certificate does; 0: never */
     bool            lost;                /* the other end or the network ended it, not we */
     char            offence[WM_TLS_WHY]; /* why we closed it, if that is the peer's fault */
 

@@ -1,6 +1,6 @@
 /* common/wire/sweeper.c
  *
- * The listener's own thread: four times a second it closes what is past its deadline; whenever its bell rings it lets
+ * The listener's own thread: four times a second it closes what is past its deadline or its certificate; whenever its bell rings it lets
  * in those that waited for memory, and says that a kept request has lost its peer. */
 #include "common/wire/serving.h"
 
@@ -28,6 +28,8 @@ static void sweep_crowd(const wm_listener *l, const wm_crowd *crowd, int64_t now
             ;
         else if (c->deadline != 0 && now > c->deadline)
             late(c);
+        else if (c->expires != 0 && now > c->expires)
+            wm_connection_offend(c, "its certificate has expired while it was connected");
         else if (l->stopping && !c->answering)
             wm_connection_close(c);
         else if (l->stopping)
