@@ -2,6 +2,7 @@
 #include "tests/wire/certificates.h"
 
 #include <openssl/ec.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,25 +76,103 @@ wm_certificate *test_authority_root(const test_authority *authority)
     return authority->certificate;
 }
 
+static EVP_PKEY *key_of(const char *kind)
+{
+    EVP_PKEY *key = kind == NULL                    ? EVP_EC_gen("P-256")
+                    : strncmp(kind, "RSA:", 4) == 0 ? EVP_RSA_gen((unsigned)atoi(kind + 4))
+                                                    : EVP_EC_gen(kind);
+
+    must(key != NULL, "a key");
+    return key;
+}
+
+/* The names of the wish and the one that OpenSSL's configuration could not say. */
+static void add_names(X509 *certificate, X509 *issuer, const test_wish *wish)
+{
+    GENERAL_NAMES  *names;
+    GENERAL_NAME   *name;
+    ASN1_IA5STRING *text;
+
+    if (wish->names != NULL)
+        extend(certificate, issuer, NID_subject_alt_name, wish->names);
+    if (wish->raw_name == NULL)
+        return;
+    names = sk_GENERAL_NAME_new_null();
+    name = GENERAL_NAME_new();
+    text = ASN1_IA5STRING_new();
+    must(names != NULL && name != NULL && text != NULL &&
+             ASN1_STRING_set(text, wish->raw_name, (int)wish->n_raw_name) == 1,
+         "a name");
+    GENERAL_NAME_set0_value(name, GEN_DNS, text);
+    must(sk_GENERAL_NAME_push(names, name) > 0 &&
+             X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, X509V3_ADD_APPEND) == 1,
+         "a name");
+    GENERAL_NAMES_free(names);
+}
+
+static void add_odd_extension(X509 *certificate)
+{
+    ASN1_OBJECT       *object = OBJ_txt2obj("1.3.6.1.4.1.99999.1", 1);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION    *extension;
+
+    must(object != NULL && value != NULL && ASN1_OCTET_STRING_set(value, (const unsigned char *)"\5\0", 2) == 1,
+         "an odd extension");
+    extension = X509_EXTENSION_create_by_OBJ(NULL, object, 1, value);
+    must(extension != NULL && X509_add_ext(certificate, extension, -1) == 1, "an odd extension");
+    X509_EXTENSION_free(extension);
+    ASN1_OCTET_STRING_free(value);
+    ASN1_OBJECT_free(object);
+}
+
+/* A certificate for `key`, signed. */
+static X509 *issue(X509 *issuer, EVP_PKEY *issuer_key, EVP_PKEY *key, const test_wish *wish)
+{
+    bool  dated = wish->from_days != 0 || wish->to_days != 0;
+    X509 *leaf = begin(wish->common_name != NULL ? wish->common_name : "test",
+                       wish->odd_serial ? -wish->serial : wish->serial, dated ? wish->from_days : -1,
+                       dated ? wish->to_days : 1, key, X509_get_subject_name(issuer));
+
+    if (wish->for_seconds != 0)
+        must(X509_gmtime_adj(X509_getm_notAfter(leaf), wish->for_seconds) != NULL, "a date");
+    extend(leaf, issuer, NID_basic_constraints,
+           wish->constraints != NULL ? wish->constraints : "critical,CA:FALSE");
+    extend(leaf, issuer, NID_key_usage, wish->key_usage != NULL ? wish->key_usage : "critical,digitalSignature");
+    extend(leaf, issuer, NID_subject_key_identifier, "hash");
+    extend(leaf, issuer, NID_authority_key_identifier, "keyid");
+    add_names(leaf, issuer, wish);
+    if (wish->usage != NULL)
+        extend(leaf, issuer, NID_ext_key_usage, wish->usage);
+    if (wish->odd_extension)
+        add_odd_extension(leaf);
+    must(X509_sign(leaf, issuer_key, EVP_get_digestbyname(wish->digest != NULL ? wish->digest : "SHA256")) > 0,
+         "a signature");
+    return leaf;
+}
+
 test_identity test_issue(const test_authority *authority, const test_wish *wish)
 {
-    bool          dated = wish->from_days != 0 || wish->to_days != 0;
-    test_identity identity = { .key = EVP_EC_gen("P-256") };
+    test_identity identity = { .key = key_of(wish->key) };
     X509         *links[2] = { NULL, wish->with_root ? authority->certificate : NULL };
     wm_error      err;
 
-    must(identity.key != NULL, "a key");
-    links[0] = begin("test", wish->serial, dated ? wish->from_days : -1, dated ? wish->to_days : 1, identity.key,
-                     X509_get_subject_name(authority->certificate));
-    extend(links[0], authority->certificate, NID_basic_constraints, "critical,CA:FALSE");
-    extend(links[0], authority->certificate, NID_key_usage, "critical,digitalSignature");
-    extend(links[0], authority->certificate, NID_authority_key_identifier, "keyid");
-    if (wish->names != NULL)
-        extend(links[0], authority->certificate, NID_subject_alt_name, wish->names);
-    if (wish->usage != NULL)
-        extend(links[0], authority->certificate, NID_ext_key_usage, wish->usage);
-    must(X509_sign(links[0], authority->key, EVP_sha256()) > 0, "a signature");
+    links[0] = issue(authority->certificate, authority->key, identity.key, wish);
     must(wm_chain_of(links, 2, &identity.chain, &err) == WM_OK, "a chain");
+    X509_free(links[0]);
+    return identity;
+}
+
+test_identity test_issue_by(const test_identity *issuer, const test_wish *wish)
+{
+    test_identity identity = { .key = key_of(wish->key) };
+    size_t        n = wm_chain_size(issuer->chain);
+    X509         *links[WM_CHAIN_MAX] = { issue(wm_chain_at(issuer->chain, 0), issuer->key, identity.key, wish) };
+    wm_error      err;
+
+    must(n < WM_CHAIN_MAX, "a chain that short");
+    for (size_t i = 0; i < n; i++)
+        links[i + 1] = wm_chain_at(issuer->chain, i);
+    must(wm_chain_of(links, n + 1, &identity.chain, &err) == WM_OK, "a chain");
     X509_free(links[0]);
     return identity;
 }
