@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static wm_status open_file(const char *folder, size_t size, int *ret, wm_error *err)
+static wm_status open_file(const char *folder, int *ret, wm_error *err)
 {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
@@ -22,15 +22,8 @@ static wm_status open_file(const char *folder, size_t size, int *ret, wm_error *
             unlink(path);
     }
     if (fd < 0)
-        return wm_fail(err, WM_E_IO, "cannot make a file for an update in %s: %s", folder, strerror(errno));
-    /* The blocks now: a full disk is said before a gateway has sent the half of it. */
-    if ((errno = posix_fallocate(fd, 0, (off_t)size)) != 0) {
-        wm_status st = wm_fail(err, errno == ENOSPC ? WM_E_FULL : WM_E_IO,
-                               "no room for an update of %zu bytes in %s: %s", size, folder, strerror(errno));
-
-        close(fd);
-        return st;
-    }
+        return wm_fail(err, errno == ENOSPC ? WM_E_FULL : WM_E_IO, "cannot make a file for an update in %s: %s",
+                       folder, strerror(errno));
     *ret = fd;
     return WM_OK;
 }
@@ -41,7 +34,7 @@ wm_status wm_gathering_init(wm_gathering *g, size_t size, const char *folder, wm
     wm_status    st = WM_OK;
 
     if (folder != NULL)
-        st = open_file(folder, size, &made.fd, err);
+        st = open_file(folder, &made.fd, err);
     else if ((made.memory = malloc(size)) == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory for an update of %zu bytes", size);
     if (st != WM_OK)
@@ -51,6 +44,20 @@ wm_status wm_gathering_init(wm_gathering *g, size_t size, const char *folder, wm
     *g = made;
     pthread_mutex_init(&g->lock, NULL);
     return WM_OK;
+}
+
+wm_status wm_gathering_reserve(wm_gathering *g, wm_error *err)
+{
+    int e;
+
+    if (g->fd < 0)
+        return WM_OK;
+    pthread_mutex_lock(&g->lock); /* libc may have to do it by writing zeros: nobody's range may come between */
+    e = posix_fallocate(g->fd, 0, (off_t)g->size);
+    pthread_mutex_unlock(&g->lock);
+    return e == 0 ? WM_OK
+                  : wm_fail(err, e == ENOSPC ? WM_E_FULL : WM_E_IO, "no room for an update of %zu bytes: %s",
+                            g->size, strerror(e));
 }
 
 void wm_gathering_release(wm_gathering *g)

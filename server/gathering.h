@@ -24,8 +24,12 @@ typedef struct wm_gathering {
     uint64_t        hashed;
 } wm_gathering;
 
-/* folder: for the file, NULL for memory. WM_E_NOMEM, WM_E_IO; WM_E_FULL: no room on the disk. */
+/* folder: for the file, NULL for memory. Quick. WM_E_NOMEM, WM_E_IO; WM_E_FULL: no room on the disk. */
 wm_status wm_gathering_init(wm_gathering *g, size_t size, const char *folder, wm_error *err);
+
+/* Takes the blocks of the file, so that a full disk is said before a gateway has sent the half of it. Slow on a disk that
+ * has to write them. WM_E_FULL, WM_E_IO. */
+wm_status wm_gathering_reserve(wm_gathering *g, wm_error *err);
 void      wm_gathering_release(wm_gathering *g);
 
 /* One range; what has come already may come again. *whole: this was the last one that was missing. WM_E_RANGE: outside

@@ -227,9 +227,23 @@ static void drop_others(wm_staging *staging, const char *client, const wm_digest
     }
 }
 
+/* Without the lock, so that a slow disk does not hold up the others; the caller is one of its users. */
+static wm_status reserve(wm_staging *staging, staged *up, wm_error *err)
+{
+    wm_status st = wm_gathering_reserve(&up->bytes, err);
+
+    pthread_mutex_lock(&staging->lock);
+    if (st != WM_OK && !up->gone)
+        let_go(staging, up);
+    leave(up);
+    pthread_mutex_unlock(&staging->lock);
+    return st;
+}
+
 wm_status wm_staging_claim(wm_staging *staging, const wm_upload *upload, wm_error *err)
 {
     staged   *up;
+    bool      is_new = false;
     wm_status st = WM_OK;
 
     pthread_mutex_lock(&staging->lock);
@@ -247,20 +261,22 @@ wm_status wm_staging_claim(wm_staging *staging, const wm_upload *upload, wm_erro
         st = wm_fail(err, WM_E_FULL, "the room for updates is taken");
     } else if (up == NULL) {
         st = staged_new(staging, upload, &up, err);
-        if (st == WM_OK) {
-            up->next = staging->first;
-            staging->first = up;
-            staging->bytes += up->size;
-            staging->n_kept++;
-            staging->kept_memory += up->bytes.memory != NULL ? up->size : 0;
-        }
+        is_new = st == WM_OK;
+    }
+    if (is_new) {
+        up->next = staging->first;
+        staging->first = up;
+        staging->bytes += up->size;
+        staging->n_kept++;
+        staging->kept_memory += up->bytes.memory != NULL ? up->size : 0;
+        up->users++;
     }
     if (st == WM_OK) {
         take_place(staging, up);
         up->heard_ms = wm_mono_ms(&staging->settings.clock);
     }
     pthread_mutex_unlock(&staging->lock);
-    return st;
+    return is_new ? reserve(staging, up, err) : st;
 }
 
 bool wm_staging_key(wm_staging *staging, const char *client, const wm_digest *digest, wm_update_key *ret)
