@@ -22,8 +22,7 @@ static wm_status open_file(const char *folder, int *ret, wm_error *err)
             unlink(path);
     }
     if (fd < 0)
-        return wm_fail(err, errno == ENOSPC ? WM_E_FULL : WM_E_IO, "cannot make a file for an update in %s: %s",
-                       folder, strerror(errno));
+        return wm_fail(err, WM_E_IO, "cannot make a file for an update in %s: %s", folder, strerror(errno));
     *ret = fd;
     return WM_OK;
 }
@@ -55,9 +54,7 @@ wm_status wm_gathering_reserve(wm_gathering *g, wm_error *err)
     pthread_mutex_lock(&g->lock); /* libc may have to do it by writing zeros: nobody's range may come between */
     e = posix_fallocate(g->fd, 0, (off_t)g->size);
     pthread_mutex_unlock(&g->lock);
-    return e == 0 ? WM_OK
-                  : wm_fail(err, e == ENOSPC ? WM_E_FULL : WM_E_IO, "no room for an update of %zu bytes: %s",
-                            g->size, strerror(e));
+    return e == 0 ? WM_OK : wm_fail(err, WM_E_IO, "no room for an update of %zu bytes: %s", g->size, strerror(e));
 }
 
 void wm_gathering_release(wm_gathering *g)
@@ -83,8 +80,7 @@ static wm_status write_range(wm_gathering *g, uint64_t offset, const uint8_t *by
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
-            return wm_fail(err, errno == ENOSPC ? WM_E_FULL : WM_E_IO, "cannot write an update to its file: %s",
-                           strerror(errno));
+            return wm_fail(err, WM_E_IO, "cannot write an update to its file: %s", strerror(errno));
         bytes += done;
         offset += (uint64_t)done;
         n -= (size_t)done;

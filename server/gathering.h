@@ -24,16 +24,16 @@ typedef struct wm_gathering {
     uint64_t        hashed;
 } wm_gathering;
 
-/* folder: for the file, NULL for memory. Quick. WM_E_NOMEM, WM_E_IO; WM_E_FULL: no room on the disk. */
+/* folder: for the file, NULL for memory. Quick. WM_E_NOMEM, WM_E_IO. */
 wm_status wm_gathering_init(wm_gathering *g, size_t size, const char *folder, wm_error *err);
 
 /* Takes the blocks of the file, so that a full disk is said before a gateway has sent the half of it. Slow on a disk that
- * has to write them. WM_E_FULL, WM_E_IO. */
+ * has to write them. WM_E_IO. */
 wm_status wm_gathering_reserve(wm_gathering *g, wm_error *err);
 void      wm_gathering_release(wm_gathering *g);
 
 /* One range; what has come already may come again. *whole: this was the last one that was missing. WM_E_RANGE: outside
- * the update; WM_E_FULL: more holes than are kept track of, fill those first, or no room; WM_E_IO. */
+ * the update; WM_E_FULL: more holes than are kept track of, fill those first; WM_E_IO, for a full disk too. */
 wm_status wm_gathering_put(wm_gathering *g, uint64_t offset, const uint8_t *bytes, size_t n, bool *whole,
                            wm_error *err);
 

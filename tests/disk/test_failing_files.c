@@ -209,6 +209,7 @@ static wm_status upload(wm_staging *staging, const wm_upload *what, const uint8_
                             gap.length < 1000 ? gap.length : 1000, &whole, err);
     if (st == WM_OK)
         st = wm_staging_take(staging, what->client, &what->digest, &taken, err);
+    images_assert(st != WM_E_FULL); /* that is what a gateway waits for without a word */
     if (st == WM_OK) {
         images_assert(taken.n_bytes == UPDATE && memcmp(taken.bytes, bytes, UPDATE) == 0);
         wm_staging_done(staging, &taken);
