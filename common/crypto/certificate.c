@@ -295,7 +295,9 @@ wm_status wm_chain_load(const wm_files *files, const char *path, wm_chain **ret,
     if (st != WM_OK)
         return st;
     st = wm_chain_decode(pem, n, ret, err);
-    if (st != WM_OK)
+    if (st == WM_E_MALFORMED)
+        wm_error_prefix(err, "%s is damaged, put it back from a backup", path);
+    else if (st != WM_OK)
         wm_error_prefix(err, "%s", path);
     wm_secret_free(pem, n); /* an identity file has the private key in it, too */
     return st;

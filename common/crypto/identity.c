@@ -81,7 +81,7 @@ wm_status wm_identity_load(const wm_files *files, const char *folder, wm_identit
     if (st == WM_OK)
         *ret = identity;
     else {
-        wm_error_prefix(err, "%s", path);
+        wm_error_prefix(err, "%s is damaged, put it back from a backup or remove it and enrol anew", path);
         wm_identity_release(&identity);
         if (st != WM_E_NOMEM)
             st = WM_E_DAMAGED;

@@ -137,7 +137,9 @@ wm_status wm_key_load(const wm_files *files, const char *path, wm_key **ret, wm_
     if (st != WM_OK)
         return st;
     st = wm_key_decode(pem, n, ret, err);
-    if (st != WM_OK)
+    if (st == WM_E_MALFORMED)
+        wm_error_prefix(err, "%s is damaged, put it back from a backup", path);
+    else if (st != WM_OK)
         wm_error_prefix(err, "%s", path);
     wm_secret_free(pem, n);
     return st;

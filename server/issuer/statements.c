@@ -3,19 +3,22 @@
 
 #include "common/crash.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* ---- failures ---- */
 
 wm_status wm_issuer_store_fail(wm_issuer_store *store, wm_error *err, const char *deed)
 {
-    int       code = sqlite3_errcode(store->db);
-    wm_status st = code == SQLITE_FULL                               ? WM_E_FULL
-                   : code == SQLITE_NOMEM                            ? WM_E_NOMEM
-                   : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? WM_E_DAMAGED
-                                                                     : WM_E_IO;
+    int  code = sqlite3_errcode(store->db);
+    bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR; /* ours are right */
+    wm_status st = code == SQLITE_FULL    ? WM_E_FULL
+                   : code == SQLITE_NOMEM ? WM_E_NOMEM
+                   : damaged              ? WM_E_DAMAGED
+                                          : WM_E_IO;
 
-    return wm_fail(err, st, "the issuer's store cannot %s: %s", deed, sqlite3_errmsg(store->db));
+    return wm_fail(err, st, "the issuer's store cannot %s: %s%s", deed, sqlite3_errmsg(store->db),
+                   damaged ? "; put issuer.db back from a backup" : "");
 }
 
 wm_status wm_issuer_store_run(wm_issuer_store *store, const char *sql, const char *deed, wm_error *err)

@@ -28,6 +28,24 @@ static const char schema[] =
     "CREATE TABLE revoked (name TEXT PRIMARY KEY, revoked_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE server_names (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;";
 
+/* SQLite opens for reading alone what it may not write, or what a damaged header says a newer SQLite wrote. */
+static wm_status check_whole(wm_issuer_store *store, const char *path, wm_error *err)
+{
+    int64_t   findings = 0;
+    wm_status st = wm_issuer_store_number(
+        store, "SELECT count(*) FROM pragma_integrity_check(1) WHERE integrity_check <> 'ok'", &findings, err);
+
+    if (st == WM_OK && findings > 0)
+        st = wm_fail(err, WM_E_DAMAGED, "%s is damaged: put it back from a backup", path);
+    if (st == WM_OK && sqlite3_db_readonly(store->db, "main") != 0)
+        st = wm_fail(
+            err, WM_E_IO,
+            "%s can be read but not written: its permissions forbid it, or its header is damaged; then put it "
+            "back from a backup",
+            path);
+    return st;
+}
+
 static wm_status set_up(wm_issuer_store *store, const char *path, wm_error *err)
 {
     int64_t   application, version, tables;
@@ -47,11 +65,11 @@ static wm_status set_up(wm_issuer_store *store, const char *path, wm_error *err)
     if (st != WM_OK)
         return st;
     if (application == APPLICATION && version == VERSION)
-        return WM_OK;
+        return check_whole(store, path, err);
     if (application == APPLICATION && version > VERSION)
         return wm_fail(err, WM_E_INVALID, "%s was written by a newer version of this program: use that one", path);
     if (application != 0 || version != 0 || tables != 0)
-        return wm_fail(err, WM_E_DAMAGED, "%s is not an issuer's store", path);
+        return wm_fail(err, WM_E_DAMAGED, "%s is not an issuer's store: put it back from a backup", path);
     snprintf(sql, sizeof sql, "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;",
              schema, APPLICATION, VERSION);
     return wm_issuer_store_run(store, sql, "be made", err);
