@@ -17,7 +17,7 @@
 static wm_status io_fail(wm_error *err, const char *deed, const char *path)
 {
     int       e = errno;
-    wm_status status = e == ENOSPC || e == EDQUOT    ? WM_E_FULL
+    wm_status status = e == ENOSPC || e == EDQUOT || e == EFBIG ? WM_E_FULL
                        : e == ENOENT || e == ENOTDIR ? WM_E_MISSING
                        : e == EEXIST                 ? WM_E_EXISTS
                                                      : WM_E_IO;

@@ -311,7 +311,7 @@ wm_status wm_server_config_write(const wm_files *files, const char *folder, cons
         }
     }
     st = path == NULL || text.bad ? wm_fail(err, WM_E_NOMEM, "no memory to write server.yaml")
-                                  : files->replace(files, path, text.chars, text.size, 0644, err);
+                                  : files->replace(files, path, text.chars, text.size, 0600, err);
     wm_text_release(&text);
     free(path);
     return st;

@@ -14,6 +14,7 @@
 #include "server/front.h"
 #include "server/issuer_keeper.h"
 #include "server/operator.h"
+#include "server/store/audit.h"
 #include "server/own_certificate.h"
 
 #include <errno.h>
@@ -208,11 +209,24 @@ static wm_status open_store_soon(daemon_state *daemon, wm_error *err)
     }
 }
 
+/* A chain that does not hold is no reason to stop a city, and every reason to be said: it was not we who wrote it. */
+static void look_at_audit(daemon_state *daemon)
+{
+    wm_error err;
+
+    if (wm_store_audit_verify(daemon->store, NULL, &err) != WM_OK)
+        wm_log_line(daemon->settings->log, WM_LOG_ERROR, "audit",
+                    "the history of this office does not hold: `wardmote-server verify` has all of it",
+                    WM_TEXT_FIELD("why", err.text));
+}
+
 static wm_status open_store(daemon_state *daemon, wm_error *err)
 {
     const wm_daemon_settings *set = daemon->settings;
     wm_status                 st = open_store_soon(daemon, err);
 
+    if (st == WM_OK)
+        look_at_audit(daemon);
     if (st == WM_OK)
         st = check_clock(daemon, err);
     if (st == WM_OK)
@@ -304,6 +318,17 @@ static void see_to_renewal(daemon_state *daemon)
 
 /* ---- the rest ---- */
 
+/* What runs leave has the names of gateways in it. */
+static wm_status make_runs_folder(const wm_daemon_settings *set, wm_error *err)
+{
+    char     *path = wm_path_join(set->folder, "runs");
+    wm_status st = path != NULL ? set->files->make_folder(set->files, path, 0700, err)
+                                : wm_fail(err, WM_E_NOMEM, "no memory for a path");
+
+    free(path);
+    return st;
+}
+
 static wm_status open_fleet(daemon_state *daemon, wm_error *err)
 {
     const wm_daemon_settings *set = daemon->settings;
@@ -315,6 +340,8 @@ static wm_status open_fleet(daemon_state *daemon, wm_error *err)
     if (daemon->uploads_folder == NULL || daemon->socket_path == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a path");
     st = set->files->make_folder(set->files, daemon->uploads_folder, 0700, err);
+    if (st == WM_OK)
+        st = make_runs_folder(set, err);
     if (st == WM_OK)
         st = wm_remote_new(&(wm_remote_settings){ .store = daemon->store,
                                                   .roster = daemon->roster,

@@ -330,7 +330,7 @@ static wm_status backup(const wm_operator *self, const Wm__Command *command, wm_
         st = from_path == NULL || to_path == NULL ? no_memory(err)
                                                   : files->read(files, from_path, 1 << 20, &bytes, &n, err);
         if (st == WM_OK)
-            st = files->replace(files, to_path, bytes, n, 0644, err);
+            st = files->replace(files, to_path, bytes, n, 0600, err);
         free(bytes);
         free(from_path);
         free(to_path);

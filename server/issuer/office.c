@@ -10,6 +10,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SERVER_PEM_MAX = 2 * WM_CHAIN_BYTES };
@@ -113,6 +114,18 @@ static wm_status prepare_root(const wm_office_settings *set, const paths *p, wm_
     return st;
 }
 
+/* The office is its owner's: others may pass through it, as the issuer's user must, and neither list nor change it. */
+static wm_status make_office(const wm_office_settings *set, wm_error *err)
+{
+    struct stat info;
+    wm_status   st = set->files->make_folder(set->files, set->folder, 0711, err);
+
+    if (st == WM_OK && stat(set->folder, &info) == 0 && (info.st_mode & 066) != 0 &&
+        chmod(set->folder, info.st_mode & 0711) != 0)
+        st = wm_fail(err, WM_E_IO, "cannot close %s to others: %s", set->folder, strerror(errno));
+    return st;
+}
+
 /* DIR/issuer/issuing.pem, for which the root's key must still be there. */
 static wm_status make_issuing(const wm_office_settings *set, const paths *p, wm_certificate *root, wm_error *err)
 {
@@ -142,7 +155,7 @@ static wm_status prepare_authorities(const wm_office_settings *set, const paths 
                                      wm_error *err)
 {
     wm_certificate *root = NULL;
-    wm_status       st = set->files->make_folder(set->files, set->folder, 0755, err);
+    wm_status       st = make_office(set, err);
 
     if (st == WM_OK)
         st = set->files->make_folder(set->files, p->issuer, 0700, err);

@@ -17,8 +17,10 @@ wm_status wm_store_copy_pages(wm_store *store, const char *to, wm_error *err)
 {
     wm_db           copy = { .path = (char *)to }; /* for sentences; closed by hand */
     sqlite3_backup *backup;
-    wm_status       st = WM_OK;
+    wm_status       st = wm_db_make_private(to, err);
 
+    if (st != WM_OK)
+        return st;
     if (sqlite3_open(to, &copy.handle) != SQLITE_OK ||
         (backup = sqlite3_backup_init(copy.handle, "main", store->db.handle, "main")) == NULL) {
         st = wm_db_fail(&copy, "make the backup", err);

@@ -22,7 +22,15 @@ static wm_status hold(wm_store *store, const uint8_t *run, const wm_round_record
         if (wm_query_done(&q) != WM_OK)
             return q.st;
     }
-    return WM_OK;
+    /* And the state before it, which the round before has left: without it the round could not be computed again. */
+    wm_query_init(
+        &q, &store->db,
+        "INSERT OR IGNORE INTO checkpoints (run, round, digest) SELECT run, round + 1, server_state FROM rounds "
+        "WHERE run = ? AND round = ? AND server_state IS NOT NULL",
+        err);
+    wm_bind_blob(&q, run, WM_RUN_ID_SIZE);
+    wm_bind_int(&q, (int64_t)round->round - 1);
+    return wm_query_done(&q);
 }
 
 static wm_status add_digest(wm_digests *digests, const wm_digest *digest, wm_error *err)

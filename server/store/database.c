@@ -2,15 +2,21 @@
 #include "server/store/database.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-/* A quota comes out of SQLite as SQLITE_IOERR, and which errno it was is lost by then; only a full disk is
- * FULL. */
-static wm_status status_of(int code)
+/* `e`: the errno that SQLite's last call has left. SQLite itself calls only ENOSPC full; a quota or a limit of the file's
+ * size comes as SQLITE_IOERR, and sqlite3_system_errno() does not have it. */
+static wm_status status_of(int code, int e)
 {
     switch (code & 0xff) {
+    case SQLITE_IOERR:
+        return e == ENOSPC || e == EDQUOT || e == EFBIG ? WM_E_FULL : WM_E_IO;
     case SQLITE_NOMEM:
         return WM_E_NOMEM;
     case SQLITE_FULL:
@@ -38,9 +44,9 @@ static const char *advice(wm_status status)
 {
     switch (status) {
     case WM_E_FULL:
-        return "; nothing of it was kept; make room and try again";
+        return "; nothing of it was kept; make room on the disk or in the quota, and try again";
     case WM_E_IO:
-        return "; see whether the disk is over a quota, read-only or failing";
+        return "; see whether the disk is read-only or failing";
     case WM_E_REFUSED:
         return "; another program holds it: stop that one first";
     case WM_E_DAMAGED:
@@ -52,8 +58,8 @@ static const char *advice(wm_status status)
 
 wm_status wm_db_fail(const wm_db *db, const char *deed, wm_error *err)
 {
-    int       code = sqlite3_extended_errcode(db->handle);
-    wm_status status = status_of(code);
+    int       e = errno, code = sqlite3_extended_errcode(db->handle);
+    wm_status status = status_of(code, e);
 
     return wm_fail(err, status, "cannot %s in %s: %s%s", deed, db->path, sqlite3_errmsg(db->handle),
                    advice(status));
@@ -61,6 +67,7 @@ wm_status wm_db_fail(const wm_db *db, const char *deed, wm_error *err)
 
 wm_status wm_db_run(wm_db *db, const char *sql, wm_error *err)
 {
+    errno = 0;
     if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
         return wm_db_fail(db, "write", err);
     return WM_OK;
@@ -128,6 +135,19 @@ static wm_status set_up(wm_db *db, wm_error *err)
                        "it back from a backup",
                        db->path);
     return check_whole(db, err);
+}
+
+wm_status wm_db_make_private(const char *path, wm_error *err)
+{
+    int       fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    wm_status st = WM_OK;
+
+    if (fd < 0 || fchmod(fd, 0600) != 0)
+        st = wm_fail(err, errno == ENOSPC || errno == EDQUOT ? WM_E_FULL : WM_E_IO, "cannot make %s: %s", path,
+                     strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return st;
 }
 
 wm_status wm_db_open(const char *path, wm_db *ret, wm_error *err)
@@ -227,6 +247,7 @@ bool wm_query_row(wm_query *q)
     if (q->st != WM_OK || q->ended)
         return false;
     q->column = 0;
+    errno = 0;
     code = sqlite3_step(q->stmt);
     if (code == SQLITE_ROW)
         return true;

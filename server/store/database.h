@@ -23,6 +23,10 @@ typedef struct wm_db {
     char    *path; /* for sentences */
 } wm_db;
 
+/* Makes the file if it is not there, and nobody else's to read: it has the names of gateways and what they did. Before
+ * it is opened, since closing a file lets go of SQLite's locks on it; its log gets the same mode. */
+wm_status wm_db_make_private(const char *path, wm_error *err);
+
 /* Opens or makes the file and checks all of it. WM_E_DAMAGED: it is not sound; the sentence has SQLite's
  * finding. WM_E_REFUSED: another program holds it. On failure nothing needs closing. */
 wm_status wm_db_open(const char *path, wm_db *ret, wm_error *err);

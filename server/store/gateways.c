@@ -105,29 +105,6 @@ wm_status wm_store_revoke(wm_store *store, const char *name, const char *why, wm
     return wm_store_end(store, "revoke", st, err);
 }
 
-wm_status wm_store_denied(wm_store *store, int64_t                                                 now_ms,
-                          void (*each)(void *context, const char *serial, const char *name), void *context,
-                          wm_error *err)
-{
-    wm_query    q;
-    const char *serial, *name;
-
-    wm_store_lock(store);
-    wm_query_init(
-        &q, &store->db,
-        "SELECT serial, name FROM certificates WHERE revoked_ms <> 0 AND not_after_ms >= ? ORDER BY serial", err);
-    wm_bind_int(&q, now_ms);
-    while (wm_query_row(&q)) {
-        serial = wm_column_text(&q);
-        name = wm_column_text(&q);
-        if (q.st == WM_OK)
-            each(context, serial, name);
-    }
-    wm_query_done(&q);
-    wm_store_unlock(store);
-    return q.st;
-}
-
 wm_status wm_store_sightings(wm_store *store, const wm_sighting *sightings, size_t n, wm_error *err)
 {
     wm_query  q;

@@ -1,7 +1,7 @@
 /* server/store/gateways.h
  *
- * The register of gateways: who has which certificate until when, who was heard last and refused why, and the
- * deny-list. Certificates and revocations are durable one by one. What changes with every message (last seen,
+ * The register of gateways: who has which certificate until when, who was heard last and refused why, and
+ * who was revoked. Certificates and revocations are durable one by one. What changes with every message (last seen,
  * last refusal) the caller keeps in memory and hands in by the batch, once a round or once a minute: losing a
  * minute of it in a power cut is nothing, writing it at every poll would wear out the disk. */
 #ifndef WM_SERVER_STORE_GATEWAYS_H
@@ -29,11 +29,6 @@ wm_status wm_store_certificate(wm_store *store, const char *name, const char *se
 /* No certificate of that name holds any more, and it gets no other. Again is fine. WM_E_MISSING: no such
  * gateway. */
 wm_status wm_store_revoke(wm_store *store, const char *name, const char *why, wm_error *err);
-
-/* The deny-list: every revoked serial that has not yet expired at `now_ms`. */
-wm_status wm_store_denied(wm_store *store, int64_t                                                 now_ms,
-                          void (*each)(void *context, const char *serial, const char *name), void *context,
-                          wm_error *err);
 
 /* What was seen of a gateway since the last batch. Times of 0, a NULL refusal and rows of 0 leave what is
  * there. */

@@ -55,6 +55,8 @@ wm_status wm_store_open(const wm_files *files, const char *folder, wm_clock cloc
     if (st == WM_OK)
         st = take_lock(store, lock, err);
     if (st == WM_OK)
+        st = wm_db_make_private(db, err);
+    if (st == WM_OK)
         st = wm_db_open(db, &store->db, err);
     if (st == WM_OK)
         st = wm_schema_apply(&store->db, wm_schema_steps, wm_schema_n_steps, err);

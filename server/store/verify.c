@@ -77,7 +77,7 @@ static wm_status scratch_make(scratch *s, wm_error *err)
 static wm_status failed(const char *deed, const char *path, wm_error *err)
 {
     int       e = errno;
-    wm_status st = e == ENOENT ? WM_E_MISSING : e == ENOSPC || e == EDQUOT ? WM_E_FULL : WM_E_IO;
+    wm_status st = e == ENOENT ? WM_E_MISSING : e == ENOSPC || e == EDQUOT || e == EFBIG ? WM_E_FULL : WM_E_IO;
 
     return wm_fail(err, st, "cannot %s %s: %s", deed, path, strerror(e));
 }

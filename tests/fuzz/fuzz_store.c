@@ -288,11 +288,6 @@ static void on_gateway(void *context, const wm_gateway *g)
     *(size_t *)context += read_all(g->name) + read_all(g->serial) + read_all(g->refusal);
 }
 
-static void on_denied(void *context, const char *serial, const char *name)
-{
-    *(size_t *)context += read_all(serial) + read_all(name);
-}
-
 static void on_line(void *context, const wm_audit_line *line)
 {
     *(size_t *)context += read_all(line->what) + read_all(line->detail);
@@ -328,7 +323,6 @@ static void ask_everything(wm_store *store)
     ask_run(store, OTHER);
     (void)wm_store_queue(store, on_job, &sum, &err);
     (void)wm_store_gateways(store, on_gateway, &sum, &err);
-    (void)wm_store_denied(store, 0, on_denied, &sum, &err);
     (void)wm_store_audit_each(store, on_line, &sum, &err);
     if (wm_store_audit_verify(store, NULL, &err) != WM_OK)
         must(err.text[0] != '\0');

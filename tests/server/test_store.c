@@ -369,11 +369,6 @@ static void say_gateway(void *context, const wm_gateway *g)
                    (long long)g->refused_ms, g->refusal, (unsigned long long)g->rows, (long long)g->revoked_ms);
 }
 
-static void say_denied(void *context, const char *serial, const char *name)
-{
-    wm_text_printf(context, "denied %s of %s\n", serial, name);
-}
-
 static void say_line(void *context, const wm_audit_line *line)
 {
     wm_text_printf(context, "%llu %lld %s %s", (unsigned long long)line->line, (long long)line->wall_ms, line->what,
@@ -400,7 +395,6 @@ static char *everything(wm_store *store)
         assert_int_equal(err.status, WM_E_MISSING);
     assert_ok(wm_store_queue(store, say_job, &text, &err), &err);
     assert_ok(wm_store_gateways(store, say_gateway, &text, &err), &err);
-    assert_ok(wm_store_denied(store, 0, say_denied, &text, &err), &err);
     assert_ok(wm_store_audit_each(store, say_line, &text, &err), &err);
     assert_ok(wm_store_audit_verify(store, NULL, &err), &err);
     assert_false(text.bad);
@@ -584,10 +578,9 @@ static void the_start_of_a_job_takes_it_off_the_queue(void **state)
     wm_text_release(&text);
 }
 
-static void a_revoked_name_is_denied_and_gets_no_certificate(void **state)
+static void a_revoked_name_gets_no_certificate(void **state)
 {
     fixture *f = *state;
-    wm_text  text = WM_TEXT_INIT;
     wm_error err;
 
     assert_int_equal(do_revoke(f->store, &err), WM_E_MISSING);
@@ -597,9 +590,6 @@ static void a_revoked_name_is_denied_and_gets_no_certificate(void **state)
     assert_ok(do_revoke(f->store, &err), &err);
     assert_int_equal(wm_store_certificate(f->store, "north", "0a1d", 1900000000000, &err), WM_E_REFUSED);
     assert_non_null(strstr(err.text, "was revoked on 2023-11-14"));
-    assert_ok(wm_store_denied(f->store, 1850000000000, say_denied, &text, &err), &err);
-    assert_string_equal(wm_text_chars(&text), "denied 0a1c of north\n"); /* the other one has expired by then */
-    wm_text_release(&text);
 }
 
 static void keep_gateway(void *context, const wm_gateway *g)
@@ -880,6 +870,31 @@ static void another_program_with_the_database_open_is_told(void **state)
     free(path);
 }
 
+static void nobody_else_may_read_it(void **state)
+{
+    static const char *const files[] = { "store.db", "store.db-wal", "lock", "blobs" };
+    fixture                 *f = *state;
+    struct stat              info;
+    wm_error                 err;
+    char                    *db = inside(f, "store.db");
+
+    perform(f, N_TRANSITIONS);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *path = inside(f, files[i]);
+
+        assert_int_equal(stat(path, &info), 0);
+        assert_case(files[i], (info.st_mode & 077) == 0);
+        free(path);
+    }
+    wm_store_close(f->store);
+    f->store = NULL;
+    assert_int_equal(chmod(db, 0644), 0); /* as it was made once */
+    assert_ok(try_open(f, &err), &err);
+    assert_int_equal(stat(db, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    free(db);
+}
+
 static void an_older_file_takes_the_steps_that_it_lacks(void **state)
 {
     static const char *const steps[] = { "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (5)",
@@ -1001,7 +1016,8 @@ static void lift_limit(const fixture *f)
         _exit(4);
 }
 
-static void a_write_that_fails_is_said_so_and_nothing_is_half_done(void **state)
+/* A limit of the file's size stands for a quota, which no test may set: both come to SQLite as an error of the disk. */
+static void a_quota_is_said_to_be_one_and_nothing_is_half_done(void **state)
 {
     fixture *f = *state;
     int      how;
@@ -1016,7 +1032,7 @@ static void a_write_that_fails_is_said_so_and_nothing_is_half_done(void **state)
         signal(SIGXFSZ, SIG_IGN);
         if (try_open(f, NULL) != WM_OK || setrlimit(RLIMIT_FSIZE, &limit) != 0)
             _exit(5);
-        fill_and_make_room(f, WM_E_IO, lift_limit);
+        fill_and_make_room(f, WM_E_FULL, lift_limit);
     }
     assert_int_equal(waitpid(child, &how, 0), child);
     assert_true(WIFEXITED(how));
@@ -1104,6 +1120,30 @@ static void only_the_newest_checkpoints_are_kept_if_the_job_says_so(void **state
         assert_ok(wm_folder_remove(f->folder, &err), &err);
         assert_ok(try_open(f, &err), &err);
     }
+}
+
+static void a_kept_round_holds_the_state_before_it_too(void **state)
+{
+    fixture      *f = *state;
+    wm_run_record run = run_record(RUN, 1);
+    wm_standing   standing = standing_at(f->store, WM_PHASE_NONE, 0);
+    wm_ledger    *ledger = wm_store_ledger(f->store);
+    wm_digest     states[5];
+    wm_error      err;
+
+    assert_ok(ledger->start(ledger, &run, &standing, &err), &err);
+    for (uint32_t round = 1; round <= 4; round++) {
+        wm_contribution contributions[3];
+        wm_round_record record = round_record(f->store, round, contributions);
+
+        states[round] = record.server_state = blob_of(f->store, "state", round);
+        standing = standing_at(f->store, WM_PHASE_EVALUATE, round);
+        standing.server_state = record.server_state;
+        assert_ok(ledger->commit(ledger, RUN, &standing, &record, &err), &err);
+    }
+    assert_true(wm_blobs_has(wm_store_blobs(f->store), &states[4]));
+    assert_true(wm_blobs_has(wm_store_blobs(f->store), &states[3])); /* round 4 is computed from it */
+    assert_false(wm_blobs_has(wm_store_blobs(f->store), &states[2]));
 }
 
 static void a_checkpoint_that_another_run_stands_on_stays(void **state)
@@ -1228,7 +1268,7 @@ int main(void)
         CASE(an_evaluation_that_nobody_took_part_in_has_no_figures),
         CASE(a_round_is_committed_once),
         CASE(the_start_of_a_job_takes_it_off_the_queue),
-        CASE(a_revoked_name_is_denied_and_gets_no_certificate),
+        CASE(a_revoked_name_gets_no_certificate),
         CASE(sightings_add_up_whatever_their_order),
         CASE(the_latest_wall_time_is_that_of_the_latest_commit),
         CASE(threads_may_call_it_at_once),
@@ -1238,12 +1278,14 @@ int main(void)
         CASE(the_chain_is_the_one_that_the_header_tells),
         CASE(two_processes_never_have_it_open),
         CASE(another_program_with_the_database_open_is_told),
+        CASE(nobody_else_may_read_it),
         CASE(an_older_file_takes_the_steps_that_it_lacks),
         CASE(a_database_of_another_program_is_left_alone),
         CASE(a_damaged_file_is_said_so_and_never_a_crash),
-        CASE(a_write_that_fails_is_said_so_and_nothing_is_half_done),
+        CASE(a_quota_is_said_to_be_one_and_nothing_is_half_done),
         CASE(a_full_disk_is_said_so_and_nothing_is_half_done),
         CASE(only_the_newest_checkpoints_are_kept_if_the_job_says_so),
+        CASE(a_kept_round_holds_the_state_before_it_too),
         CASE(a_checkpoint_that_another_run_stands_on_stays),
         CASE(what_nothing_names_is_swept_at_the_next_opening),
         CASE(a_backup_is_the_store_as_it_was),
