@@ -37,7 +37,7 @@ static const wm_cli_option verify_options[] = {
       .kind = WM_CLI_TEXTS,
       .offset = offsetof(wm_verify_settings_of_command, heads),
       .value = "FILE",
-      .doc = "a gateway's DIR/audit-heads: what it was shown of the audit must be in it; may be given again" },
+      .doc = "a gateway's DIR/audit-heads: what it was shown of the audit must be in it" },
 };
 
 static const wm_cli_option issuer_options[] = {
@@ -135,9 +135,11 @@ static const wm_cli_command commands[] = {
       .arguments = "DIR TO",
       .summary = "a consistent copy of the store, its models and server.yaml, while the server runs",
       .details =
-          "Keys are not in it: keep a copy of DIR/root.key and, if gateways are to renew with the same authority,\n"
-          "of DIR/issuer where you keep secrets.",
-      .example = "wardmote-server backup office /mnt/backup/office-monday",
+          "Checked before it gets its name. Keys are not in it: keep DIR/root.key and, if gateways are to renew with\n"
+          "the same authority, copies of DIR/server.key and DIR/issuer where you keep secrets. To restore, put\n"
+          "store.db and blobs/ in the place of those in DIR, remove DIR/store.db-wal, and verify.",
+      .example = "wardmote-server backup office /mnt/backup/office-monday\n"
+                 "wardmote-server verify /mnt/backup/office-monday",
       .words_min = 2,
       .words_max = 2,
       .run = wm_command_backup },

@@ -56,14 +56,14 @@ static void say_progress(void *context, const char *what, uint64_t done, uint64_
 static wm_status print_json(telling *to, const wm_verify_result *result, wm_error *err)
 {
     char    head[WM_DIGEST_TEXT];
-    json_t *answer =
-        json_pack("{s:s, s:b, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "office",
-                  to->call->words[0], "holds", result->violations == 0, "violations",
-                  (json_int_t)result->violations, "notes", (json_int_t)result->notes, "audit_lines",
-                  (json_int_t)result->head.lines, "audit_head", wm_digest_text(&result->head.hash, head), "runs",
-                  (json_int_t)result->runs, "rounds", (json_int_t)result->rounds, "updates",
-                  (json_int_t)result->updates, "recomputed", (json_int_t)result->recomputed, "let_go",
-                  (json_int_t)result->let_go, "files", (json_int_t)result->files, "findings", to->findings);
+    json_t *answer = json_pack(
+        "{s:s, s:b, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "office", to->call->words[0],
+        "holds", result->violations == 0, "violations", (json_int_t)result->violations, "notes",
+        (json_int_t)result->notes, "audit_lines", (json_int_t)result->head.lines, "audit_head",
+        wm_digest_text(&result->head.hash, head), "runs", (json_int_t)result->runs, "rounds",
+        (json_int_t)result->rounds, "updates", (json_int_t)result->updates, "recomputed",
+        (json_int_t)result->recomputed, "let_go", (json_int_t)result->let_go, "files", (json_int_t)result->files,
+        "heads", (json_int_t)result->heads, "findings", to->findings);
     wm_status st = answer != NULL ? wm_command_print_json(to->call, answer, err)
                                   : wm_fail(err, WM_E_NOMEM, "no memory for the answer");
 
