@@ -141,6 +141,26 @@ static wm_digest contributions_digest(const wm_round_record *round)
     return digest;
 }
 
+/* What became of everybody who was drawn or heard of: refusals with their reasons. Who is found to be late after the commit
+ * changes it, so it stands in the commit's line and again in the evaluation's. */
+static void add_answers(const wm_round_record *round, wm_text *text)
+{
+    wm_sha256 sha;
+    wm_digest digest;
+    char      digest_text[WM_DIGEST_TEXT];
+
+    wm_sha256_init(&sha);
+    for (size_t i = 0; i < round->n_contributions; i++) {
+        const wm_contribution *c = &round->contributions[i];
+
+        add_number(&sha, c->client, 4);
+        add_number(&sha, c->verdict, 4);
+        add_sized(&sha, c->reason, strlen(c->reason));
+    }
+    wm_sha256_take(&sha, &digest);
+    wm_text_printf(text, " answers=%s", wm_digest_text(&digest, digest_text));
+}
+
 /* The names, so that the audit says whom a run was drawn from. */
 static wm_digest population_digest(const wm_run_record *run)
 {
@@ -219,6 +239,7 @@ void wm_audit_round_text(const wm_round_record *round, wm_text *text)
                    wm_digest_text(&round->server_state, state), wm_digest_text(&round->sums, sums),
                    wm_digest_text(&contributions, accepted));
     add_real(text, "train_loss", round->train_loss);
+    add_answers(round, text);
 }
 
 void wm_audit_evaluated_text(const wm_round_record *round, wm_text *text)
@@ -228,6 +249,7 @@ void wm_audit_evaluated_text(const wm_round_record *round, wm_text *text)
         round->round, round->refused, round->late, round->bytes_up, round->bytes_down);
     add_real(text, "seconds", round->seconds);
     add_real(text, "loss", round->evaluation.present ? round->evaluation.loss : (double)NAN);
+    add_answers(round, text);
 }
 
 /* ---- reading ---- */

@@ -82,8 +82,8 @@ void wm_column_result(wm_query *q, wm_result *ret);
 wm_status wm_rounds_read(wm_db *db, const uint8_t *run, uint32_t first, uint32_t last,
                          void (*each)(void *context, const wm_round_record *round), void *context, wm_error *err);
 
-/* The clients of the statistics round, as a record of round 0; its contributions are to be free()d. */
-wm_status wm_statistics_read(wm_db *db, const uint8_t *run, wm_round_record *ret, wm_error *err);
+/* ret->contributions and n_contributions <- the rows of ret->round, to be free()d; round 0 is the statistics round. */
+wm_status wm_contributions_read(wm_db *db, const uint8_t *run, wm_round_record *ret, wm_error *err);
 
 /* A run's record, to be given to wm_store_run_record_free, and where it stands. WM_E_MISSING. */
 wm_status wm_run_record_read(wm_db *db, const uint8_t *run, wm_run_record **ret, wm_error *err);

@@ -308,13 +308,14 @@ static wm_status update_round(wm_store *store, const uint8_t *run, const wm_roun
 static wm_status ledger_evaluated(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
                                   const wm_round_record *round, wm_error *err)
 {
-    wm_store *store = store_of(self);
-    wm_text   text = WM_TEXT_INIT;
-    wm_status st = wm_store_begin(store, err);
+    wm_store       *store = store_of(self);
+    wm_round_record stored = *round; /* with the contributions as they are kept */
+    wm_text         text = WM_TEXT_INIT;
+    wm_status       st = wm_store_begin(store, err);
 
     if (st != WM_OK)
         return st;
-    wm_audit_evaluated_text(round, &text);
+    stored.contributions = NULL;
     st = update_standing(store, run, standing, err);
     if (st == WM_OK)
         st = update_round(store, run, round, err);
@@ -323,7 +324,12 @@ static wm_status ledger_evaluated(wm_ledger *self, const uint8_t *run, const wm_
     if (st == WM_OK)
         st = write_evaluation(store, run, round, err);
     if (st == WM_OK)
+        st = wm_contributions_read(&store->db, run, &stored, err);
+    if (st == WM_OK) {
+        wm_audit_evaluated_text(&stored, &text);
         st = wm_audit_add_text(store, run, "evaluated", &text, err);
+    }
+    free(stored.contributions);
     wm_text_release(&text);
     return wm_store_end(store, "evaluated", st, err);
 }

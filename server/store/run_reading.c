@@ -180,11 +180,15 @@ wm_status wm_rounds_read(wm_db *db, const uint8_t *run, uint32_t first, uint32_t
     return wm_query_done(&q);
 }
 
-wm_status wm_statistics_read(wm_db *db, const uint8_t *run, wm_round_record *ret, wm_error *err)
+wm_status wm_contributions_read(wm_db *db, const uint8_t *run, wm_round_record *ret, wm_error *err)
 {
-    wm_round_record round = { .round = 0 };
+    wm_round_record round = *ret;
     size_t          room = 0;
-    wm_status       st = read_contributions(db, run, &round, &room, err);
+    wm_status       st;
+
+    round.contributions = NULL;
+    round.n_contributions = 0;
+    st = read_contributions(db, run, &round, &room, err);
 
     if (st != WM_OK) {
         free(round.contributions);

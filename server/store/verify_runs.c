@@ -72,7 +72,7 @@ static wm_status check_statistics(wm_verified_run *run, wm_error *err)
 
     if (wm_digest_is_zero(&run->standing.scaling))
         return WM_OK;
-    st = wm_statistics_read(&run->verifier->db, run->record->id, &round, err);
+    st = wm_contributions_read(&run->verifier->db, run->record->id, &round, err);
     if (st != WM_OK)
         return st;
     wm_audit_scaled_text(&run->standing.scaling, &round, &text);
