@@ -13,7 +13,7 @@ wm_status wm_config_read(const char *file, const char *text, size_t n, const wm_
 
     if (st != WM_OK)
         return st;
-    faults->file = file;
+    wm_faults_name(faults, file);
     st = wm_document_read(text, n, WM_CONFIG_BYTES_MAX, reader.arena, faults, &root, err);
     if (st != WM_OK)
         goto out;

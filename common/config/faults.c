@@ -4,13 +4,20 @@
  * could steer either are replaced, and one line stays one line of bounded length. */
 #include "common/config/faults.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LINE_MAX_BYTES = 1000 };
 
 void wm_faults_init(wm_faults *faults, const char *file)
 {
-    *faults = (wm_faults){ .file = file, .lines = WM_TEXT_INIT };
+    *faults = (wm_faults){ .lines = WM_TEXT_INIT };
+    wm_faults_name(faults, file);
+}
+
+void wm_faults_name(wm_faults *faults, const char *file)
+{
+    snprintf(faults->file, sizeof faults->file, "%s", file);
 }
 
 void wm_faults_release(wm_faults *faults)

@@ -18,12 +18,12 @@ typedef struct wm_place {
     uint32_t line, column;
 } wm_place;
 
-enum { WM_FAULTS_SHOWN = 50 };
+enum { WM_FAULTS_SHOWN = 50, WM_FAULTS_FILE = 256 };
 
 typedef struct wm_faults {
-    const char *file;  /* as the user named it; borrowed */
-    size_t      count; /* how many were added */
-    wm_text     lines; /* one a line, in order of place; after the first WM_FAULTS_SHOWN only counted */
+    char file[WM_FAULTS_FILE]; /* as the user named it, cut to fit: its own, since a report outlives the reading */
+    size_t  count;             /* how many were added */
+    wm_text lines;             /* one a line, in order of place; after the first WM_FAULTS_SHOWN only counted */
     struct {
         wm_place place;
         size_t   end; /* of its line in lines */
@@ -33,6 +33,9 @@ typedef struct wm_faults {
 
 void wm_faults_init(wm_faults *faults, const char *file);
 void wm_faults_release(wm_faults *faults);
+
+/* The file that those to come are in. */
+void wm_faults_name(wm_faults *faults, const char *file);
 
 /* `path` such as "model.layers[2].dense.units", "" for the file as a whole. What the words quote may come from the
  * file itself: control characters are replaced, and a line is cut at about 1000 bytes. */

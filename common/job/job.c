@@ -119,7 +119,7 @@ wm_status wm_job_parse(const char *file, const char *text, size_t n, const wm_jo
     assert(families->layers != NULL && families->losses != NULL);
     if (st != WM_OK)
         return st;
-    faults->file = file;
+    wm_faults_name(faults, file);
     st = wm_document_read(text, n, WM_JOB_TEXT_MAX, draft.reader.arena, faults, &root, err);
     if (st == WM_OK)
         st = wm_settings_apply(settings, n_settings, draft.reader.arena, root, faults, err);

@@ -172,6 +172,23 @@ static void all_faults_come_in_one_go(void **state)
     release(p);
 }
 
+/* More than are shown: the count of the others is said after the reader has gone. */
+static void sixty_faults_are_counted_under_the_files_name(void **state)
+{
+    place  *p = *state;
+    wm_text text = WM_TEXT_INIT, report = WM_TEXT_INIT;
+
+    wm_text_add(&text, "servers: [a]\n" DATA);
+    for (int i = 0; i < 60; i++)
+        wm_text_printf(&text, "unknown_%d: 1\n", i);
+    assert_int_equal(read_text(p, wm_text_chars(&text)), WM_E_INVALID);
+    wm_faults_report(&p->faults, &report);
+    assert_non_null(strstr(wm_text_chars(&report), "client.yaml: and 10 more faults\n"));
+    wm_text_release(&text);
+    wm_text_release(&report);
+    release(p);
+}
+
 static void a_file_that_is_not_there_says_what_to_do(void **state)
 {
     place *p = *state;
@@ -215,9 +232,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        TEST(what_enroll_writes_is_read_back),          TEST(what_enroll_leaves_as_comments_holds),
-        TEST(faults_are_named_with_their_place),        TEST(all_faults_come_in_one_go),
-        TEST(a_file_that_is_not_there_says_what_to_do), TEST(a_relative_folder_begins_at_the_files_own),
+        TEST(what_enroll_writes_is_read_back),
+        TEST(what_enroll_leaves_as_comments_holds),
+        TEST(faults_are_named_with_their_place),
+        TEST(all_faults_come_in_one_go),
+        TEST(sixty_faults_are_counted_under_the_files_name),
+        TEST(a_file_that_is_not_there_says_what_to_do),
+        TEST(a_relative_folder_begins_at_the_files_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
