@@ -203,14 +203,11 @@ static bool read_block(const uint8_t *bytes, size_t n, size_t time_size, block *
     return ret->types > 0 && ret->types <= 256 && ret->bytes <= n - HEADER;
 }
 
+/* Room for them is made already. */
 static bool read_changes(wm_zone *zone, const uint8_t *data, const block *b, size_t time_size)
 {
     const uint8_t *kinds = data + b->changes * time_size, *types = kinds + b->changes;
 
-    zone->at = calloc(b->changes + 1u, sizeof *zone->at);
-    zone->offset = calloc(b->changes + 1u, sizeof *zone->offset);
-    if (zone->at == NULL || zone->offset == NULL)
-        return false;
     zone->before = (int32_t)be32(types);
     if (zone->before > OFFSET_MAX || zone->before < -OFFSET_MAX)
         return false;
@@ -244,24 +241,41 @@ static bool read_footer(wm_zone *zone, const uint8_t *bytes, size_t n)
     return size == 0 || parse_rule(zone, text);
 }
 
-wm_status wm_zone_read(const char *name, const uint8_t *bytes, size_t n, wm_zone **ret, wm_error *err)
+static wm_zone *new_zone(size_t changes)
 {
     wm_zone *zone = calloc(1, sizeof *zone);
-    block    first, second;
-    bool     good;
 
     if (zone == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for the time zone %s", name);
-    good = read_block(bytes, n, 4, &first);
-    if (good && bytes[4] >= '2') { /* the second block has the same in 64 bits, and the rule */
-        const uint8_t *at = bytes + HEADER + first.bytes;
-        size_t         left = n - HEADER - first.bytes;
+        return NULL;
+    zone->at = calloc(changes + 1, sizeof *zone->at);
+    zone->offset = calloc(changes + 1, sizeof *zone->offset);
+    if (zone->at != NULL && zone->offset != NULL)
+        return zone;
+    wm_zone_free(zone);
+    return NULL;
+}
 
-        good = read_block(at, left, 8, &second) && second.leaps == 0 &&
-               read_changes(zone, at + HEADER, &second, 8) &&
-               read_footer(zone, at + HEADER + second.bytes, left - HEADER - second.bytes);
-    } else if (good) {
-        good = first.leaps == 0 && read_changes(zone, bytes + HEADER, &first, 4);
+wm_status wm_zone_read(const char *name, const uint8_t *bytes, size_t n, wm_zone **ret, wm_error *err)
+{
+    wm_zone *zone = NULL;
+    block    first, b;
+    size_t   time_size = 4, left = n;
+    bool     good = read_block(bytes, n, time_size, &first);
+
+    b = first;
+    if (good && bytes[4] >= '2') { /* the second block has the same in 64 bits, and the rule */
+        bytes += HEADER + first.bytes;
+        left -= HEADER + first.bytes;
+        time_size = 8;
+        good = read_block(bytes, left, time_size, &b);
+    }
+    good = good && b.leaps == 0;
+    if (good) {
+        zone = new_zone(b.changes);
+        if (zone == NULL)
+            return wm_fail(err, WM_E_NOMEM, "no memory for the time zone %s", name);
+        good = read_changes(zone, bytes + HEADER, &b, time_size) &&
+               (time_size == 4 || read_footer(zone, bytes + HEADER + b.bytes, left - HEADER - b.bytes));
     }
     if (!good) {
         wm_zone_free(zone);
