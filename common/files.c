@@ -20,6 +20,7 @@ static wm_status io_fail(wm_error *err, const char *deed, const char *path)
     wm_status status = e == ENOSPC || e == EDQUOT || e == EFBIG ? WM_E_FULL
                        : e == ENOENT || e == ENOTDIR ? WM_E_MISSING
                        : e == EEXIST                 ? WM_E_EXISTS
+                       : e == ENOMEM                 ? WM_E_NOMEM
                                                      : WM_E_IO;
 
     return wm_fail(err, status, "cannot %s %s: %s", deed, path, strerror(e));

@@ -96,8 +96,9 @@ static wm_status walk(const char *folder, const char *pattern, int depth, wm_pat
         st = step(folder, part, rest, depth, paths, err);
         goto out;
     }
-    if (wm_folder_names(folder, &names, &n, NULL) != WM_OK)
-        goto out;
+    /* A folder that cannot be read holds nothing for us; want of memory is another matter. */
+    if (wm_folder_names(folder, &names, &n, NULL) == WM_E_NOMEM)
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the names of the files in %s", folder);
     for (size_t i = 0; st == WM_OK && i < n; i++)
         if (fnmatch(part, names[i], FNM_PERIOD) == 0)
             st = step(folder, names[i], rest, depth, paths, err);
