@@ -20,6 +20,7 @@ typedef struct chain_walk {
 typedef struct round_check {
     const char *want; /* the line's text */
     bool        seen, same;
+    bool        unknown; /* for want of memory */
 } round_check;
 
 /* Of an evaluated round the answers, last in the line, may have changed since: the evaluation's line has them. */
@@ -39,7 +40,8 @@ static void check_round(void *context, const wm_round_record *round)
     wm_audit_round_text(round, &text);
     pass_over_answers(round, check->want, &text);
     check->seen = true;
-    check->same = !text.bad && strcmp(wm_text_chars(&text), check->want) == 0;
+    check->unknown = text.bad;
+    check->same = strcmp(wm_text_chars(&text), check->want) == 0;
     wm_text_release(&text);
 }
 
@@ -67,6 +69,8 @@ static wm_status compare_round(chain_walk *walk, const wm_audit_line *line, wm_e
         return WM_OK;
     }
     st = wm_rounds_read(&v->db, line->run, where.round, where.round, check_round, &check, err);
+    if (st == WM_OK && check.unknown)
+        return wm_fail(err, WM_E_NOMEM, "no memory to check a line of the audit");
     if (st == WM_OK && !check.same)
         wm_verify_say(v, &where, "%s: run %s, round %" PRIu32 " is %s audit line %" PRIu64 " says", v->db.path,
                       wm_run_id_text(line->run, run), where.round, check.seen ? "not what" : "missing, of which",

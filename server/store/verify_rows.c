@@ -122,6 +122,11 @@ static void check_job(void *context, const wm_queued_job *job)
 
     memcpy(where.run, job->id, sizeof where.run);
     wm_audit_queue_text(job, &text);
+    if (text.bad) {
+        check->failed = wm_fail(check->err, WM_E_NOMEM, "no memory to check a line of the audit");
+        wm_text_release(&text);
+        return;
+    }
     wm_query_init(&q, &v->db, "SELECT line FROM audit WHERE what = 'queue' AND run = ? AND detail <> ?",
                   check->err);
     wm_bind_blob(&q, job->id, sizeof job->id);
