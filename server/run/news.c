@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void news_free(wm_news *news)
+static void news_free(wm_run *run, wm_news *news)
 {
+    if (news == &run->end_news)
+        return;
     free(news->round.contributions);
     free(news);
 }
@@ -44,14 +46,8 @@ void wm_news_round(wm_run *run, const wm_round_record *round)
 
 void wm_news_closed(wm_run *run)
 {
-    wm_news *news = calloc(1, sizeof *news);
-
-    if (news == NULL) {
-        unheard(run);
-        return;
-    }
-    news->closed = true;
-    add(run, news);
+    run->end_news = (wm_news){ .closed = true };
+    add(run, &run->end_news);
 }
 
 static wm_news *take(wm_run *run)
@@ -90,7 +86,7 @@ void wm_news_deliver(wm_run *run)
         if (changed && observer->changed != NULL)
             observer->changed(observer->context);
         if (news != NULL)
-            news_free(news);
+            news_free(run, news);
         pthread_mutex_lock(&run->lock);
     }
     run->delivering = false;
@@ -100,5 +96,5 @@ void wm_news_deliver(wm_run *run)
 void wm_news_release(wm_run *run)
 {
     for (wm_news *news = take(run); news != NULL; news = take(run))
-        news_free(news);
+        news_free(run, news);
 }

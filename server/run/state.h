@@ -75,6 +75,7 @@ struct wm_run {
 
     bool     changed, delivering; /* news are handed out by one thread at a time, in order */
     wm_news *news, **news_end;
+    wm_news  end_news; /* that the run is over: whoever waits for it must hear it, so it wants no memory */
 };
 
 /* ---- run.c: what the calls have in common ---- */
