@@ -17,6 +17,7 @@ static void open_store(fixture *f, const char *expect_note)
 {
     wm_error note;
 
+    f->pending = NULL;
     assert_ok(wm_pending_open(wm_files_system(), f->folder, &f->pending, &note, &f->err), &f->err);
     assert_case(note.text, (strstr(note.text, "damaged") != NULL) == (expect_note != NULL));
 }

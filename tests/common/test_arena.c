@@ -18,18 +18,19 @@ static void a_fixed_arena_is_full_when_it_is_full(void **state)
 
 static void what_it_gives_is_zero_and_aligned(void **state)
 {
-    wm_arena     *arena;
-    wm_error      err;
-    wm_arena_mark mark;
+    wm_arena      *arena;
+    wm_error       err;
+    wm_arena_mark  mark;
+    unsigned char *bytes;
 
     (void)state;
     assert_ok(wm_arena_new_growing(0, &arena, &err), &err);
     mark = wm_arena_save(arena);
-    memset(wm_arena_alloc(arena, 1000), 0xff, 1000);
+    assert_non_null(bytes = wm_arena_alloc(arena, 1000));
+    memset(bytes, 0xff, 1000);
     wm_arena_rewind(arena, mark);
     for (int i = 0; i < 100; i++) {
-        unsigned char *bytes = wm_arena_alloc(arena, 1000);
-
+        assert_non_null(bytes = wm_arena_alloc(arena, 1000));
         assert_int_equal((uintptr_t)bytes % WM_ARENA_ALIGN, 0);
         for (int b = 0; b < 1000; b++)
             assert_int_equal(bytes[b], 0);

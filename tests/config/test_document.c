@@ -222,7 +222,7 @@ static void test_only_the_first_faults_are_kept(void **state)
     assert_int_equal(wm_faults_result(&faults, &err), WM_E_INVALID);
     assert_string_equal(err.text, "a.yaml:3:4: x: is wrong (and 59 more)");
     wm_faults_report(&faults, &report);
-    assert_non_null(strstr(report.chars, "a.yaml: and 10 more faults\n"));
+    assert_non_null(strstr(wm_text_chars(&report), "a.yaml: and 10 more faults\n"));
     assert_int_equal(report.size,
                      50 * strlen("a.yaml:3:4: x: is wrong\n") + strlen("a.yaml: and 10 more faults\n"));
     wm_text_release(&report);
@@ -346,8 +346,8 @@ static void test_settings_that_are_refused(void **state)
         if (strstr(wm_text_chars(&faults.lines), bad_sets[i].want) == NULL)
             print_error("got: %s", wm_text_chars(&faults.lines));
         assert_case(bad_sets[i].key, faults.count == 1);
-        assert_case(bad_sets[i].key, strncmp(faults.lines.chars, "--set: ", 7) == 0);
-        assert_case(bad_sets[i].key, strstr(faults.lines.chars, bad_sets[i].want) != NULL);
+        assert_case(bad_sets[i].key, strncmp(wm_text_chars(&faults.lines), "--set: ", 7) == 0);
+        assert_case(bad_sets[i].key, strstr(wm_text_chars(&faults.lines), bad_sets[i].want) != NULL);
         wm_faults_release(&faults);
         wm_arena_free(arena);
     }

@@ -1,13 +1,16 @@
 /* tests/fuzz/fuzz_request.c
  *
  * A certificate request from a stranger. With an odd first byte the rest is laid over a request that holds, from the
- * place that the second byte says: whatever it changes, the request must not hold any more. With 2 in an even one, what
+ * place that the second byte says, though not enough of it to be another request: whatever it changes, the request must not
+ * hold any more. With 2 in an even one, what
  * can be read as a request is signed anew by a key that is put into it, so that the rest of it comes past the signature. */
 #include "common/crypto/request.h"
 
 #include "tests/fuzz/take.h"
 
 #include <openssl/x509.h>
+
+enum { PATCH_MAX = 64 };
 
 static void sign_anew(const uint8_t *bytes, size_t n)
 {
@@ -61,6 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         abort();
     at = bytes[1] % n_request;
     n_patch = n - 2 < n_request - at ? n - 2 : n_request - at;
+    if (n_patch > PATCH_MAX)
+        n_patch = PATCH_MAX;
     changed = memcmp(request + at, bytes + 2, n_patch) != 0;
     memcpy(request + at, bytes + 2, n_patch);
     read_it(request, n_request, changed);

@@ -287,6 +287,7 @@ static wm_job *digits(const char *layers, wm_faults *faults, wm_error *err)
                    "rounds: 3\n"
                    "evaluate: {metrics: [accuracy]}\n",
                    layers);
+    assert_false(text.bad);
     wm_faults_init(faults, "digits.yaml");
     (void)wm_job_parse("digits.yaml", text.chars, text.size, &families, NULL, 0, faults, &job, err);
     wm_text_release(&text);
