@@ -30,18 +30,50 @@ static struct {
     _Atomic uint64_t count, fail_at;
     atomic_bool      failed;
     _Atomic(void *)  where;
+
+    /* Of a whole program: one in `every` fails, from the `after`-th on; every 0: none. */
+    uint64_t         every, after;
+    _Atomic uint64_t times;
 } plan;
+
+/* One in `every`, spread as by dice, which are the same each time. */
+static bool is_hit(uint64_t number)
+{
+    uint64_t dice = number * UINT64_C(0x9e3779b97f4a7c15);
+
+    return plan.every > 0 && number > plan.after && (dice >> 32) % plan.every == 0;
+}
 
 static bool must_fail(void *caller)
 {
     uint64_t number = atomic_fetch_add(&plan.count, 1) + 1;
 
+    if (is_hit(number)) {
+        atomic_fetch_add(&plan.times, 1);
+        errno = ENOMEM;
+        return true;
+    }
     if (number != atomic_load(&plan.fail_at))
         return false;
     atomic_store(&plan.where, caller);
     atomic_store(&plan.failed, true);
     errno = ENOMEM;
     return true;
+}
+
+__attribute__((constructor)) static void begin_program(void)
+{
+    const char *every = getenv("WM_TORTURE_EVERY"), *after = getenv("WM_TORTURE_AFTER");
+
+    plan.every = every != NULL ? strtoull(every, NULL, 10) : 0;
+    plan.after = after != NULL ? strtoull(after, NULL, 10) : 0;
+}
+
+__attribute__((destructor)) static void end_program(void)
+{
+    if (plan.every > 0)
+        fprintf(stderr, "memory ran out %llu times of %llu allocations\n",
+                (unsigned long long)atomic_load(&plan.times), (unsigned long long)atomic_load(&plan.count));
 }
 
 /* ---- what is held ---- */

@@ -5,6 +5,9 @@
  * text copied, a folder opened, a thread started. Each is counted, one can be told to fail, and what is still held is
  * known. The libraries' own allocations, and those of the test's sources (spared.h), are left alone.
  *
+ * A whole program that is linked so looks at WM_TORTURE_EVERY: one allocation in so many fails, spread as by dice, after
+ * the first WM_TORTURE_AFTER. When it exits it says on its error stream how many did.
+ *
  * Any thread may allocate; arming and asking is for one. */
 #ifndef WM_TESTS_TORTURE_ALLOCATIONS_H
 #define WM_TESTS_TORTURE_ALLOCATIONS_H
