@@ -248,6 +248,8 @@ static wm_status check_file(wm_verifier *v, const wm_digest *name, uint8_t *piec
     wm_status st = v->blobs != NULL ? digest_of(v, name, piece, &is, &why) : WM_E_MISSING;
 
     v->result.files++;
+    if (st == WM_E_NOMEM)
+        return wm_fail(err, st, "%s", why.text);
     if (st == WM_E_MISSING)
         snprintf(fault, sizeof fault, "is missing");
     else if (st != WM_OK)
