@@ -65,7 +65,7 @@ static wm_status a_job_becomes_a_network_and_a_file(const char *folder, wm_error
     TRY(parse(job_text, &job, err));
     TRY(wm_model_new(job, NULL, &model, err));
     TRY(wm_plan_new(model, 4, WM_PLAN_TRAIN, &plan, err));
-    wm_model_describe(model, &text);
+    TRY(wm_model_describe(model, 4, &text, err));
     params = calloc(wm_model_n_params(model), sizeof *params);
     path = wm_path_join(folder, "model.safetensors");
     if (params == NULL || path == NULL || text.bad)
