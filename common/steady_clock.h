@@ -14,7 +14,7 @@
 
 #include <stdatomic.h>
 
-enum { WM_STEADY_SLACK_MS = 10 * 60 * 1000 };
+enum { WM_STEADY_SLACK_MS = 60 * 1000 };
 
 typedef struct wm_steady_clock {
     wm_clock        under;

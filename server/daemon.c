@@ -33,7 +33,6 @@
 enum {
     TICK_MS = 250,
     FLUSH_MS = 60 * 1000,
-    CLOCK_SLACK_MS = 1000, /* a clock that is being disciplined may be a little behind itself */
     RENEW_LOOK_MOST_MS = 3600 * 1000,
     ERRANDS_MOST = 64, /* renewals that wait for the issuer; it works one off in a few milliseconds */
     LOCK_MS = 3000,
@@ -180,13 +179,14 @@ static void raise_descriptors(void)
     }
 }
 
+/* A little behind it may be: corrections are followed, and so they may have been taken back. */
 static wm_status check_clock(daemon_state *daemon, wm_error *err)
 {
     int64_t   now = wm_wall_ms(&daemon->settings->clock), latest;
     char      now_text[WM_TIME_TEXT], latest_text[WM_TIME_TEXT];
     wm_status st = wm_store_latest_ms(daemon->store, &latest, err);
 
-    if (st == WM_OK && now + CLOCK_SLACK_MS < latest)
+    if (st == WM_OK && now + WM_STEADY_SLACK_MS < latest)
         return wm_fail(
             err, WM_E_INVALID,
             "the clock says %s, but the last commit of this office was at %s: set the clock, and start again",
