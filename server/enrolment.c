@@ -24,9 +24,10 @@ static const char *source_of(const char *remote, char text[SOURCE_TEXT])
     return text;
 }
 
-static void log_refusal(const wm_enrolment *enrolment, const char *name, const char *remote, const char *why)
+static void log_refusal(const wm_enrolment *enrolment, wm_log_level level, const char *name, const char *remote,
+                        const char *why)
 {
-    wm_log_line(enrolment->log, WM_LOG_WARNING, "enrolment", "refused", WM_TEXT_FIELD("name", name),
+    wm_log_line(enrolment->log, level, "enrolment", "refused", WM_TEXT_FIELD("name", name),
                 WM_TEXT_FIELD("from", remote), WM_TEXT_FIELD("why", why));
 }
 
@@ -64,7 +65,9 @@ static void answer(const wm_enrolment *enrolment, const char *name, const char *
     }
     x->issued = issued;
     if (issued->code != WM_OK) {
-        log_refusal(enrolment, name, remote, issued->text);
+        /* Too many failures of one address: those that made it so are in the log. */
+        log_refusal(enrolment, issued->answer_code == WM_E_FULL ? WM_LOG_DEBUG : WM_LOG_WARNING, name, remote,
+                    issued->text);
         wm_inquiry_fault(x, issued->answer_code != WM_OK ? (wm_status)issued->answer_code : WM_E_REFUSED,
                          issued->come_back_ms, "%s",
                          issued->answer[0] != '\0' ? issued->answer : "the request is refused");
@@ -72,7 +75,7 @@ static void answer(const wm_enrolment *enrolment, const char *name, const char *
     }
     st = register_certificate(enrolment, issued, &err);
     if (st == WM_E_REFUSED) {
-        log_refusal(enrolment, name, remote, err.text);
+        log_refusal(enrolment, WM_LOG_WARNING, name, remote, err.text);
         wm_inquiry_fault(x, WM_E_REFUSED, 0, "this name may not enrol");
         return;
     }

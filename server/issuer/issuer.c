@@ -192,6 +192,12 @@ static wm_status dispatch(wm_issuing *x, wm_door door)
     return st == WM_OK ? verbs[verb].handle(x) : st;
 }
 
+/* A source that keeps trying was named when it began; a flood of tokens must not become one of the log. */
+static wm_log_level level_of(wm_hears hears)
+{
+    return hears == WM_HEARS_TROUBLE ? WM_LOG_ERROR : hears == WM_HEARS_OFTEN ? WM_LOG_DEBUG : WM_LOG_WARNING;
+}
+
 /* An empty answer that says only what failed. */
 static wm_status answer_failure(wm_issuing *x, wm_status st)
 {
@@ -207,8 +213,8 @@ static wm_status answer_failure(wm_issuing *x, wm_status st)
     x->reply->come_back_ms = (uint64_t)x->come_back_ms;
     if (!wm_put_text(&x->reply->text, x->err.text) || !wm_put_text(&x->reply->answer, answers[x->hears].text))
         return wm_fail(&x->err, WM_E_NOMEM, "no memory for an answer");
-    wm_log_line(x->issuer->settings.log, x->hears == WM_HEARS_TROUBLE ? WM_LOG_ERROR : WM_LOG_WARNING, "issuer",
-                x->err.text, WM_TEXT_FIELD("status", wm_status_name(st)), WM_TEXT_FIELD("source", x->ask->source));
+    wm_log_line(x->issuer->settings.log, level_of(x->hears), "issuer", x->err.text,
+                WM_TEXT_FIELD("status", wm_status_name(st)), WM_TEXT_FIELD("source", x->ask->source));
     return WM_OK;
 }
 
