@@ -3,6 +3,7 @@
 
 #include "common/wire/envelope.h"
 
+#include <openssl/x509v3.h>
 #include <pthread.h>
 
 static void a_token_gives_one_certificate_for_its_name(void **state)
@@ -163,6 +164,68 @@ static void a_changed_byte_of_secret_id_or_request_is_refused(void **state)
     wm_issued_free(issued);
     wm_enrol_message_free(enrol);
     wm_key_free(key);
+    place_free(p);
+}
+
+/* Subject, names, uses and the right to sign others: everything that a certificate could have and this one must not. */
+static void ask_for_more(X509_REQ *request)
+{
+    static const struct {
+        int         nid;
+        const char *value;
+    } wishes[] = {
+        { NID_subject_alt_name, "DNS:evil,DNS:office.example" },
+        { NID_basic_constraints, "critical,CA:TRUE" },
+        { NID_key_usage, "critical,keyCertSign,digitalSignature" },
+        { NID_ext_key_usage, "serverAuth,clientAuth" },
+    };
+    STACK_OF(X509_EXTENSION) *extensions = sk_X509_EXTENSION_new_null();
+
+    for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+        X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, wishes[i].nid, wishes[i].value);
+
+        assert_non_null(extension);
+        assert_true(sk_X509_EXTENSION_push(extensions, extension) > 0);
+    }
+    assert_int_equal(X509_REQ_add_extensions(request, extensions), 1);
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+}
+
+static void what_a_request_asks_for_beyond_its_key_is_not_given(void **state)
+{
+    place              *p = place_new();
+    wm_token            token = place_token(p, "north", 0);
+    wm_key             *key = new_key();
+    X509_REQ           *request = X509_REQ_new();
+    Wm__Enrol          *enrol;
+    Wm__Issued         *issued;
+    wm_identity         north;
+    ProtobufCBinaryData own, wished = { .data = NULL };
+    wm_error            err;
+    int                 n;
+
+    (void)state;
+    assert_non_null(request);
+    X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(request), "CN", MBSTRING_ASC,
+                               (const unsigned char *)"evil", -1, -1, 0);
+    ask_for_more(request);
+    assert_true(X509_REQ_set_pubkey(request, key) == 1 && X509_REQ_sign(request, key, EVP_sha256()) > 0);
+    n = i2d_X509_REQ(request, &wished.data);
+    assert_true(n > 0);
+    wished.len = (size_t)n;
+    assert_ok(wm_enrol_message(&token, key, &enrol, &err), &err);
+    own = enrol->request;
+    enrol->request = wished;
+    issued = place_enrol_message(p, enrol, "192.0.2.1");
+    enrol->request = own;
+    north = place_accept(p, issued, key, "north");
+    assert_string_equal(north.facts.name, "north");
+    assert_int_equal(north.facts.n_names, 1);
+    assert_true(north.facts.for_gateway && !north.facts.for_server && !north.facts.is_authority);
+    wm_enrol_message_free(enrol);
+    wm_identity_release(&north);
+    OPENSSL_free(wished.data);
+    X509_REQ_free(request);
     place_free(p);
 }
 
@@ -621,6 +684,7 @@ int main(void)
         cmocka_unit_test(a_token_lives_as_long_as_it_was_given),
         cmocka_unit_test(a_stranger_learns_nothing_from_a_wrong_token),
         cmocka_unit_test(a_changed_byte_of_secret_id_or_request_is_refused),
+        cmocka_unit_test(what_a_request_asks_for_beyond_its_key_is_not_given),
         cmocka_unit_test(a_source_that_keeps_failing_is_slowed_and_others_are_not),
         cmocka_unit_test(a_thousand_keys_at_once_for_one_token_and_one_wins),
         cmocka_unit_test(renewal_takes_a_fresh_key_and_may_be_repeated),

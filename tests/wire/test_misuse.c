@@ -3,7 +3,8 @@
  * TLS used as it must not be: by whoever dials the aggregator (the first table), and by whoever poses as the aggregator
  * (the second). Each row is one way. It must end in the connection refused, one line for the log that names why, the
  * refusal counted, and everybody else served as before: a gateway that was connected all the while, and one that comes
- * anew. What is done with messages, once TLS holds, is elsewhere (tests/e2e/test_trespass.c). */
+ * anew. What is done with messages, once TLS holds, is elsewhere (tests/e2e/test_trespass.c), and so is revocation
+ * (tests/e2e/test_revocation.c) but for the one state that takes a large answer. */
 #include "tests/wire/stranger.h"
 
 #include "tests/figures.h"
@@ -464,7 +465,7 @@ static void expiring_while_it_is_connected(scene *x)
 
     a_gateway_s(x, &s, &identity, &ctx);
     assert_case(x->row->says, stranger_ask(&s, "hello", 5) && stranger_hear(&s, answer, sizeof answer));
-    for (;;) { /* busy to the last, so that it is not for its idleness */
+    for (int i = 0; i < 200; i++) { /* busy to the last, so that it is not for its idleness */
         if (!stranger_ask(&s, "hello", 5) || !stranger_hear(&s, answer, sizeof answer))
             break;
         usleep(50000);
@@ -744,6 +745,74 @@ static void whoever_dials_wrongly_is_refused_named_and_counted(void **state)
                                 .tries = N_ROWS,
                                 .survived = N_ROWS,
                                 .seconds = -1 });
+}
+
+/* ---- revoked in the middle of a download ---- */
+
+enum { DOWNLOADS = 24, DOWNLOAD_BYTES = 4 << 20 };
+
+static bool is_thief(void *context, const wm_peer *peer)
+{
+    (void)context;
+    return strcmp(peer->name, "thief") == 0;
+}
+
+/* Until the connection is over, of which TCP still has some of the answer. */
+static bool drains(int fd)
+{
+    struct pollfd wait = { .fd = fd, .events = POLLIN };
+    char          bytes[65536];
+    ssize_t       n = 1;
+
+    while (n > 0) {
+        if (poll(&wait, 1, PATIENCE_MS) != 1)
+            return false;
+        n = recv(fd, bytes, sizeof bytes, 0);
+    }
+    return true;
+}
+
+static int64_t now_ms(void)
+{
+    wm_clock clock = wm_clock_system();
+
+    return wm_mono_ms(&clock);
+}
+
+static void a_download_that_nobody_takes_ends_with_its_gateway_s_revocation(void **state)
+{
+    wm_listener_settings set = town_settings();
+    int64_t              longest = 0;
+    town                 t;
+
+    (void)state;
+    town_open(&t, &set);
+    atomic_store(&t.answer_bytes, (size_t)DOWNLOAD_BYTES);
+    for (long i = 0; i < DOWNLOADS; i++) {
+        test_identity thief =
+            test_issue(t.authority, &(test_wish){ .names = "DNS:thief", .usage = "clientAuth", .serial = 700 + i });
+        SSL_CTX *ctx = reckless(&thief, 0);
+        stranger s = stranger_dial(&t);
+        uint8_t  first[100];
+        int64_t  from;
+
+        assert_true(stranger_shake(&s, ctx) && stranger_greet(&s) && stranger_ask(&s, "all", 3) &&
+                    stranger_hear(&s, first, sizeof first));
+        from = now_ms();
+        atomic_store(&t.revoked, 700 + i);
+        assert_int_equal(wm_listener_close_where(t.listener, is_thief, NULL), 1);
+        assert_true(drains(s.fd));
+        longest = now_ms() - from > longest ? now_ms() - from : longest;
+        stranger_leave(&s, STRANGER_CLOSES);
+        SSL_CTX_free(ctx);
+        test_identity_release(&thief);
+    }
+    town_close(&t);
+    assert_true(longest < 1000);
+    tell_fault(&(fault_figure){ .fault = "gateway revoked in the middle of a download that it does not take",
+                                .tries = DOWNLOADS,
+                                .survived = DOWNLOADS,
+                                .seconds = (double)longest / 1000 });
 }
 
 /* ---- the second table: servers ---- */
@@ -1044,6 +1113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_dials_wrongly_is_refused_named_and_counted),
+        cmocka_unit_test(a_download_that_nobody_takes_ends_with_its_gateway_s_revocation),
         cmocka_unit_test(a_client_believes_none_but_its_server),
     };
 
