@@ -20,7 +20,8 @@ struct wm_conversation {
     /* The task that was taken on last, and how often in a row it was one that had been here or was declined. */
     wm_task    last;
     uint8_t    last_run[WM_RUN_ID_SIZE];
-    bool       declined;  /* it came to nothing by our own word */
+    bool       declined; /* it came to nothing by our own word: */
+    wm_error   why;
     bool       abandoned; /* the server has said that it is no longer wanted */
     unsigned   again;
     int64_t    again_at_ms; /* on the monotonic clock: not before */
@@ -89,13 +90,18 @@ static bool is_last(const wm_conversation *self, const wm_task *task, const uint
            memcmp(self->last_run, run, WM_RUN_ID_SIZE) == 0;
 }
 
-/* A task that was here already, or comes upon one that was declined, has to wait, twice as long each time: readings
- * are not loaded in a circle because a server forgets what it was told. false: not yet, in *wait_ms. */
+static bool is_same_run(const wm_conversation *self, const uint8_t *run)
+{
+    return memcmp(self->last_run, run, WM_RUN_ID_SIZE) == 0;
+}
+
+/* A task that was here already, or comes upon one of the same run that was declined, has to wait, twice as long each
+ * time: readings are not loaded in a circle because a server forgets what it was told. false: not yet, in *wait_ms. */
 static bool is_time_for(wm_conversation *self, const wm_task *task, const uint8_t *run, int64_t *wait_ms)
 {
     int64_t now = wm_mono_ms(&self->set.lines.clock), pause = PAUSE_MS;
 
-    if (!self->declined && !is_last(self, task, run)) {
+    if (!is_last(self, task, run) && !(self->declined && is_same_run(self, run))) {
         self->again = 0;
         self->again_at_ms = now;
         return true;
@@ -119,6 +125,7 @@ static void declined(wm_conversation *self, const wm_outcome_of_work *outcome)
                 WM_TEXT_FIELD("phase", wm_phase_name(outcome->task.phase)),
                 WM_INT_FIELD("round", outcome->task.round), WM_TEXT_FIELD("why", outcome->error.text));
     self->declined = true;
+    self->why = outcome->error;
     self->report = *outcome;
     self->has_report = true;
 }
@@ -150,6 +157,19 @@ static void decline_large(wm_conversation *self, const Wm__Work *work, const wm_
     declined(self, &outcome);
 }
 
+/* Another task of a run whose last one was declined, before it is time to try again: declined for the same reason at
+ * once, without a look at the readings. Nobody is to wait for a gateway that knows what it will say. */
+static void decline_again(wm_conversation *self, const wm_task *task, const uint8_t *run, int64_t *wait_ms)
+{
+    wm_outcome_of_work outcome = { .task = *task, .status = self->why.status, .error = self->why };
+
+    memcpy(outcome.run, run, sizeof outcome.run);
+    self->last = *task;
+    self->moved = true;
+    *wait_ms = 0;
+    declined(self, &outcome);
+}
+
 /* Fetches what the task needs, and puts it on the desk. */
 static wm_status take_on(wm_conversation *self, const Wm__Work *work, int64_t *wait_ms, wm_error *err)
 {
@@ -159,8 +179,13 @@ static wm_status take_on(wm_conversation *self, const Wm__Work *work, int64_t *w
     wm_digest job;
     wm_status st = wm_offer_read(work, &task, run, &job, err);
 
-    if (st != WM_OK || !is_time_for(self, &task, run, wait_ms))
+    if (st != WM_OK)
         return st;
+    if (!is_time_for(self, &task, run, wait_ms)) {
+        if (self->declined && !is_last(self, &task, run))
+            decline_again(self, &task, run, wait_ms);
+        return WM_OK;
+    }
     if (is_too_large(self, work)) {
         note_taken(self, &task, run);
         decline_large(self, work, &task, run);

@@ -503,7 +503,11 @@ static void a_task_is_declined_with_its_reason(void **state)
 
     s->policy.examples_min = 1;
     s->policy.memory_max = 100;
-    play(s, "train:2 train:2 over nothing");
+    s->slept_ms = 0;
+    play(s, "train:2 over nothing"); /* another task, soon: the same word at once, without a look */
+    assert_non_null(strstr(wm_text_chars(&s->said), "decline(9 training examples"));
+    assert_true(s->slept_ms < 1000);
+    play(s, "held:4000 train:3 over nothing");
     assert_non_null(strstr(wm_text_chars(&s->said), "decline(training this model takes "));
     assert_non_null(strstr(wm_text_chars(&s->said), "client.yaml's limits.memory allows 100"));
 }
