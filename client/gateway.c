@@ -23,7 +23,7 @@ enum {
     POLL_MS = 25 * 1000, /* NAT mappings live for 30 s and more; the server answers within this */
     POLL_LEAST_MS = 250,
     REST_MS = 10 * 1000, /* a bulk connection that has rested for this long is closed */
-    BEAT_MS = 10 * 1000, /* the server hears from a gateway that works at least this often */
+    BEAT_MS = 5 * 1000,  /* the server hears from a gateway that works at least this often */
     LOCK_PATIENCE_MS = 3 * 1000,
     LOCK_PAUSE_MS = 50,
     BACK_OFF_FIRST_MS = 500,

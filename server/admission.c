@@ -17,7 +17,7 @@ static const wm_job_families families = {
     .strategies = &wm_strategies,
 };
 
-static wm_status check_spec(const wm_update_spec *spec, size_t n_clients, wm_error *err)
+static wm_status check_spec(const wm_update_spec *spec, const wm_admission_limits *limits, wm_error *err)
 {
     size_t    size;
     int       shift;
@@ -25,13 +25,18 @@ static wm_status check_spec(const wm_update_spec *spec, size_t n_clients, wm_err
 
     if (!wm_update_size(spec, &size))
         return wm_fail(err, WM_E_RANGE, "an update of this model does not fit into memory");
-    for (size_t i = 0; st == WM_OK && i < spec->n_parts; i++)
-        st = wm_part_shift(&spec->parts[i], spec->weight_cap, n_clients, &shift, err);
+    if (limits->update_bytes > 0 && size > limits->update_bytes)
+        return wm_fail(err, WM_E_RANGE,
+                       "an update of this job has %zu bytes, and server.yaml's uploads.room takes %llu: make that "
+                       "larger, or the model smaller",
+                       size, (unsigned long long)limits->update_bytes);
+    for (size_t i = 0; st == WM_OK && limits->n_clients > 0 && i < spec->n_parts; i++)
+        st = wm_part_shift(&spec->parts[i], spec->weight_cap, limits->n_clients, &shift, err);
     return st;
 }
 
-wm_status wm_admit(const char *file, const char *text, size_t n, size_t n_clients, wm_faults *faults,
-                   wm_admitted *ret, wm_error *err)
+wm_status wm_admit(const char *file, const char *text, size_t n, const wm_admission_limits *limits,
+                   wm_faults *faults, wm_admitted *ret, wm_error *err)
 {
     wm_admitted    admitted = { 0 };
     wm_update_spec spec;
@@ -39,13 +44,13 @@ wm_status wm_admit(const char *file, const char *text, size_t n, size_t n_client
 
     if (st == WM_OK)
         st = wm_model_new(admitted.job, faults, &admitted.model, err);
-    if (st == WM_OK && n_clients > 0) {
+    if (st == WM_OK) {
         wm_strategy_spec(admitted.job, wm_model_n_params(admitted.model), &spec);
-        st = check_spec(&spec, n_clients, err);
+        st = check_spec(&spec, limits, err);
     }
-    if (st == WM_OK && n_clients > 0 && wm_job_needs_statistics(admitted.job)) {
+    if (st == WM_OK && wm_job_needs_statistics(admitted.job)) {
         wm_statistics_spec(admitted.job, &spec);
-        st = check_spec(&spec, n_clients, err);
+        st = check_spec(&spec, limits, err);
     }
     if (st != WM_OK) {
         wm_admitted_release(&admitted);

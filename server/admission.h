@@ -13,10 +13,16 @@ typedef struct wm_admitted {
     wm_model *model;
 } wm_admitted;
 
-/* text[n]: the job's file, `file` its name for messages. n_clients 0: not known yet. WM_E_INVALID: faults, all of them
- * in *faults; WM_E_RANGE: no head-room. On failure *ret is untouched. */
-wm_status wm_admit(const char *file, const char *text, size_t n, size_t n_clients, wm_faults *faults,
-                   wm_admitted *ret, wm_error *err);
+/* What it is to hold in. */
+typedef struct wm_admission_limits {
+    size_t   n_clients;    /* 0: not known yet */
+    uint64_t update_bytes; /* an update of the job is no larger (server.yaml: uploads.room); 0: no limit */
+} wm_admission_limits;
+
+/* text[n]: the job's file, `file` its name for messages. WM_E_INVALID: faults, all of them in *faults; WM_E_RANGE: no
+ * head-room, or no room. On failure *ret is untouched. */
+wm_status wm_admit(const char *file, const char *text, size_t n, const wm_admission_limits *limits,
+                   wm_faults *faults, wm_admitted *ret, wm_error *err);
 void      wm_admitted_release(wm_admitted *admitted); /* an empty one is fine */
 
 #endif

@@ -77,7 +77,9 @@ static const wm_option upload_options[] = {
       .least = 1 << 20,
       .most = 1e13,
       .standard = "1GiB",
-      .doc = "Room for updates on their way, those included whose transfer was broken off and may go on." },
+      .doc =
+          "Room for updates on their way, those included whose transfer was broken off and may go on. A job whose "
+          "update is larger is not taken." },
     { .name = "stall",
       .kind = WM_DURATION,
       .offset = offsetof(wm_upload_config, stall_ms),
@@ -156,6 +158,33 @@ static const wm_member connection_table = {
     .options_size = sizeof(wm_connection_config),
 };
 
+static const wm_option presence_options[] = {
+    { .name = "silence",
+      .kind = WM_DURATION,
+      .offset = offsetof(wm_presence_config, silence_ms),
+      .least = 1000,
+      .most = 86400e3,
+      .standard = "45s",
+      .doc =
+          "A gateway of which nothing was heard for so long is away. One that waits for work is heard every 25 s." },
+    { .name = "gone",
+      .kind = WM_DURATION,
+      .offset = offsetof(wm_presence_config, gone_ms),
+      .least = 0,
+      .most = 86400e3,
+      .standard = "10s",
+      .doc = "So long a gateway whose connection has ended has time to come back before it is away." },
+};
+
+static const wm_member presence_table = {
+    .name = "presence",
+    .doc =
+        "When a gateway is away: a round does not wait for it once the quorum is met, and another takes its place.",
+    .options = presence_options,
+    .n_options = sizeof presence_options / sizeof *presence_options,
+    .options_size = sizeof(wm_presence_config),
+};
+
 static const wm_option certificate_options[] = {
     { .name = "gateway",
       .kind = WM_DURATION,
@@ -210,6 +239,12 @@ static const wm_option server_options[] = {
       .offset = offsetof(wm_server_config, connections),
       .section = &connection_table,
       .doc = "How many connections there may be, and for how long." },
+    { .name = "presence",
+      .kind = WM_SECTION,
+      .offset = offsetof(wm_server_config, presence),
+      .section = &presence_table,
+      .doc =
+          "When a gateway is away: a round does not wait for it once the quorum is met, and another takes its place." },
     { .name = "certificates",
       .kind = WM_SECTION,
       .offset = offsetof(wm_server_config, certificates),

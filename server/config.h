@@ -29,6 +29,10 @@ typedef struct wm_connection_config {
     int64_t memory; /* bytes of requests, and again of answers, in memory at once, for each listener */
 } wm_connection_config;
 
+typedef struct wm_presence_config {
+    int64_t silence_ms, gone_ms; /* wm_patience */
+} wm_presence_config;
+
 typedef struct wm_certificate_config {
     int64_t gateway_ms, server_ms; /* how long a certificate is valid */
 } wm_certificate_config;
@@ -39,6 +43,7 @@ typedef struct wm_server_config {
     wm_words         addresses; /* what tokens carry in their place, host:port; empty: names and listen.enrolment */
     wm_upload_config uploads;
     wm_connection_config  connections;
+    wm_presence_config    presence;
     wm_certificate_config certificates;
 } wm_server_config;
 

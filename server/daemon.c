@@ -232,6 +232,9 @@ static wm_status open_store(daemon_state *daemon, wm_error *err)
     if (st == WM_OK)
         st = wm_roster_new(set->clock, &daemon->roster, err);
     if (st == WM_OK)
+        wm_roster_set_patience(daemon->roster, &(wm_patience){ .silence_ms = set->config->presence.silence_ms,
+                                                               .gone_ms = set->config->presence.gone_ms });
+    if (st == WM_OK)
         st = wm_roster_load(daemon->roster, daemon->store, err);
     return st;
 }
@@ -363,6 +366,7 @@ static wm_status open_fleet(daemon_state *daemon, wm_error *err)
                                               .store = daemon->store,
                                               .roster = daemon->roster,
                                               .remote = daemon->remote,
+                                              .update_bytes = (uint64_t)set->config->uploads.room,
                                               .clock = set->clock,
                                               .log = set->log,
                                               .stirred = stir,
@@ -399,6 +403,7 @@ static wm_status open_front(daemon_state *daemon, wm_error *err)
                                         .roster = daemon->roster,
                                         .clock = set->clock,
                                         .jobs = daemon->jobs,
+                                        .update_bytes = (uint64_t)set->config->uploads.room,
                                         .remote = daemon->remote,
                                         .front = front,
                                         .started_ms = wm_wall_ms(&set->clock),

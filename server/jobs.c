@@ -14,11 +14,8 @@
 
 enum {
     TICK_MS = 250,
-    GRACE_MS = 30 * 1000,         /* what an open phase has left at least after a restart */
-    RETRY_MS = 5 * 1000,          /* after a run that cannot be opened */
-    WAITING_FIRST_MS = 5 * 1000,  /* a wait is worth a line from here on, */
-    WAITING_MOST_MS = 600 * 1000, /* then at twice the time each, up to this */
-    NAMES_SHOWN = 8,
+    GRACE_MS = 30 * 1000, /* what an open phase has left at least after a restart */
+    RETRY_MS = 5 * 1000,  /* after a run that cannot be opened */
 };
 
 /* A run that is being served, and all that it stands on. Made and freed by the ticking thread. */
@@ -38,13 +35,6 @@ typedef struct live_run {
     int64_t         again_at_ms; /* mono; then it is tried again */
 } live_run;
 
-/* Of the wait that was last spoken of. */
-typedef struct waiting {
-    wm_phase phase;
-    uint32_t round, attempt;
-    int64_t  next_ms; /* of open_ms */
-} waiting;
-
 struct wm_jobs {
     wm_jobs_settings settings;
     int64_t          retry_at_ms; /* mono; 0: at once */
@@ -52,7 +42,7 @@ struct wm_jobs {
     int64_t          mend_at_ms;  /* mono; then one that is is tried again */
     bool             behind;      /* this one is, else it may be the newest one, of an earlier life */
     uint8_t          behind_id[WM_RUN_ID_SIZE];
-    waiting          waiting;
+    wm_waiting       waiting;
     pthread_mutex_t  lock; /* guards what follows; the ticking thread alone changes `live` */
     live_run        *live; /* NULL: nothing runs */
     char             trouble[WM_ERROR_TEXT];
@@ -285,8 +275,10 @@ static wm_status live_start(wm_jobs *jobs, live_run *live, wm_error *err)
     wm_status               st;
 
     wm_faults_init(&faults, live->record->job_name);
-    st = wm_admit(live->record->job_name, live->record->job_text, strlen(live->record->job_text),
-                  live->record->n_population, &faults, &live->admitted, err);
+    st = wm_admit(
+        live->record->job_name, live->record->job_text, strlen(live->record->job_text),
+        &(wm_admission_limits){ .n_clients = live->record->n_population, .update_bytes = set->update_bytes },
+        &faults, &live->admitted, err);
     wm_faults_release(&faults);
     if (st == WM_OK && !live->record_is_stored) {
         live->record->rounds = (uint32_t)live->admitted.job->rounds;
@@ -432,8 +424,8 @@ static void mend_folder(wm_jobs *jobs)
     wm_run_id_text(newest.id, live->id);
     wm_faults_init(&faults, live->id);
     if (wm_store_run_record(jobs->settings.store, newest.id, &live->record, &err) != WM_OK ||
-        wm_admit(live->id, live->record->job_text, strlen(live->record->job_text), 0, &faults, &live->admitted,
-                 &err) != WM_OK)
+        wm_admit(live->id, live->record->job_text, strlen(live->record->job_text), &(wm_admission_limits){ 0 },
+                 &faults, &live->admitted, &err) != WM_OK)
         folder_failed(live, &err);
     else
         write_folder(live);
@@ -497,36 +489,6 @@ static void end_live(wm_jobs *jobs)
     live_free(live);
 }
 
-/* ---- who is waited for ---- */
-
-/* A line when a wait has become one, then at growing intervals. */
-static void say_waiting(wm_jobs *jobs)
-{
-    wm_run_progress now;
-    waiting        *said = &jobs->waiting;
-    wm_text         names = WM_TEXT_INIT;
-    char            since[WM_TIME_TEXT], open[WM_DURATION_TEXT], left[WM_DURATION_TEXT];
-
-    wm_run_progress_get(jobs->live->run, &now);
-    if (said->phase != now.standing.phase || said->round != now.standing.round ||
-        said->attempt != now.standing.attempt)
-        *said = (waiting){ now.standing.phase, now.standing.round, now.standing.attempt, WAITING_FIRST_MS };
-    if (now.open_ms < said->next_ms || now.standing.phase == WM_PHASE_NONE || now.standing.phase == WM_PHASE_CLOSED)
-        return;
-    said->next_ms = now.open_ms + (now.open_ms < WAITING_MOST_MS ? now.open_ms : WAITING_MOST_MS);
-    wm_run_waiting_for(jobs->live->run, NAMES_SHOWN, &names);
-    if (names.size > 0)
-        wm_log_line(
-            jobs->settings.log, WM_LOG_WARNING, "round", "waiting for clients",
-            WM_TEXT_FIELD("phase", wm_phase_name(now.standing.phase)), WM_INT_FIELD("round", now.standing.round),
-            WM_TEXT_FIELD("for", wm_text_chars(&names)),
-            WM_TEXT_FIELD("since", wm_time_text(now.standing.opened_wall_ms, since)),
-            WM_TEXT_FIELD("waited", wm_duration_text(now.open_ms, open)),
-            WM_TEXT_FIELD("left", now.left_ms == INT64_MAX ? "no deadline" : wm_duration_text(now.left_ms, left)),
-            WM_INT_FIELD("accepted", now.accepted), WM_INT_FIELD("goal", now.goal));
-    wm_text_release(&names);
-}
-
 int64_t wm_jobs_tick(wm_jobs *jobs)
 {
     int64_t next_ms;
@@ -543,7 +505,7 @@ int64_t wm_jobs_tick(wm_jobs *jobs)
     if (is_behind(jobs->live, &due) && due)
         write_folder(jobs->live);
     next_ms = wm_run_tick(jobs->live->run);
-    say_waiting(jobs);
+    wm_waiting_say(&jobs->waiting, jobs->live->run, jobs->live->record, jobs->settings.roster, jobs->settings.log);
     return next_ms >= 0 && next_ms < TICK_MS ? next_ms : TICK_MS;
 }
 
@@ -600,8 +562,9 @@ void wm_jobs_view_get(wm_jobs *jobs, wm_jobs_view *ret)
         memcpy(ret->id, jobs->live->record->id, WM_RUN_ID_SIZE);
         snprintf(ret->job_name, sizeof ret->job_name, "%s", jobs->live->record->job_name);
         wm_run_progress_get(jobs->live->run, &ret->progress);
-        wm_run_waiting_for(jobs->live->run, NAMES_SHOWN, &names);
+        wm_run_waiting_for(jobs->live->run, WM_WAITING_NAMES, &names);
         snprintf(ret->waiting_for, sizeof ret->waiting_for, "%s", wm_text_chars(&names));
+        wm_waiting_note(&ret->progress, jobs->live->record, jobs->settings.roster, ret->note);
     }
     if (ret->trouble[0] == '\0' && ret->running)
         snprintf(ret->trouble, sizeof ret->trouble, "%s", ret->progress.trouble);

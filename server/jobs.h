@@ -8,6 +8,7 @@
 #define WM_SERVER_JOBS_H
 
 #include "server/fleets/remote.h"
+#include "server/waiting.h"
 
 typedef struct wm_jobs wm_jobs;
 
@@ -17,6 +18,7 @@ typedef struct wm_jobs_settings {
     wm_store       *store;
     wm_roster      *roster;
     wm_remote      *remote;
+    uint64_t        update_bytes; /* room for an update; 0: no limit */
     wm_clock        clock;
     wm_log         *log;
 
@@ -43,8 +45,9 @@ typedef struct wm_jobs_view {
     uint8_t         id[WM_RUN_ID_SIZE];
     char            job_name[64];
     wm_run_progress progress;
-    char            waiting_for[200]; /* "" for nobody */
-    char            trouble[WM_ERROR_TEXT];     /* why nothing goes on: what cannot be opened or written; "" for none */
+    char            waiting_for[200];       /* "" for nobody */
+    char            note[WM_WAITING_NOTE];  /* what stands against it; "" if nothing does */
+    char            trouble[WM_ERROR_TEXT]; /* why nothing goes on: what cannot be opened or written; "" for none */
 } wm_jobs_view;
 
 void wm_jobs_view_get(wm_jobs *jobs, wm_jobs_view *ret);

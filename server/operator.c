@@ -80,7 +80,8 @@ static wm_status job_start(const wm_operator *self, const Wm__Command *command, 
     wm_faults_init(&faults, command->words[0]);
     st = wm_roster_names(self->roster, &names, &n_names, err);
     if (st == WM_OK)
-        st = wm_admit(command->words[0], (const char *)command->text.data, command->text.len, n_names, &faults,
+        st = wm_admit(command->words[0], (const char *)command->text.data, command->text.len,
+                      &(wm_admission_limits){ .n_clients = n_names, .update_bytes = self->update_bytes }, &faults,
                       &admitted, err);
     if (st == WM_OK)
         st = wm_secret_draw(job.id, sizeof job.id, err);
@@ -171,7 +172,7 @@ static wm_status job_stop(const wm_operator *self, const Wm__Command *command, w
 /* Why, and since when, a gateway is not there; null if it is, and where no server runs that could know. */
 static json_t *away_json(const wm_operator *self, const wm_presence *who)
 {
-    wm_absence absence = wm_presence_absence(who, wm_mono_ms(&self->clock));
+    wm_absence absence = wm_roster_absence(self->roster, who);
 
     if (self->jobs == NULL || absence == WM_ABSENCE_NONE || who->revoked_ms != 0)
         return json_null();
@@ -243,15 +244,16 @@ static json_t *run_json(const wm_jobs_view *view)
     const wm_run_progress *now = &view->progress;
 
     return json_pack(
-        "{s:o, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s}", "id",
-        id_json(view->id), "job", text_json(view->job_name), "phase", wm_phase_name(now->standing.phase), "round",
-        (int)now->standing.round, "rounds", (int)now->rounds, "attempt", (int)now->standing.attempt, "cohort",
-        (int)now->cohort, "goal", (int)now->goal, "accepted", (int)now->accepted, "refused", (int)now->refused,
-        "declined", (int)now->declined, "waiting_since", time_or_null(now->standing.opened_wall_ms), "left_ms",
+        "{s:o, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s, s:s}",
+        "id", id_json(view->id), "job", text_json(view->job_name), "phase", wm_phase_name(now->standing.phase),
+        "round", (int)now->standing.round, "rounds", (int)now->rounds, "attempt", (int)now->standing.attempt,
+        "cohort", (int)now->cohort, "goal", (int)now->goal, "needed", (int)now->need, "accepted",
+        (int)now->accepted, "refused", (int)now->refused, "declined", (int)now->declined, "waiting_since",
+        time_or_null(now->standing.opened_wall_ms), "left_ms",
         now->left_ms != INT64_MAX ? json_integer(now->left_ms) : json_null(), "waited_ms", (json_int_t)now->open_ms,
         "eta_ms", now->eta_ms >= 0 ? json_integer(now->eta_ms) : json_null(), "train_loss",
         real_or_null(now->train_loss), "eval_loss", real_or_null(now->eval_loss), "metric",
-        real_or_null(now->metric), "waiting_for", view->waiting_for);
+        real_or_null(now->metric), "waiting_for", view->waiting_for, "note", view->note);
 }
 
 static json_t *counts_json(const wm_operator *self)
@@ -259,14 +261,13 @@ static json_t *counts_json(const wm_operator *self)
     wm_presence *who;
     size_t       n;
     int          enrolled = 0, present = 0, revoked = 0;
-    int64_t      now = wm_mono_ms(&self->clock);
 
     if (wm_roster_list(self->roster, &who, &n, NULL) != WM_OK)
         return json_null();
     for (size_t i = 0; i < n; i++) {
         enrolled += who[i].revoked_ms == 0;
         revoked += who[i].revoked_ms != 0;
-        present += who[i].revoked_ms == 0 && wm_presence_absence(&who[i], now) == WM_ABSENCE_NONE;
+        present += who[i].revoked_ms == 0 && wm_roster_absence(self->roster, &who[i]) == WM_ABSENCE_NONE;
     }
     free(who);
     return json_pack("{s:i, s:i, s:i}", "enrolled", enrolled, "present", present, "revoked", revoked);

@@ -21,6 +21,7 @@ typedef struct wm_operator {
     wm_remote *remote;
     wm_front  *front;
     int64_t    started_ms;          /* wall */
+    uint64_t   update_bytes;        /* room for an update; 0: no limit */
     void (*stirred)(void *context); /* there is a new job */
     void *context;
 

@@ -13,8 +13,9 @@
 struct wm_roster {
     wm_clock         clock;
     int64_t          started_ms; /* mono */
-    pthread_mutex_t *lock;       /* guards all below; apart, so that reading a const roster may take it */
-    wm_presence     *items;      /* [n], in order of name */
+    wm_patience      patience;
+    pthread_mutex_t *lock;  /* guards all below; apart, so that reading a const roster may take it */
+    wm_presence     *items; /* [n], in order of name */
     size_t           n, room;
 };
 
@@ -31,8 +32,14 @@ wm_status wm_roster_new(wm_clock clock, wm_roster **ret, wm_error *err)
     pthread_mutex_init(roster->lock, NULL);
     roster->clock = clock;
     roster->started_ms = wm_mono_ms(&clock);
+    roster->patience = (wm_patience){ .silence_ms = 45 * 1000, .gone_ms = 10 * 1000 };
     *ret = roster;
     return WM_OK;
+}
+
+void wm_roster_set_patience(wm_roster *roster, const wm_patience *patience)
+{
+    roster->patience = *patience;
 }
 
 void wm_roster_free(wm_roster *roster)
@@ -270,13 +277,15 @@ void wm_roster_left(wm_roster *roster, const char *name, bool signed_off)
     pthread_mutex_unlock(roster->lock);
 }
 
-wm_absence wm_presence_absence(const wm_presence *presence, int64_t mono_ms)
+wm_absence wm_roster_absence(const wm_roster *roster, const wm_presence *presence)
 {
+    int64_t now_ms = wm_mono_ms(&roster->clock);
+
     if (presence->heard_ms < 0)
         return WM_ABSENCE_UNHEARD;
     if (presence->left_ms != 0)
         return presence->signed_off ? WM_ABSENCE_SIGNED_OFF : WM_ABSENCE_GONE;
-    return mono_ms - presence->heard_ms >= WM_SILENT_MS ? WM_ABSENCE_SILENT : WM_ABSENCE_NONE;
+    return now_ms - presence->heard_ms >= roster->patience.silence_ms ? WM_ABSENCE_SILENT : WM_ABSENCE_NONE;
 }
 
 const char *wm_absence_text(wm_absence absence)
@@ -291,13 +300,15 @@ const char *wm_absence_text(wm_absence absence)
 }
 
 /* Under the lock: away for good enough reasons that nobody should count on it. */
-static bool is_absent(const wm_roster *roster, const wm_presence *who, int64_t now_ms)
+static bool is_absent(const wm_roster *roster, const wm_presence *who)
 {
-    switch (wm_presence_absence(who, now_ms)) {
+    int64_t now_ms = wm_mono_ms(&roster->clock);
+
+    switch (wm_roster_absence(roster, who)) {
     case WM_ABSENCE_UNHEARD:
-        return now_ms - roster->started_ms >= WM_SILENT_MS;
+        return now_ms - roster->started_ms >= roster->patience.silence_ms;
     case WM_ABSENCE_GONE:
-        return now_ms - who->left_mono_ms >= WM_GONE_MS;
+        return now_ms - who->left_mono_ms >= roster->patience.gone_ms;
     case WM_ABSENCE_SIGNED_OFF:
     case WM_ABSENCE_SILENT:
         return true;
@@ -309,14 +320,13 @@ static bool is_absent(const wm_roster *roster, const wm_presence *who, int64_t n
 
 size_t wm_roster_newly_absent(wm_roster *roster, char (*names)[WM_ROSTER_NAME], size_t most)
 {
-    int64_t now_ms = wm_mono_ms(&roster->clock);
-    size_t  n = 0;
+    size_t n = 0;
 
     pthread_mutex_lock(roster->lock);
     for (size_t i = 0; i < roster->n && n < most; i++) {
         wm_presence *who = &roster->items[i];
 
-        if (who->told || !is_absent(roster, who, now_ms))
+        if (who->told || !is_absent(roster, who))
             continue;
         who->told = true;
         memcpy(names[n++], who->name, WM_ROSTER_NAME);

@@ -14,13 +14,12 @@
 
 enum { WM_ROSTER_NAME = 64, WM_ROSTER_PROGRAM = 48, WM_ROSTER_MOST = 1 << 16 };
 
-/* Who works is heard every ten seconds, who waits asks again after 25 at most, and who cannot reach us tries again after
+/* Who works is heard every five seconds, who waits asks again after 25 at most, and who cannot reach us tries again after
  * 30 at most (client/gateway.c). */
-enum {
-    WM_SILENT_MS =
-        45 * 1000,          /* nothing was heard for so long: it is not there, whatever its connection looks like */
-    WM_GONE_MS = 15 * 1000, /* its connection ended, and it has not come back by another: it is not just dialling */
-};
+typedef struct wm_patience {
+    int64_t silence_ms; /* nothing was heard for so long: it is not there, whatever its connection looks like */
+    int64_t gone_ms;    /* its connection ended, and it has not come back by another: it is not just dialling */
+} wm_patience;
 
 /* Why a gateway is not there. */
 typedef enum wm_absence {
@@ -56,7 +55,10 @@ typedef struct wm_presence {
 typedef struct wm_roster wm_roster;
 
 wm_status wm_roster_new(wm_clock clock, wm_roster **ret, wm_error *err);
-void      wm_roster_free(wm_roster *roster);
+
+/* Instead of 45 s and 10 s. Before anybody else uses the roster. */
+void wm_roster_set_patience(wm_roster *roster, const wm_patience *patience);
+void wm_roster_free(wm_roster *roster);
 
 /* Everybody that the store's register has. */
 wm_status wm_roster_load(wm_roster *roster, wm_store *store, wm_error *err);
@@ -81,7 +83,7 @@ void wm_roster_refused(wm_roster *roster, const char *name, const char *reason);
 void wm_roster_left(wm_roster *roster, const char *name, bool signed_off);
 
 /* At this moment, by a record that was found or listed. */
-wm_absence  wm_presence_absence(const wm_presence *presence, int64_t mono_ms);
+wm_absence  wm_roster_absence(const wm_roster *roster, const wm_presence *presence);
 const char *wm_absence_text(wm_absence absence); /* "signed off"; "" for NONE */
 
 /* Names of some who are not there and of whom this has not said so since they were heard last, at most `most`; who may

@@ -122,6 +122,8 @@ typedef struct wm_run_progress {
     wm_standing standing;
     uint32_t    rounds; /* of the job */
     uint32_t    cohort, goal, accepted, refused, declined;
+    uint32_t    need;                          /* answers without which the phase does not close */
+    uint32_t    unanswered, outstanding;       /* who has not answered yet; of them, who is there */
     int64_t     left_ms;                       /* of the attempt's deadline */
     int64_t     open_ms;                       /* since the attempt was opened */
     int64_t     eta_ms;                        /* to the end of the run, from the rounds so far; -1 if unknown */

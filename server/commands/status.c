@@ -34,6 +34,8 @@ static void print_run(const wm_cli_call *call, const json_t *run)
     fprintf(call->out, "\n  %-16s %s\n  %-16s attempt %lld, cohort %lld, refused %lld, declined %lld\n", "run",
             wm_json_text(run, "id"), "this phase", wm_json_int(run, "attempt"), wm_json_int(run, "cohort"),
             wm_json_int(run, "refused"), wm_json_int(run, "declined"));
+    if (wm_json_text(run, "note")[0] != '\0')
+        fprintf(call->out, "  %-16s %s\n", "note", wm_json_text(run, "note"));
     print_figure(call, run, "train_loss", "training loss");
     print_figure(call, run, "eval_loss", "evaluation loss");
     print_figure(call, run, "metric", "metric");

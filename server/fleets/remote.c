@@ -217,7 +217,7 @@ static void tell_who_is_absent(wm_remote *remote)
         const char *why = "";
 
         if (wm_roster_find(remote->settings.roster, names[i], &who))
-            why = wm_absence_text(wm_presence_absence(&who, wm_mono_ms(&remote->settings.clock)));
+            why = wm_absence_text(wm_roster_absence(remote->settings.roster, &who));
         if (why[0] == '\0')
             continue; /* it is back already */
         wm_log_line(remote->settings.log, WM_LOG_WARNING, "gateway", "away", WM_TEXT_FIELD("name", names[i]),

@@ -109,6 +109,8 @@ void wm_run_late(wm_run *run, const char *client, const wm_update_key *key)
         run->contained[event.client].round != key->round && run->late[event.client] < key->round) {
         run->late[event.client] = key->round;
         wm_run_tell(run, &event, &told);
+        wm_log_line(run->settings.log, WM_LOG_WARNING, "round", "an update came too late: its round is over",
+                    WM_TEXT_FIELD("client", client), WM_INT_FIELD("round", key->round));
     }
     wm_run_leave(run);
 }

@@ -289,8 +289,8 @@ static wm_status admit(wm_verified_run *run, wm_error *err)
     wm_status  st;
 
     wm_faults_init(&faults, run->id);
-    st = wm_admit(run->id, run->record->job_text, strlen(run->record->job_text), run->record->n_population, &faults,
-                  &run->job, &why);
+    st = wm_admit(run->id, run->record->job_text, strlen(run->record->job_text),
+                  &(wm_admission_limits){ .n_clients = run->record->n_population }, &faults, &run->job, &why);
     wm_faults_release(&faults);
     if (st == WM_E_NOMEM)
         return wm_fail(err, st, "%s", why.text);

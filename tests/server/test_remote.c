@@ -73,7 +73,9 @@ static void begin_run(scene *s)
     s->record.population = population;
     s->record.n_population = N;
     wm_faults_init(&faults, "test.yaml");
-    assert_ok(wm_admit("test.yaml", job_text, strlen(job_text), N, &faults, &s->admitted, &err), &err);
+    assert_ok(wm_admit("test.yaml", job_text, strlen(job_text), &(wm_admission_limits){ .n_clients = N }, &faults,
+                       &s->admitted, &err),
+              &err);
     wm_faults_release(&faults);
     wm_strategy_spec(s->admitted.job, wm_model_n_params(s->admitted.model), &s->spec);
     assert_ok(wm_run_open(&(wm_run_settings){ .job = s->admitted.job,
@@ -573,11 +575,13 @@ static void a_gateway_that_signs_off_is_not_waited_for_until_it_is_heard_again(v
     assert_int_equal(receipt(say(s, "south", &question, false, true))->state, WM__RECEIPT__STATE__OVER);
     assert_int_equal(phase_of(s), WM_PHASE_EVALUATE);
     assert_true(wm_roster_find(s->roster, "south", &south));
-    assert_int_equal(wm_presence_absence(&south, s->clock.mono_ms), WM_ABSENCE_SIGNED_OFF);
+    assert_int_equal(wm_roster_absence(s->roster, &south), WM_ABSENCE_SIGNED_OFF);
     task_of(s, "south"); /* it is back, and is to evaluate */
     assert_true(wm_roster_find(s->roster, "south", &south));
-    assert_int_equal(wm_presence_absence(&south, s->clock.mono_ms), WM_ABSENCE_NONE);
+    assert_int_equal(wm_roster_absence(s->roster, &south), WM_ABSENCE_NONE);
 }
+
+enum { SILENCE_MS = 45 * 1000 };
 
 static void who_is_silent_for_long_is_not_waited_for(void **state)
 {
@@ -585,7 +589,7 @@ static void who_is_silent_for_long_is_not_waited_for(void **state)
 
     for (size_t k = 0; k < 3; k++)
         task_of(s, population[k]);
-    s->clock.mono_ms += WM_SILENT_MS - 1;
+    s->clock.mono_ms += SILENCE_MS - 1;
     two_of_three_hand_in(s);
     wm_remote_tick(s->remote);
     assert_int_equal(phase_of(s), WM_PHASE_TRAIN);

@@ -4,6 +4,8 @@
 #include "common/files.h"
 #include "server/roster.h"
 
+enum { SILENCE_MS = 30000, GONE_MS = 5000 };
+
 typedef struct scene {
     wm_manual_clock clock;
     char            folder[4096];
@@ -25,6 +27,7 @@ static int open_scene(void **state)
     assert_ok(wm_store_certificate(s->store, "east", "0c", s->clock.wall_ms + 1000, &err), &err);
     assert_ok(wm_store_revoke(s->store, "east", "stolen", &err), &err);
     assert_ok(wm_roster_new(wm_clock_manual(&s->clock), &s->roster, &err), &err);
+    wm_roster_set_patience(s->roster, &(wm_patience){ .silence_ms = SILENCE_MS, .gone_ms = GONE_MS });
     assert_ok(wm_roster_load(s->roster, s->store, &err), &err);
     *state = s;
     return 0;
@@ -115,7 +118,7 @@ static wm_absence absence_of(const scene *s, const char *name)
     wm_presence who;
 
     assert_true(wm_roster_find(s->roster, name, &who));
-    return wm_presence_absence(&who, s->clock.mono_ms);
+    return wm_roster_absence(s->roster, &who);
 }
 
 static void who_is_not_there_is_told_once_and_told_apart(void **state)
@@ -131,7 +134,7 @@ static void who_is_not_there_is_told_once_and_told_apart(void **state)
     wm_roster_left(s->roster, "a stranger", false);
     assert_int_equal(absence_of(s, "north"), WM_ABSENCE_GONE); /* at once, for people */
     assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 0);
-    s->clock.mono_ms += WM_GONE_MS;
+    s->clock.mono_ms += GONE_MS;
     assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 1);
     assert_string_equal(names[0], "north");
     assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 0);
@@ -141,7 +144,7 @@ static void who_is_not_there_is_told_once_and_told_apart(void **state)
     wm_roster_left(s->roster, "north", false);
     assert_int_equal(absence_of(s, "north"), WM_ABSENCE_SIGNED_OFF);
     assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 1);
-    s->clock.mono_ms += WM_SILENT_MS;
+    s->clock.mono_ms += SILENCE_MS;
     assert_int_equal(absence_of(s, "south"), WM_ABSENCE_SILENT);
     assert_int_equal(wm_roster_newly_absent(s->roster, names, 4), 2); /* and east, that was never heard */
     wm_roster_tell_anew(s->roster);
