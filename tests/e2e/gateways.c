@@ -72,6 +72,11 @@ void office_gateway_stop(office *o, size_t k)
     office_process_stop(o, &o->gateways[k], "the gateway to end");
 }
 
+void office_gateway_kill(office *o, size_t k)
+{
+    office_process_kill(&o->gateways[k]);
+}
+
 void office_gateway_crashes(office *o, size_t k)
 {
     office_process_crashes(o, &o->gateways[k], "the gateway to die at its crash point");

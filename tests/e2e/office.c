@@ -173,6 +173,20 @@ void office_write_job(office *o, int rounds, const char *cohort)
     wm_text_release(&text);
 }
 
+void office_change_job(office *o, const char *from, const char *to)
+{
+    wm_text changed = WM_TEXT_INIT;
+    char   *text = office_read_text(o->job), *at = text != NULL ? strstr(text, from) : NULL;
+
+    if (at == NULL)
+        fail_msg("the job does not say \"%s\"", from);
+    wm_text_add_bytes(&changed, text, (size_t)(at - text));
+    wm_text_printf(&changed, "%s%s", to, at + strlen(from));
+    office_write_text(o->job, wm_text_chars(&changed));
+    wm_text_release(&changed);
+    free(text);
+}
+
 static void write_server_yaml(office *o, const char *more)
 {
     wm_text text = WM_TEXT_INIT;

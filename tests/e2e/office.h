@@ -61,6 +61,9 @@ void office_verified(office *o);
 /* job.yaml anew, with other rounds and another cohort (NULL: the usual). */
 void office_write_job(office *o, int rounds, const char *cohort);
 
+/* In job.yaml, `from` becomes `to`; fails if it is not there. */
+void office_change_job(office *o, const char *from, const char *to);
+
 /* ---- commands ---- */
 
 /* Runs a program to its end and returns its exit code, -1 if a signal killed it; `input` may be NULL; the words end with
@@ -84,6 +87,7 @@ void office_enrol_all(office *o);
 void office_gateway_start(office *o, size_t k, const char *crash);
 void office_gateways_start(office *o);
 void office_gateway_stop(office *o, size_t k); /* SIGTERM; fails unless it exits with 0 */
+void office_gateway_kill(office *o, size_t k); /* kill -9 */
 void office_gateway_crashes(office *o, size_t k);
 void office_gateway_folder(const office *o, size_t k, char path[4300]);
 void office_gateway_log(const office *o, size_t k, char path[4300]);
@@ -107,6 +111,8 @@ void office_simulate(office *o, const char *workers, char sha[65]);
 
 /* `status --json`, to json_decref. */
 json_t *office_status(office *o);
+
+void office_run_path(const office *o, const char *name, char path[4400]);
 
 /* A file of the run's folder, whole; to free(). */
 char *office_run_file(office *o, const char *name);

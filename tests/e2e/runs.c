@@ -9,7 +9,7 @@ void office_job_start(office *o)
     assert_int_equal(strlen(o->run), 32);
 }
 
-static void run_path(const office *o, const char *name, char path[4400])
+void office_run_path(const office *o, const char *name, char path[4400])
 {
     snprintf(path, 4400, "%s/runs/%s/%s", o->dir, o->run, name);
 }
@@ -18,7 +18,7 @@ char *office_run_file(office *o, const char *name)
 {
     char path[4400], *text;
 
-    run_path(o, name, path);
+    office_run_path(o, name, path);
     text = office_read_text(path);
     if (text == NULL)
         office_fail(o, "%s is not there", path);
@@ -32,7 +32,7 @@ static bool is_over(office *o, void *context)
     const char *outcome;
     bool        by_signal;
 
-    run_path(o, "summary.json", path);
+    office_run_path(o, "summary.json", path);
     summary = json_load_file(path, 0, NULL);
     outcome = json_string_value(json_object_get(summary, "outcome"));
     if (outcome != NULL && strcmp(outcome, "running") != 0) {
@@ -59,7 +59,7 @@ static bool has_rounds(office *o, void *context)
     char       path[4400], *text;
     int        lines = 0;
 
-    run_path(o, "rounds.csv", path);
+    office_run_path(o, "rounds.csv", path);
     text = office_read_text(path);
     for (const char *at = text; at != NULL && (at = strchr(at, '\n')) != NULL; at++)
         lines++;

@@ -3,20 +3,11 @@
  * One bad gateway of four. It has enrolled with a real token and speaks the protocol as it should; what it hands in is
  * another lie in every round, and every evaluation of it is nonsense. Each lie is refused by name, the three others go on
  * to the end, and an honest update that is handed in twice counts once. */
-#include "tests/e2e/office.h"
-
-#include "common/crypto/identity.h"
-#include "common/task.h"
-#include "common/update.h"
-#include "common/wire/exchange.h"
-#include "common/wire/transfer.h"
+#include "tests/e2e/liar.h"
 
 #include <math.h>
 
-enum { BAD = 1, ANSWER_MS = 30 * 1000, HOLD_MS = 2000 };
-
-/* Offsets in an update's head (common/update.h). */
-enum { AT_PARTS = 12, AT_ROUND = 20, AT_RUN = 24, AT_MODEL = 40, AT_WEIGHT = 72 };
+enum { BAD = 1 };
 
 /* What it does to an update that would be right, n bytes long. */
 typedef struct lie {
@@ -34,7 +25,7 @@ static void put_float(uint8_t *bytes, size_t index, float value)
 
 static void put_weight(uint8_t *bytes, uint64_t weight)
 {
-    memcpy(bytes + AT_WEIGHT, &weight, sizeof weight);
+    memcpy(bytes + LIAR_AT_WEIGHT, &weight, sizeof weight);
 }
 
 static void is_nan(uint8_t *bytes, size_t n)
@@ -65,7 +56,7 @@ static void ends_in_nan(uint8_t *bytes, size_t n)
 static void has_one_part(uint8_t *bytes, size_t n)
 {
     (void)n;
-    bytes[AT_PARTS] = 1;
+    bytes[LIAR_AT_PARTS] = 1;
 }
 
 static void has_no_examples(uint8_t *bytes, size_t n)
@@ -89,19 +80,19 @@ static void has_two_to_the_62(uint8_t *bytes, size_t n)
 static void is_of_another_model(uint8_t *bytes, size_t n)
 {
     (void)n;
-    bytes[AT_MODEL] ^= 1;
+    bytes[LIAR_AT_MODEL] ^= 1;
 }
 
 static void is_of_another_round(uint8_t *bytes, size_t n)
 {
     (void)n;
-    bytes[AT_ROUND]++;
+    bytes[LIAR_AT_ROUND]++;
 }
 
 static void is_of_another_run(uint8_t *bytes, size_t n)
 {
     (void)n;
-    bytes[AT_RUN] ^= 1;
+    bytes[LIAR_AT_RUN] ^= 1;
 }
 
 static void is_no_update(uint8_t *bytes, size_t n)
@@ -133,125 +124,28 @@ static const lie lies[] = {
 enum { ROUNDS = sizeof lies / sizeof *lies };
 
 typedef struct bad_gateway {
-    office     *o;
-    wm_identity identity;
-    wm_tls     *tls;
-    wm_caller  *control, *bulk;
-    wm_exchange bulk_line;
-    int         evaluations; /* refused so far */
-    bool        done;        /* the last evaluation is behind it */
+    liar liar;
+    int  evaluations; /* refused so far */
+    bool done;        /* the last evaluation is behind it */
 } bad_gateway;
-
-/* ---- its lines ---- */
-
-static wm_caller *dial(bad_gateway *bad, int port, size_t reply_max)
-{
-    char        url[64];
-    const char *urls[] = { url };
-    wm_caller  *caller;
-    wm_error    err;
-
-    snprintf(url, sizeof url, "tls+tcp://localhost:%d", port);
-    assert_ok(
-        wm_caller_new(&(wm_caller_settings){ .urls = urls, .n_urls = 1, .tls = bad->tls, .reply_max = reply_max },
-                      &caller, &err),
-        &err);
-    return caller;
-}
-
-static void bad_open(bad_gateway *bad, office *o)
-{
-    char     folder[4300];
-    wm_error err;
-
-    *bad = (bad_gateway){ .o = o };
-    office_gateway_folder(o, BAD, folder);
-    assert_ok(wm_identity_load(wm_files_system(), folder, &bad->identity, &err), &err);
-    assert_ok(wm_tls_new(&(wm_tls_settings){ .side = WM_TLS_CLIENT,
-                                             .chain = bad->identity.chain,
-                                             .key = bad->identity.key,
-                                             .root = bad->identity.root },
-                         &bad->tls, &err),
-              &err);
-    bad->control = dial(bad, o->ports[OFFICE_CONTROL], WM_CONTROL_BYTES_MAX);
-    bad->bulk = dial(bad, o->ports[OFFICE_BULK], WM_BULK_BYTES_MAX);
-    bad->bulk_line = wm_exchange_over(bad->bulk, WM_BULK_BYTES_MAX);
-}
-
-static void bad_close(bad_gateway *bad)
-{
-    wm_caller_free(bad->control);
-    wm_caller_free(bad->bulk);
-    wm_tls_free(bad->tls);
-    wm_identity_release(&bad->identity);
-}
-
-static Wm__Envelope *ask(bad_gateway *bad, Wm__Envelope *question, Wm__Envelope__BodyCase want)
-{
-    Wm__Envelope *answer;
-    uint64_t      come_back_ms;
-    wm_error      err;
-
-    if (wm_ask(bad->control, WM_CONTROL_BYTES_MAX, question, ANSWER_MS, &answer, &come_back_ms, &err) != WM_OK)
-        office_fail(bad->o, "the bad gateway gets no answer: %s", err.text);
-    assert_int_equal(answer->body_case, want);
-    return answer;
-}
 
 /* ---- what it hands in ---- */
 
-/* An update that nothing is wrong with: no change, of one example. Its size is that of the model's parameters and a loss. */
-static wm_update honest(const Wm__Work *work)
-{
-    wm_update_spec spec = { .n_parts = 2 };
-    wm_update_key  key = { .kind = WM_TASK_TRAIN, .round = work->key->round };
-    wm_update      update;
-    wm_error       err;
-
-    spec.parts[0] = (wm_part_spec){ .kind = WM_PART_F32, .n = work->model_bytes / sizeof(float) };
-    spec.parts[1] = (wm_part_spec){ .kind = WM_PART_F32, .n = 1 };
-    assert_int_equal(work->key->run.len, WM_RUN_ID_SIZE);
-    assert_int_equal(work->key->model.len, WM_DIGEST_SIZE);
-    memcpy(key.run, work->key->run.data, WM_RUN_ID_SIZE);
-    memcpy(key.model.bytes, work->key->model.data, WM_DIGEST_SIZE);
-    assert_ok(wm_update_new(&spec, &key, &update, &err), &err);
-    update.weight = 1;
-    wm_update_seal(&update, &spec);
-    return update;
-}
-
-/* Announces it, sends what is asked for; the server's last word. */
+/* Announces it as the lie says; the server's last word. */
 static wm_receipt submit(bad_gateway *bad, const Wm__Work *work, const wm_update *update, const lie *l)
 {
-    wm_digest    digest = wm_sha256_of(update->bytes, update->n_bytes);
-    Wm__Envelope question = wm_envelope(), *answer;
-    Wm__Submit   message = WM__SUBMIT__INIT;
-    wm_clock     clock = wm_clock_system();
-    wm_receipt   receipt = { 0 };
-    wm_error     err;
+    wm_digest digest = wm_sha256_of(update->bytes, update->n_bytes);
 
     digest.bytes[0] ^= l->wrong_digest;
-    message.key = work->key;
-    message.digest = wm_bytes_field(digest.bytes, WM_DIGEST_SIZE);
-    message.size = l->size > 0 ? (uint64_t)l->size : update->n_bytes - (uint64_t)-l->size;
-    question.body_case = WM__ENVELOPE__BODY_SUBMIT;
-    question.submit = &message;
-    answer = ask(bad, &question, WM__ENVELOPE__BODY_RECEIPT);
-    if (answer->receipt->state != WM__RECEIPT__STATE__SEND) {
-        receipt.state = answer->receipt->state;
-        snprintf(receipt.reason, sizeof receipt.reason, "%s", answer->receipt->reason);
-    } else if (wm_upload_run(&digest, update->bytes, update->n_bytes, answer->receipt, &bad->bulk_line, &clock,
-                             &receipt, &err) != WM_OK) {
-        office_fail(bad->o, "%s: %s", l->says, err.text);
-    }
-    wm_envelope_free(answer);
-    return receipt;
+    return liar_announce(&bad->liar, work, &digest,
+                         l->size > 0 ? (uint64_t)l->size : update->n_bytes - (uint64_t)-l->size, update->bytes,
+                         update->n_bytes);
 }
 
 static void hand_in(bad_gateway *bad, const Wm__Work *work)
 {
     const lie *l = &lies[work->key->round - 1];
-    wm_update  update = honest(work);
+    wm_update  update = liar_update(work);
     wm_receipt receipt;
 
     if (l->twist != NULL)
@@ -259,13 +153,13 @@ static void hand_in(bad_gateway *bad, const Wm__Work *work)
     receipt = submit(bad, work, &update, l);
     if (l->why != NULL) {
         if (receipt.state != WM__RECEIPT__STATE__REFUSED || strstr(receipt.reason, l->why) == NULL)
-            office_fail(bad->o, "%s: receipt %d, \"%s\"", l->says, (int)receipt.state, receipt.reason);
-        office_wait_text(bad->o, bad->o->server_log, receipt.reason);
+            office_fail(bad->liar.o, "%s: receipt %d, \"%s\"", l->says, (int)receipt.state, receipt.reason);
+        office_wait_text(bad->liar.o, bad->liar.o->server_log, receipt.reason);
     } else {
         assert_int_equal(receipt.state, WM__RECEIPT__STATE__ACCEPTED);
         receipt = submit(bad, work, &update, l);
         if (receipt.state != WM__RECEIPT__STATE__ACCEPTED && receipt.state != WM__RECEIPT__STATE__COMMITTED)
-            office_fail(bad->o, "%s: receipt %d, \"%s\"", l->says, (int)receipt.state, receipt.reason);
+            office_fail(bad->liar.o, "%s: receipt %d, \"%s\"", l->says, (int)receipt.state, receipt.reason);
     }
     wm_update_release(&update);
 }
@@ -286,7 +180,7 @@ static void report(bad_gateway *bad, const Wm__Work *work)
     message.n_results = 1;
     question.body_case = WM__ENVELOPE__BODY_REPORT;
     question.report = &message;
-    answer = ask(bad, &question, WM__ENVELOPE__BODY_RECEIPT);
+    answer = liar_ask(&bad->liar, &question, WM__ENVELOPE__BODY_RECEIPT);
     assert_int_equal(answer->receipt->state, WM__RECEIPT__STATE__REFUSED);
     assert_non_null(strstr(answer->receipt->reason, "not finite"));
     bad->evaluations++;
@@ -294,30 +188,13 @@ static void report(bad_gateway *bad, const Wm__Work *work)
     wm_envelope_free(answer);
 }
 
-static void decline(bad_gateway *bad, const Wm__Work *work)
-{
-    Wm__Envelope question = wm_envelope();
-    Wm__Decline  message = WM__DECLINE__INIT;
-
-    message.key = work->key;
-    message.reason = (char *)(uintptr_t) "I do not feel like it";
-    question.body_case = WM__ENVELOPE__BODY_DECLINE;
-    question.decline = &message;
-    wm_envelope_free(ask(bad, &question, WM__ENVELOPE__BODY_RECEIPT));
-}
-
 static void turn(bad_gateway *bad)
 {
-    Wm__Envelope question = wm_envelope(), *answer;
-    Wm__Ask      message = WM__ASK__INIT;
+    Wm__Envelope *answer = liar_poll(&bad->liar);
 
-    message.wait_ms = HOLD_MS;
-    question.body_case = WM__ENVELOPE__BODY_ASK;
-    question.ask = &message;
-    answer = ask(bad, &question, WM__ENVELOPE__BODY_WORK);
     if (answer->work->kind == WM__WORK__KIND__TASK) {
         if (answer->work->key->phase == WM_PHASE_STATISTICS)
-            decline(bad, answer->work);
+            liar_decline(&bad->liar, answer->work, "I do not feel like it");
         else if (answer->work->key->phase == WM_PHASE_TRAIN)
             hand_in(bad, answer->work);
         else
@@ -376,12 +253,12 @@ static void assert_counted(office *o, const bad_gateway *bad)
 static void every_lie_is_refused_by_name_and_the_round_goes_on(void **state)
 {
     office     *o = *state;
-    bad_gateway bad;
+    bad_gateway bad = { 0 };
     json_t     *summary;
 
     office_server_start(o, NULL);
     office_enrol_all(o);
-    bad_open(&bad, o);
+    liar_open(&bad.liar, o, BAD);
     for (size_t k = 0; k < o->n_gateways; k++)
         if (k != BAD)
             office_gateway_start(o, k, NULL);
@@ -395,7 +272,7 @@ static void every_lie_is_refused_by_name_and_the_round_goes_on(void **state)
     assert_counted(o, &bad);
     office_do(o, NULL, WARDMOTE_SERVER, "clients", o->dir, NULL);
     assert_non_null(strstr(wm_text_chars(&o->output), "not finite")); /* the last refusal, beside its name */
-    bad_close(&bad);
+    liar_close(&bad.liar);
 }
 
 int main(void)
