@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCALING_BYTES_MAX = 1 << 20 };
+enum {
+    SCALING_BYTES_MAX = 1 << 20,
+    KEPT_MODEL_MAX = 1 << 20, /* a larger one is fetched again: a gateway that waits is to be small */
+};
 
 /* The largest model that is fetched; the policy's own limit is looked at once the job is known. */
 static const uint64_t MODEL_BYTES_MAX = (uint64_t)4 << 30;
@@ -20,6 +23,7 @@ void wm_fetcher_release(wm_fetcher *fetcher)
 {
     wm_download_free(fetcher->download);
     free(fetcher->scaling);
+    free(fetcher->model);
     *fetcher = (wm_fetcher){ 0 };
 }
 
@@ -105,6 +109,40 @@ static wm_status fetch_scaling(wm_fetcher *self, const wm_task *task, uint64_t n
     return WM_OK;
 }
 
+/* A copy for the next task, if it is worth it and there is memory. */
+static void keep_model(wm_fetcher *self, const wm_digest *name, const uint8_t *bytes, size_t n)
+{
+    free(self->model);
+    self->model = n <= KEPT_MODEL_MAX ? malloc(n) : NULL;
+    self->n_model = n;
+    self->model_name = *name;
+    if (self->model != NULL)
+        memcpy(self->model, bytes, n);
+}
+
+static wm_status fetch_model(wm_fetcher *self, const wm_digest *name, uint64_t n, wm_order *order, int64_t *wait_ms,
+                             wm_error *err)
+{
+    uint8_t  *bytes;
+    size_t    n_bytes = self->n_model;
+    wm_status st = WM_OK;
+
+    if (self->model != NULL && wm_digest_equal(name, &self->model_name) && n == self->n_model) {
+        bytes = malloc(n_bytes);
+        if (bytes == NULL)
+            return wm_fail(err, WM_E_NOMEM, "no memory for the model");
+        memcpy(bytes, self->model, n_bytes);
+    } else {
+        st = fetch(self, name, n, MODEL_BYTES_MAX, &bytes, &n_bytes, wait_ms, err);
+        if (st != WM_OK)
+            return st;
+        keep_model(self, name, bytes, n_bytes);
+    }
+    order->params = (float *)(void *)bytes; /* from malloc: aligned for anything */
+    order->n_params = n_bytes / sizeof(float);
+    return WM_OK;
+}
+
 wm_status wm_offer_collect(wm_fetcher *fetcher, const Wm__Work *work, bool job_is_here, wm_order *ret,
                            int64_t *wait_ms, wm_error *err)
 {
@@ -121,12 +159,9 @@ wm_status wm_offer_collect(wm_fetcher *fetcher, const Wm__Work *work, bool job_i
         }
     }
     if (st == WM_OK && order.task.phase != WM_PHASE_STATISTICS) {
-        st = fetch(fetcher, &order.task.model, work->model_bytes, MODEL_BYTES_MAX, &bytes, &n_bytes, wait_ms, err);
-        if (st == WM_OK) {
-            order.params = (float *)(void *)bytes; /* from malloc: aligned for anything */
-            order.n_params = n_bytes / sizeof(float);
+        st = fetch_model(fetcher, &order.task.model, work->model_bytes, &order, wait_ms, err);
+        if (st == WM_OK)
             st = fetch_scaling(fetcher, &order.task, work->scaling_bytes, &order, wait_ms, err);
-        }
     }
     if (st != WM_OK) {
         wm_order_release(&order);

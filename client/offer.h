@@ -1,7 +1,8 @@
 /* client/offer.h
  *
  * An offer of work, checked, and with it what the work needs: the job's text, the model, the scaling, each fetched by
- * ranges of a content-addressed blob. A fetch that was cut goes on where it was; the scaling is fetched once a run. */
+ * ranges of a content-addressed blob. A fetch that was cut goes on where it was; the scaling is fetched once a run, and a
+ * model that is not large once for all its tasks: what is evaluated after a round is what the next one begins with. */
 #ifndef WM_CLIENT_OFFER_H
 #define WM_CLIENT_OFFER_H
 
@@ -18,6 +19,9 @@ typedef struct wm_fetcher {
     wm_digest    scaling_name;
     uint8_t     *scaling; /* [n_scaling], owned */
     size_t       n_scaling;
+    wm_digest    model_name; /* of the last one; zero for none */
+    uint8_t     *model;      /* [n_model], owned */
+    size_t       n_model;
 } wm_fetcher;
 
 void wm_fetcher_init(wm_fetcher *fetcher, wm_exchange *bulk, wm_clock clock);
