@@ -361,6 +361,8 @@ static void failed(gateway *g, wm_status st, int64_t wait_ms, wm_error *err)
         memcpy(g->said, err->text, sizeof g->said);
     }
     wm_caller_hang_up(g->bulk);
+    if (err->status == WM_E_TIMEOUT) /* a link that has forgotten one connection has forgotten the other as well */
+        wm_caller_hang_up(g->control);
     sleep_ms(g, wait_ms);
 }
 

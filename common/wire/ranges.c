@@ -88,18 +88,33 @@ static uint64_t clamp(uint64_t bytes)
 
 void wm_pace_init(wm_pace *pace)
 {
-    pace->bytes = WM_RANGE_BYTES_MIN;
+    *pace = (wm_pace){ .bytes = WM_RANGE_BYTES_MIN };
+}
+
+int wm_pace_patience_ms(const wm_pace *pace, uint64_t bytes)
+{
+    double expected_ms;
+
+    if (pace->saw_ms == 0)
+        return WM_PATIENCE_MS_MOST;
+    expected_ms = (double)pace->saw_ms * (double)bytes / (double)pace->saw;
+    if (4 * expected_ms > WM_PATIENCE_MS_MOST)
+        return WM_PATIENCE_MS_MOST;
+    return 4 * expected_ms > WM_PATIENCE_MS_LEAST ? (int)(4 * expected_ms) : WM_PATIENCE_MS_LEAST;
 }
 
 void wm_pace_saw(wm_pace *pace, uint64_t bytes, int64_t ms)
 {
     uint64_t spent = ms > 0 ? (uint64_t)ms : 1;
 
-    assert(bytes <= WM_RANGE_BYTES_MAX);
+    assert(bytes > 0 && bytes <= WM_RANGE_BYTES_MAX);
+    pace->saw = bytes;
+    pace->saw_ms = (int64_t)spent;
     pace->bytes = clamp(bytes * (WM_RANGE_MS_MAX / 2) / spent);
 }
 
 void wm_pace_failed(wm_pace *pace)
 {
     pace->bytes = clamp(pace->bytes / 2);
+    pace->saw_ms = 0; /* what was seen of the link holds no more */
 }

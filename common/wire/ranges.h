@@ -54,8 +54,16 @@ bool wm_ranges_next(const wm_ranges *ranges, uint64_t most, wm_gap *ret);
 enum { WM_RANGE_MS_MAX = 10 * 1000 };
 
 typedef struct wm_pace {
-    uint64_t bytes; /* of the next range */
+    uint64_t bytes;  /* of the next range */
+    uint64_t saw;    /* bytes of the last one that went through, */
+    int64_t  saw_ms; /* and how long it took; 0: none did */
 } wm_pace;
+
+/* So long the next range of `bytes` may take before the link counts as broken. A link may well get four times slower, and
+ * lose a packet thrice; before anything was seen of it, it gets all the time that a range may have. */
+enum { WM_PATIENCE_MS_LEAST = 8 * 1000, WM_PATIENCE_MS_MOST = 2 * WM_RANGE_MS_MAX };
+
+int wm_pace_patience_ms(const wm_pace *pace, uint64_t bytes);
 
 void wm_pace_init(wm_pace *pace);
 void wm_pace_saw(wm_pace *pace, uint64_t bytes, int64_t ms); /* a range went through */

@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A range is sized to take half of WM_RANGE_MS_MAX; a link may well get four times slower before it counts as
- * broken. */
-enum { RANGE_TIMEOUT_MS = 2 * WM_RANGE_MS_MAX, STUCK_MAX = 3 };
+enum { STUCK_MAX = 3 };
 
 struct wm_download {
     wm_digest digest;
@@ -77,7 +75,8 @@ static wm_status fetch_one(wm_download *d, const wm_gap *want, wm_exchange *exch
     fetch.length = (uint32_t)want->length;
     question.body_case = WM__ENVELOPE__BODY_FETCH;
     question.fetch = &fetch;
-    if ((st = exchange->ask(exchange, &question, RANGE_TIMEOUT_MS, &answer, come_back_ms, err)) == WM_OK)
+    if ((st = exchange->ask(exchange, &question, wm_pace_patience_ms(&d->pace, want->length), &answer, come_back_ms,
+                            err)) == WM_OK)
         st = take_range(d, want, answer, err);
     wm_envelope_free(answer);
     if (st == WM_OK)
@@ -146,8 +145,8 @@ static wm_status first_gap(const Wm__Receipt *receipt, size_t n, wm_gap *ret, wm
     return WM_OK;
 }
 
-static wm_status put_one(const wm_digest *digest, const uint8_t *bytes, const wm_gap *gap, wm_exchange *exchange,
-                         Wm__Envelope **answer, wm_error *err)
+static wm_status put_one(const wm_digest *digest, const uint8_t *bytes, const wm_gap *gap, int patience_ms,
+                         wm_exchange *exchange, Wm__Envelope **answer, wm_error *err)
 {
     Wm__Put      put = WM__PUT__INIT;
     Wm__Envelope question = wm_envelope();
@@ -159,7 +158,7 @@ static wm_status put_one(const wm_digest *digest, const uint8_t *bytes, const wm
     put.bytes = wm_bytes_field(bytes + gap->offset, (size_t)gap->length);
     question.body_case = WM__ENVELOPE__BODY_PUT;
     question.put = &put;
-    if ((st = exchange->ask(exchange, &question, RANGE_TIMEOUT_MS, answer, &come_back_ms, err)) != WM_OK)
+    if ((st = exchange->ask(exchange, &question, patience_ms, answer, &come_back_ms, err)) != WM_OK)
         return st;
     if ((*answer)->body_case == WM__ENVELOPE__BODY_RECEIPT)
         return WM_OK;
@@ -191,7 +190,8 @@ wm_status wm_upload_run(const wm_digest *digest, const uint8_t *bytes, size_t n,
             break;
         }
         gap.length = gap.length < pace.bytes ? gap.length : pace.bytes;
-        if ((st = put_one(digest, bytes, &gap, exchange, &answer, err)) != WM_OK)
+        if ((st = put_one(digest, bytes, &gap, wm_pace_patience_ms(&pace, gap.length), exchange, &answer, err)) !=
+            WM_OK)
             break;
         wm_pace_saw(&pace, gap.length, wm_mono_ms(clock) - start);
         wm_envelope_free(last);

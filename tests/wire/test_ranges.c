@@ -176,6 +176,36 @@ static void ranges_are_sized_to_the_link(void **state)
     }
 }
 
+/* ---- when a link counts as broken ---- */
+
+static const struct {
+    const char *says;
+    uint64_t    saw;
+    int64_t     ms; /* 0: nothing was seen */
+    uint64_t    next;
+    int         want;
+} waits[] = {
+    { "the first range has all the time that there is", 0, 0, WM_RANGE_BYTES_MIN, 20000 },
+    { "on a quick link a range that hangs is given up soon", WM_RANGE_BYTES_MAX, 20, WM_RANGE_BYTES_MAX, 8000 },
+    { "on a slow one it has four times what it should take", 16 << 10, 2000, 24 << 10, 12000 },
+    { "and never more than the first", 16 << 10, 9000, 32 << 10, 20000 },
+};
+
+static void a_range_that_hangs_is_given_up_by_what_the_link_has_shown(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        wm_pace pace;
+
+        wm_pace_init(&pace);
+        if (waits[i].ms > 0)
+            wm_pace_saw(&pace, waits[i].saw, waits[i].ms);
+        assert_case(waits[i].says, wm_pace_patience_ms(&pace, waits[i].next) == waits[i].want);
+        wm_pace_failed(&pace);
+        assert_case(waits[i].says, wm_pace_patience_ms(&pace, waits[i].next) == WM_PATIENCE_MS_MOST);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +214,7 @@ int main(void)
         cmocka_unit_test(any_order_agrees_with_a_flag_for_each_byte),
         cmocka_unit_test(the_next_range_is_the_beginning_of_the_first_gap),
         cmocka_unit_test(ranges_are_sized_to_the_link),
+        cmocka_unit_test(a_range_that_hangs_is_given_up_by_what_the_link_has_shown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

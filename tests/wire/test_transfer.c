@@ -94,7 +94,7 @@ static wm_status fake_ask(wm_exchange *self, const Wm__Envelope *question, int t
     Wm__Envelope *asked;
     bool          lying = ++f->questions == f->lie_at;
 
-    assert_true(timeout_ms > WM_RANGE_MS_MAX);
+    assert_true(timeout_ms >= WM_PATIENCE_MS_LEAST && timeout_ms <= WM_PATIENCE_MS_MOST);
     *come_back_ms = 0;
     if (f->questions >= f->fail_from && f->questions < f->fail_to)
         return wm_fail(err, WM_E_CLOSED, "the link is cut");
