@@ -199,7 +199,7 @@ static double a_gateways_own_code_fails(office *o)
     fault_job(o, 1, "{select: all, quorum: 0.6, deadline: 10m}", false);
     fault_job_done(o, 1);
     clients = office_run_file(o, "clients.csv");
-    assert_int_equal(office_csv_long(clients, o->names[1], "accepted"), 1);/* and takes part again */
+    assert_int_equal(office_csv_long(clients, o->names[1], "accepted"), 1); /* and takes part again */
     free(clients);
     return seconds;
 }

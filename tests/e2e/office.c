@@ -187,15 +187,16 @@ void office_change_job(office *o, const char *from, const char *to)
     free(text);
 }
 
-static void write_server_yaml(office *o, const char *more)
+static void write_server_yaml(office *o, const office_wish *wish)
 {
+    const char *name = wish->host != NULL ? wish->host : "localhost",
+               *at = wish->host != NULL ? wish->host : "127.0.0.1";
     wm_text text = WM_TEXT_INIT;
     char    path[4300];
 
-    wm_text_printf(
-        &text,
-        "names: [localhost]\nlisten:\n  control: 127.0.0.1:%d\n  bulk: 127.0.0.1:%d\n  enrolment: 127.0.0.1:%d\n%s",
-        o->ports[OFFICE_CONTROL], o->ports[OFFICE_BULK], o->ports[OFFICE_ENROLMENT], more != NULL ? more : "");
+    wm_text_printf(&text, "names: [%s]\nlisten:\n  control: %s:%d\n  bulk: %s:%d\n  enrolment: %s:%d\n%s", name, at,
+                   o->ports[OFFICE_CONTROL], at, o->ports[OFFICE_BULK], at, o->ports[OFFICE_ENROLMENT],
+                   wish->more != NULL ? wish->more : "");
     snprintf(path, sizeof path, "%s/server.yaml", o->dir);
     office_write_text(path, wm_text_chars(&text));
     wm_text_release(&text);
@@ -233,9 +234,10 @@ void office_open(office *o, const office_wish *wish)
               wish->days != NULL ? wish->days : "24", NULL);
     office_write_job(o, wish->rounds > 0 ? wish->rounds : 3, wish->cohort);
     read_names(o);
-    office_do(o, NULL, WARDMOTE_SERVER, "init", o->dir, "--name", "localhost", NULL);
+    office_do(o, NULL, WARDMOTE_SERVER, "init", o->dir, "--name", wish->host != NULL ? wish->host : "localhost",
+              NULL);
     choose_ports(o->ports);
-    write_server_yaml(o, wish->more);
+    write_server_yaml(o, wish);
 }
 
 void office_verified(office *o)

@@ -35,7 +35,7 @@ typedef struct office {
     char   names[OFFICE_GATEWAYS][64];        /* sorted */
     pid_t  server, gateways[OFFICE_GATEWAYS]; /* 0: does not run */
     char   run[64];                           /* the run's id, once it is started */
-    bool   damaged;                           /* the test has damaged what is on the disk: it need not verify at the end */
+    bool   damaged; /* the test has damaged what is on the disk: it need not verify at the end */
 
     /* What the last command said. */
     wm_text output, complaint;
@@ -48,6 +48,7 @@ typedef struct office_wish {
     const char
         *cohort; /* "{select: all, quorum: 1, deadline: 10m}": nobody is left out, and no restart is too long */
     const char *more; /* whole lines that are added to server.yaml */
+    const char *host; /* the address that the server has and is called by; NULL: loopback, by its name */
     const char *days; /* "24": of hourly readings */
 } office_wish;
 
