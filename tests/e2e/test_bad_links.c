@@ -1,11 +1,11 @@
 /* tests/e2e/test_bad_links.c
  *
- * One office, seven gateways, and each but one gateway behind another bad link: packets lost, a long way, 64 kbit/s, a direction cut
- * for a while, a NAT that forgets a connection in the middle of an upload, another address in the middle of one. All are
- * needed, so a round is done when the worst link has got through; no round is stuck, and an upload that was broken off
- * sends again less than a range of it.
+ * One office, seven gateways, and each but one behind another bad link: packets lost, a long way, 64 kbit/s, each
+ * direction cut for a while, a NAT that forgets a connection in the middle of an upload, another address in the middle of
+ * one. All are needed, so a round is done when the worst link has got through; no round is stuck, and an upload that was
+ * broken off sends again less than a range of it.
  *
- * With WM_LONG set the cuts last a minute, and there are more rounds. */
+ * With WM_LONG set the cuts last a minute. */
 #include "tests/e2e/inside.h"
 #include "tests/e2e/links.h"
 
