@@ -17,7 +17,8 @@ enum {
     LOSS,
     DELAY,
     SLOW,
-    CUT,
+    CUT_DOWN,
+    CUT_UP,
     FORGOTTEN,
     MOVED,
     GATEWAYS,
@@ -35,7 +36,8 @@ static const struct {
     [LOSS] = { "5 % of the packets lost", { .loss = 0.05, .delay_ms = 10 } },
     [DELAY] = { "500 ms each way", { .delay_ms = 500 } },
     [SLOW] = { "64 kbit/s", { .rate = 8000, .delay_ms = 20 } },
-    [CUT] = { "one direction cut for a while", { .rate = 100000, .delay_ms = 10 } },
+    [CUT_DOWN] = { "the way down cut for a while", { .rate = 100000, .delay_ms = 10 } },
+    [CUT_UP] = { "the way up cut for a while", { .rate = 100000, .delay_ms = 10 } },
     [FORGOTTEN] = { "connections dead without a word in the middle of an upload",
                     { .rate = 20000, .delay_ms = 10 } },
     [MOVED] = { "another address in the middle of an upload", { .rate = 20000, .delay_ms = 10 } },
@@ -105,20 +107,23 @@ typedef struct watch {
     int64_t accepted_ms[GATEWAYS];
     bool    moved;
     int64_t hurt_ms[GATEWAYS]; /* when the ill struck; 0: it was there from the start */
-    int     cut;               /* 0: not yet, 1: down is cut, 2: up is cut, 3: over */
-    int64_t cut_ms;
+    bool    mended;            /* the cuts are over */
 } watch;
 
-/* The ills that strike in the middle: a cut of each direction in turn, an address that changes when the connections die. */
+/* The ills that strike in the middle: a direction is cut, and mended; an address changes when the connections have died. */
 static void strike(watch *w)
 {
-    int64_t now = office_now_ms(), lasts = w->s->is_long ? 60 * 1000 : 3000;
+    int64_t now = office_now_ms(), lasts_ms = w->s->is_long ? 60 * 1000 : 5000;
 
-    if (w->cut < 3 && now - w->cut_ms >= (w->cut == 0 ? 100 : lasts)) {
-        w->cut++;
-        w->cut_ms = now;
-        links_cut(w->s->links, CUT, w->cut == 2, w->cut == 1);
-        w->hurt_ms[CUT] = w->cut == 1 ? now : w->hurt_ms[CUT];
+    if (w->hurt_ms[CUT_UP] == 0) {
+        w->hurt_ms[CUT_DOWN] = w->hurt_ms[CUT_UP] = now;
+        links_cut(w->s->links, CUT_DOWN, false, true);
+        links_cut(w->s->links, CUT_UP, true, false);
+    }
+    if (!w->mended && now - w->hurt_ms[CUT_UP] >= lasts_ms) {
+        w->mended = true;
+        links_cut(w->s->links, CUT_DOWN, false, false);
+        links_cut(w->s->links, CUT_UP, false, false);
     }
     for (size_t k = FORGOTTEN; k <= MOVED; k++)
         if (w->hurt_ms[k] == 0 && links_has_forgotten(w->s->links, k))
@@ -141,6 +146,15 @@ static bool all_are_in(office *o, void *context)
         in += w->accepted_ms[k] != 0;
     }
     return in == GATEWAYS;
+}
+
+/* Meanwhile the others are watched. */
+static bool is_mended(office *o, void *context)
+{
+    watch *w = context;
+
+    (void)all_are_in(o, w);
+    return w->mended;
 }
 
 /* ---- the story ---- */
@@ -199,8 +213,10 @@ static void every_link_gets_through_and_less_than_a_range_is_sent_again(void **s
     }
     links_forget(s->links, FORGOTTEN, FORGET_AFTER);
     links_forget(s->links, MOVED, FORGET_AFTER);
-    w.since_ms = w.cut_ms = office_now_ms();
+    w.since_ms = office_now_ms();
+    strike(&w);
     office_job_start(&s->o);
+    office_wait(&s->o, is_mended, &w, "the cut to be over");
     office_wait(&s->o, all_are_in, &w, "every gateway to get its update through");
     bad = (double)(office_now_ms() - w.since_ms) / 1000;
     for (size_t k = LOSS; k < GATEWAYS; k++)
