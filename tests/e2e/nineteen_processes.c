@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { THE_OTHERS = FAULT_GATEWAYS - 1 };
+enum { THE_OTHERS = FAULT_GATEWAYS - 1, ROUNDS_FROZEN = 5 };
 
 /* The victim runs, and is in the middle of the training of a round of this job. */
 static void victim_trains(office *o, int rounds, const char *cohort)
@@ -91,23 +91,17 @@ static double killed_where_all_are_needed(office *o)
     return seconds;
 }
 
-/* Frozen in the training of round 1, and thawed when that is over: its update comes too late and is refused as that, it
- * is drawn again and takes part. */
-static double frozen(office *o, const char *cohort)
+/* Round 1 goes on without the frozen one, which is thawed then: what it still hands in of that round comes too late, it is
+ * drawn again and takes part. */
+static double thawed_after_the_round(office *o, int64_t since)
 {
-    char    log[4300];
-    int64_t since;
-    double  seconds;
-    char   *rounds, *clients;
+    char   log[4300], *rounds, *clients;
+    double seconds = fault_progress(o, 1, since);
 
-    office_gateway_log(o, FAULT_VICTIM, log);
-    victim_trains(o, 5, cohort);
-    since = office_now_ms();
-    kill(o->gateways[FAULT_VICTIM], SIGSTOP);
-    seconds = fault_progress(o, 1, since);
     kill(o->gateways[FAULT_VICTIM], SIGCONT);
+    office_gateway_log(o, FAULT_VICTIM, log);
     office_wait_text(o, log, "update committed"); /* of a later round */
-    fault_job_done(o, 5);
+    fault_job_done(o, ROUNDS_FROZEN);
     rounds = office_run_file(o, "rounds.csv");
     clients = office_run_file(o, "clients.csv");
     assert_int_equal(office_csv_long(rounds, "1", "accepted"), THE_OTHERS);
@@ -119,17 +113,34 @@ static double frozen(office *o, const char *cohort)
     return seconds;
 }
 
+/* In the middle of its training: its silence gives it away. */
 static double frozen_without_a_deadline(office *o)
 {
-    double seconds = frozen(o, "{select: all, quorum: 0.6, deadline: 24h}");
+    double seconds;
 
+    victim_trains(o, ROUNDS_FROZEN, "{select: all, quorum: 0.6, deadline: 24h}");
+    kill(o->gateways[FAULT_VICTIM], SIGSTOP);
+    seconds = thawed_after_the_round(o, office_now_ms());
     office_wait_text(o, o->server_log, "connected, and silent");
     return seconds;
 }
 
+/* While it waits for work: the deadline passes. */
 static double frozen_with_a_deadline(office *o)
 {
-    return frozen(o, "{select: all, quorum: 0.6, deadline: 3s}");
+    char    log[4300];
+    int64_t since;
+
+    office_gateway_log(o, FAULT_VICTIM, log);
+    (void)unlink(log);
+    office_gateway_start(o, FAULT_VICTIM, NULL);
+    office_wait_text(o, log, "connected");
+    kill(o->gateways[FAULT_VICTIM], SIGSTOP);
+    office_write_job(o, ROUNDS_FROZEN, "{select: all, quorum: 0.6, deadline: 3s}");
+    office_change_job(o, "scale: federated", "scale: client"); /* or it would miss the statistics first */
+    since = office_now_ms();
+    office_job_start(o);
+    return thawed_after_the_round(o, since);
 }
 
 static double the_aggregator_killed(office *o)
