@@ -20,6 +20,8 @@ struct wm_tls_session {
     SSL           *ssl;
     char          *server_name; /* owned; what the server's certificate must carry; NULL on the server */
     bool           through;     /* the handshake was over once: whoever speaks is whom we verified */
+    bool           judged;      /* its certificate holds: peer is set, but for the exporter */
+    wm_peer        peer;
     wm_tls_failure failure;
 };
 
@@ -94,8 +96,11 @@ static int judge(wm_tls_session *session, const wm_chain *shown)
     }
     peer = peer_of(&facts);
     memcpy(session->failure.name, peer.name, sizeof peer.name);
-    if (wm_tls_allows(tls, &peer, why, sizeof why))
+    if (wm_tls_allows(tls, &peer, why, sizeof why)) {
+        session->peer = peer;
+        session->judged = true;
         return X509_V_OK;
+    }
     note(session, WM_E_UNTRUSTED, "%s", why);
     return tls->side == WM_TLS_SERVER ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_APPLICATION_VERIFICATION;
 }
@@ -286,21 +291,13 @@ void wm_tls_session_close(wm_tls_session *session)
 
 bool wm_tls_session_peer(const wm_tls_session *session, wm_peer *ret)
 {
-    static const char    label[] = "EXPORTER-Channel-Binding";
-    bool                 anonymous = session->tls->side == WM_TLS_SERVER && session->tls->anonymous;
-    wm_certificate_facts facts;
-    wm_certificate      *leaf;
-    wm_peer              peer = { .not_after_ms = 0 };
+    static const char label[] = "EXPORTER-Channel-Binding";
+    bool              anonymous = session->tls->side == WM_TLS_SERVER && session->tls->anonymous;
+    wm_peer           peer = session->peer;
 
-    if (!SSL_is_init_finished(session->ssl))
+    if (!SSL_is_init_finished(session->ssl) ||
+        (!anonymous && (!session->judged || SSL_get_verify_result(session->ssl) != X509_V_OK)))
         return false;
-    if (!anonymous) {
-        leaf = SSL_get0_peer_certificate(session->ssl);
-        if (leaf == NULL || SSL_get_verify_result(session->ssl) != X509_V_OK ||
-            wm_certificate_look(leaf, &facts, NULL) != WM_OK)
-            return false;
-        peer = peer_of(&facts);
-    }
     if (SSL_export_keying_material(session->ssl, peer.exporter.bytes, sizeof peer.exporter.bytes, label,
                                    sizeof label - 1, NULL, 0, 0) != 1)
         return false;
