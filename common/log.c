@@ -1,6 +1,7 @@
 /* common/log.c */
 #include "common/log.h"
 
+#include "common/log_repeats.h"
 #include "common/text.h"
 
 #include <jansson.h>
@@ -14,28 +15,25 @@ struct wm_log {
     wm_log_form     form;
     wm_log_level    least;
     wm_clock        clock;
-    pthread_mutex_t lock; /* guards out, so that lines stay whole */
+    pthread_mutex_t lock; /* guards what follows, and out, so that lines stay whole */
+    wm_repeats     *repeats;
 };
 
 static const char *const level_names[] = { "debug", "info", "warning", "error" };
 
 wm_log *wm_log_new(FILE *out, wm_log_form form, wm_log_level least, wm_clock clock)
 {
-    wm_log *log = malloc(sizeof *log);
+    wm_log     *log = malloc(sizeof *log);
+    wm_repeats *repeats = wm_repeats_new();
 
-    if (log == NULL)
+    if (log == NULL || repeats == NULL) {
+        wm_repeats_free(repeats);
+        free(log);
         return NULL;
-    *log = (wm_log){ .out = out, .form = form, .least = least, .clock = clock };
+    }
+    *log = (wm_log){ .out = out, .form = form, .least = least, .clock = clock, .repeats = repeats };
     pthread_mutex_init(&log->lock, NULL);
     return log;
-}
-
-void wm_log_free(wm_log *log)
-{
-    if (log == NULL)
-        return;
-    pthread_mutex_destroy(&log->lock);
-    free(log);
 }
 
 /* Quotes what is not a plain word, so that nothing that a peer sent can look like another field or line. */
@@ -114,19 +112,70 @@ static void json_line(wm_text *line, int64_t wall_ms, wm_log_level level, const 
     json_decref(object);
 }
 
-void wm_log_fields(wm_log *log, wm_log_level level, const char *part, const char *sentence, const wm_field *fields)
+/* Lock held. */
+static void write_line(wm_log *log, wm_log_level level, const char *part, const char *sentence,
+                       const wm_field *fields)
 {
     wm_text line = WM_TEXT_INIT;
 
-    if (log == NULL || level < log->least)
-        return;
     (log->form == WM_LOG_JSON ? json_line : plain_line)(&line, wm_wall_ms(&log->clock), level, part, sentence,
                                                         fields);
-    pthread_mutex_lock(&log->lock);
     fwrite(wm_text_chars(&line), 1, line.size, log->out);
     fflush(log->out);
-    pthread_mutex_unlock(&log->lock);
     wm_text_release(&line);
+}
+
+/* Lock held. What was held back in minutes that are over. */
+static void tell_repeats(wm_log *log, int64_t now_ms)
+{
+    wm_repeat kind;
+
+    while (wm_repeats_due(log->repeats, now_ms, &kind)) {
+        char     sentence[sizeof kind.sentence + 32];
+        wm_field fields[] = { WM_TEXT_FIELD("name", kind.name), WM_TEXT_FIELD("why", kind.why),
+                              WM_INT_FIELD("more", kind.n), (wm_field){ 0 } };
+
+        snprintf(sentence, sizeof sentence, "%s, and more of these", kind.sentence);
+        write_line(log, kind.level, kind.part, sentence, fields);
+    }
+}
+
+static int64_t monotonic(const wm_log *log)
+{
+    return wm_mono_ms(&log->clock) + 1; /* 0 is no time to the repeats */
+}
+
+void wm_log_fields(wm_log *log, wm_log_level level, const char *part, const char *sentence, const wm_field *fields)
+{
+    int64_t now_ms;
+
+    if (log == NULL || level < log->least)
+        return;
+    now_ms = monotonic(log);
+    pthread_mutex_lock(&log->lock);
+    tell_repeats(log, now_ms);
+    if (wm_repeats_tell(log->repeats, level, part, sentence, fields, now_ms))
+        write_line(log, level, part, sentence, fields);
+    pthread_mutex_unlock(&log->lock);
+}
+
+void wm_log_tick(wm_log *log)
+{
+    if (log == NULL)
+        return;
+    pthread_mutex_lock(&log->lock);
+    tell_repeats(log, monotonic(log));
+    pthread_mutex_unlock(&log->lock);
+}
+
+void wm_log_free(wm_log *log)
+{
+    if (log == NULL)
+        return;
+    tell_repeats(log, INT64_MAX);
+    wm_repeats_free(log->repeats);
+    pthread_mutex_destroy(&log->lock);
+    free(log);
 }
 
 void wm_log_printf(wm_log *log, wm_log_level level, const char *part, const char *fmt, ...)

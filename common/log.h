@@ -4,6 +4,8 @@
  * sentence, and named values. Two forms: for people
  *     14:03:05 warning round: update refused client=north reason="not finite"
  * and one JSON object a line (--log json), with the same names. Lower layers return errors; programs log them, once.
+ * A line about a peer that comes more than ten times a minute is counted from then on, and its number told when the minute
+ * is over (log_repeats.h): nobody fills a disk with refusals.
  * A log is handed in, never global; thread-safe: a line is written whole. NULL is a log that says nothing. */
 #ifndef WM_COMMON_LOG_H
 #define WM_COMMON_LOG_H
@@ -42,6 +44,10 @@ void wm_log_fields(wm_log *log, wm_log_level level, const char *part, const char
     wm_log_line_(log, level, part, __VA_ARGS__, (wm_field){ 0 })
 #define wm_log_line_(log, level, part, sentence, ...) \
     wm_log_fields(log, level, part, sentence, (const wm_field[]){ __VA_ARGS__ })
+
+/* Tells how many lines were held back, once their minute is over. The log does this by itself before each line; whoever
+ * may be silent for long calls it now and then. */
+void wm_log_tick(wm_log *log);
 
 __attribute__((format(printf, 4, 5))) void wm_log_printf(wm_log *log, wm_log_level level, const char *part,
                                                          const char *fmt, ...);

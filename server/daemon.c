@@ -454,6 +454,7 @@ static int64_t tick(daemon_state *daemon)
 {
     int64_t now = wm_mono_ms(&daemon->settings->clock), next_ms = wm_jobs_tick(daemon->jobs);
 
+    wm_log_tick(daemon->settings->log);
     wm_remote_tick(daemon->remote);
     wm_front_tick(atomic_load(&daemon->front));
     wm_issuer_keeper_tick(daemon->keeper);
