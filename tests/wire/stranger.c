@@ -50,7 +50,7 @@ stranger stranger_dial(const town *t)
         snprintf(local.sun_path, sizeof local.sun_path, "%s", t->url + strlen("ipc://"));
         return (stranger){ .fd = connect_to((struct sockaddr *)&local, sizeof local) };
     }
-    tcp.sin_port = htons((uint16_t)wm_listener_port(t->listener));
+    tcp.sin_port = htons((uint16_t)atoi(strrchr(t->url, ':') + 1));
     tcp.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return (stranger){ .fd = connect_to((struct sockaddr *)&tcp, sizeof tcp) };
 }
