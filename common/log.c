@@ -36,6 +36,19 @@ wm_log *wm_log_new(FILE *out, wm_log_form form, wm_log_level least, wm_clock clo
     return log;
 }
 
+enum { FIELD_BYTES_MAX = 1000 };
+
+/* Of what a peer sent no more than this is written down: the first bytes, and how many there were. */
+static const char *shortened(const char *text, char room[FIELD_BYTES_MAX + 64])
+{
+    size_t n = strlen(text);
+
+    if (n <= FIELD_BYTES_MAX)
+        return text;
+    snprintf(room, FIELD_BYTES_MAX + 64, "%.*s... (%zu bytes)", FIELD_BYTES_MAX, text, n);
+    return room;
+}
+
 /* Quotes what is not a plain word, so that nothing that a peer sent can look like another field or line. */
 static void add_quoted(wm_text *line, const char *text)
 {
@@ -62,14 +75,14 @@ static void add_quoted(wm_text *line, const char *text)
 static void plain_line(wm_text *line, int64_t wall_ms, wm_log_level level, const char *part, const char *sentence,
                        const wm_field *fields)
 {
-    char when[WM_TIME_TEXT];
+    char when[WM_TIME_TEXT], room[FIELD_BYTES_MAX + 64];
 
     wm_time_text(wall_ms, when);
     wm_text_printf(line, "%.10s %.8s %-7s %s: %s", when, when + 11, level_names[level], part, sentence);
     for (const wm_field *f = fields; f->name != NULL; f++) {
         wm_text_printf(line, " %s=", f->name);
         if (f->text != NULL)
-            add_quoted(line, f->text);
+            add_quoted(line, shortened(f->text, room));
         else if (f->is_real)
             wm_text_printf(line, "%.6g", f->real);
         else
@@ -80,8 +93,10 @@ static void plain_line(wm_text *line, int64_t wall_ms, wm_log_level level, const
 
 static json_t *field_json(const wm_field *f)
 {
+    char room[FIELD_BYTES_MAX + 64];
+
     if (f->text != NULL) {
-        json_t *text = json_string(f->text);
+        json_t *text = json_string(shortened(f->text, room));
 
         return text != NULL ? text : json_string("(not UTF-8)");
     }

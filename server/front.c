@@ -43,8 +43,9 @@ typedef struct held_question {
 /* The peer has its answer already. */
 static void note_garbage(wm_front *front, const char *name, const char *remote, const wm_error *err)
 {
-    wm_log_line(front->settings.log, WM_LOG_WARNING, "wire", "a message was refused", WM_TEXT_FIELD("name", name),
-                WM_TEXT_FIELD("from", remote), WM_TEXT_FIELD("why", err->text));
+    wm_log_line(front->settings.log, WM_LOG_WARNING, "wire", "a message was refused",
+                WM_TEXT_FIELD("name", name[0] != '\0' ? name : "unknown"), WM_TEXT_FIELD("from", remote),
+                WM_TEXT_FIELD("why", err->text));
     wm_roster_refused(front->settings.roster, name, err->text);
 }
 
@@ -63,8 +64,22 @@ static bool read_question(wm_front *front, wm_request *request, size_t limit, Wm
     return false;
 }
 
+/* A question that decodes and cannot be meant is refused by name as well, and counts as one that does not decode. */
+static void note_nonsense(wm_front *front, wm_request *request, const wm_inquiry *x)
+{
+    const Wm__Fault *fault = x->answer.body_case == WM__ENVELOPE__BODY_FAULT ? x->answer.fault : NULL;
+    wm_error         err;
+
+    if (fault == NULL ||
+        (fault->code != WM_E_MALFORMED && fault->code != WM_E_INVALID && fault->code != WM_E_RANGE))
+        return;
+    wm_fail(&err, (wm_status)fault->code, "%s", fault->text);
+    note_garbage(front, wm_request_peer(request)->name, wm_request_remote(request), &err);
+}
+
 static void send_answer(wm_front *front, wm_request *request, size_t n_question, wm_inquiry *x)
 {
+    note_nonsense(front, request, x);
     wm_remote_count_bytes(front->settings.remote, n_question, wm_envelope_size(&x->answer));
     wm_request_answer(request, &x->answer);
     wm_inquiry_release(x);
@@ -197,6 +212,7 @@ static void handle_enrolment(void *context, wm_request *request)
         x.body.certificate.control_port = (uint32_t)wm_listener_port(front->control);
         x.body.certificate.bulk_port = (uint32_t)wm_listener_port(front->bulk);
     }
+    note_nonsense(front, request, &x);
     wm_request_answer(request, &x.answer);
     wm_inquiry_release(&x);
     wm_envelope_free(question);

@@ -20,7 +20,8 @@ int64_t wm_remote_check_in(wm_remote *remote, wm_inquiry *x)
 
     wm_roster_checked_in(remote->settings.roster, x->peer->name, in->program, in->rows);
     wm_log_line(remote->settings.log, WM_LOG_INFO, "gateway", "checked in", WM_TEXT_FIELD("name", x->peer->name),
-                WM_TEXT_FIELD("program", in->program), WM_INT_FIELD("rows", in->rows));
+                WM_TEXT_FIELD("program", in->program),
+                WM_INT_FIELD("rows", in->rows < INT64_MAX ? in->rows : INT64_MAX));
     wm__welcome__init(&x->body.welcome);
     snprintf(x->text, sizeof x->text, "wardmote-server %s", WM_VERSION);
     x->body.welcome.program = x->text;

@@ -60,6 +60,21 @@ static void what_a_peer_sent_cannot_look_like_another_field_or_line(void **state
     book_close(&b);
 }
 
+static void of_a_long_text_the_beginning_is_written_down(void **state)
+{
+    book b;
+    char text[60001];
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    book_open(&b);
+    refuse(&b, text, "why", 1);
+    assert_int_equal(lines_with(&b, "xxx... (60000 bytes)\""), 1);
+    assert_true(b.size < 1200);
+    book_close(&b);
+}
+
 static void a_flood_is_ten_lines_and_the_number_of_the_others(void **state)
 {
     book b;
@@ -164,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_peer_sent_cannot_look_like_another_field_or_line),
+        cmocka_unit_test(of_a_long_text_the_beginning_is_written_down),
         cmocka_unit_test(a_flood_is_ten_lines_and_the_number_of_the_others),
         cmocka_unit_test(the_number_is_told_by_the_next_line_and_at_the_end_as_well),
         cmocka_unit_test(what_is_of_another_kind_is_told),

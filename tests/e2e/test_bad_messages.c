@@ -8,6 +8,7 @@
 
 #include "common/crypto/identity.h"
 #include "common/task.h"
+#include "common/update.h"
 #include "common/wire/caller.h"
 #include "common/wire/envelope.h"
 #include "tests/figures.h"
@@ -508,8 +509,8 @@ static const row rows[] = {
     { "a put of too much", BULK, a_put_of_too_much, FAULT, WM_E_MALFORMED, "1 to 262144" },
     { "a put with a long digest", BULK, a_put_with_a_long_digest, FAULT, WM_E_MALFORMED, "1 to 262144" },
     { "a put of what was not announced", BULK, a_put_of_what_was_not_announced, ANSWER, WM_OK, NULL },
-    { "a renewal of garbage", CONTROL, a_renewal_of_garbage, FAULT, WM_E_MALFORMED, NULL },
-    { "an enrolment of garbage", ENROLMENT, an_enrolment_of_garbage, FAULT, WM_E_REFUSED, NULL },
+    { "a renewal of garbage", CONTROL, a_renewal_of_garbage, FAULT, WM_E_REFUSED, "too early" },
+    { "an enrolment of garbage", ENROLMENT, an_enrolment_of_garbage, FAULT, WM_E_MALFORMED, "can be answered" },
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -582,7 +583,8 @@ static void send_one(bad_gateway *bad, const row *r, const letter *l)
     if (r->outcome == FAULT &&
         (answer->body_case != WM__ENVELOPE__BODY_FAULT || answer->fault->code != (uint32_t)r->status ||
          (r->why != NULL && strstr(answer->fault->text, r->why) == NULL)))
-        office_fail(bad->o, "%s: answer %d, %s", r->says, (int)answer->body_case,
+        office_fail(bad->o, "%s: answer %d, code %d, %s", r->says, (int)answer->body_case,
+                    answer->body_case == WM__ENVELOPE__BODY_FAULT ? (int)answer->fault->code : 0,
                     answer->body_case == WM__ENVELOPE__BODY_FAULT ? answer->fault->text : "no fault");
     wm_envelope_free(answer);
     free(reply);
@@ -638,16 +640,19 @@ static int teardown(void **state)
 /* What the operator is told of the bad one: how many refusals. */
 static long refusals_of(office *o, const char *name)
 {
-    json_t *all, *one;
-    size_t  i;
+    json_t *all, *list;
     long    n = -1;
 
     office_do(o, NULL, WARDMOTE_SERVER, "clients", o->dir, "--json", NULL);
     all = json_loads(wm_text_chars(&o->output), 0, NULL);
-    assert_non_null(all);
-    json_array_foreach(json_is_array(all) ? all : json_object_get(all, "gateways"), i,
-                       row) if (strcmp(json_string_value(json_object_get(one, "name")), name) == 0) n =
-        (long)json_integer_value(json_object_get(one, "refusals"));
+    list = json_object_get(all, "gateways");
+    assert_true(json_is_array(list));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+
+        if (strcmp(json_string_value(json_object_get(one, "name")), name) == 0)
+            n = (long)json_integer_value(json_object_get(one, "refusals"));
+    }
     json_decref(all);
     return n;
 }
