@@ -112,7 +112,7 @@ static const wm_option connection_options[] = {
       .offset = offsetof(wm_connection_config, most),
       .least = 8,
       .most = 100000,
-      .standard = "10000",
+      .standard = "8192",
       .doc =
           "Connections of verified gateways that each listener holds; with one more a gateway that is here already "
           "loses its oldest, and another is refused." },
@@ -129,7 +129,7 @@ static const wm_option connection_options[] = {
       .kind = WM_WHOLE,
       .offset = offsetof(wm_connection_config, per_gateway),
       .least = 1,
-      .most = 64,
+      .most = 100000,
       .standard = "4",
       .doc = "Connections that one gateway may have with each listener; with one more its oldest is closed." },
     { .name = "idle",

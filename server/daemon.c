@@ -413,7 +413,7 @@ static wm_status open_front(daemon_state *daemon, wm_error *err)
         ports = wm_front_ports_get(front);
         wm_log_line(set->log, WM_LOG_INFO, "server", "ready", WM_TEXT_FIELD("office", set->folder),
                     WM_INT_FIELD("control", ports.control), WM_INT_FIELD("bulk", ports.bulk),
-                    WM_INT_FIELD("enrolment", ports.enrolment));
+                    WM_INT_FIELD("enrolment", ports.enrolment), WM_INT_FIELD("connections", wm_front_most(front)));
     }
     pthread_mutex_unlock(&daemon->commands);
     return st;

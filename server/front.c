@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum {
     PARKING_WORKERS = 2,
@@ -19,12 +20,14 @@ enum {
     OPERATOR_BYTES_MAX = 512 << 10, /* a job's file and some */
     WOKEN_FOR_A_PLACE = 2, /* more than one, since the first may have gone away; who gets none has to queue anew */
     ENROLMENT_CONNECTIONS = 256,
+    OTHER_FILES = 128, /* the store, blobs, uploads, pipes, nng's own */
     ENROLMENT_IDLE_MS = 15 * 1000,
     RENEWALS_FULL_MS = 5 * 1000,
 };
 
 struct wm_front {
     wm_front_settings settings;
+    size_t            most, strangers; /* for each listener: server.yaml's, if there are descriptors for so many */
     wm_parking       *parking;
     wm_listener *control, *bulk, *enrolment, *operator;
 };
@@ -272,9 +275,9 @@ static wm_status listen_at(wm_front *front, const char *address, wm_listener_set
     snprintf(url, sizeof url, "tls+tcp://%s", address);
     settings->url = url;
     settings->held_max = (size_t)limits->memory;
-    settings->strangers_max = (size_t)limits->strangers;
+    settings->strangers_max = front->strangers;
     if (settings->connections_max == 0) {
-        settings->connections_max = (size_t)limits->most;
+        settings->connections_max = front->most;
         settings->connections_max_per_identity = (size_t)limits->per_gateway;
         settings->idle_ms = (int)limits->idle_ms;
     }
@@ -285,6 +288,38 @@ static wm_status listen_at(wm_front *front, const char *address, wm_listener_set
     if (st != WM_OK)
         wm_error_prefix(err, "cannot listen at %s (server.yaml: listen)", address);
     return st;
+}
+
+/* A connection takes a descriptor. Where the system allows fewer than server.yaml asks for, strangers get a sixteenth of
+ * them for each listener, and the gateways the rest; without this, a crowd would stop the store from opening a file. */
+static void share_descriptors(wm_front *front)
+{
+    const wm_connection_config *limits = &front->settings.config->connections;
+    struct rlimit               files;
+    size_t                      have, want;
+
+    front->most = (size_t)limits->most;
+    front->strangers = (size_t)limits->strangers;
+    want = 2 * front->most + 3 * front->strangers + ENROLMENT_CONNECTIONS + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= want)
+        return;
+    have = (size_t)files.rlim_cur;
+    if (front->strangers > have / 16)
+        front->strangers = have / 16 > 0 ? have / 16 : 1;
+    want = 3 * front->strangers + ENROLMENT_CONNECTIONS + OTHER_FILES;
+    front->most = have > want + 16 ? (have - want) / 2 : 8;
+    if (front->most > (size_t)limits->most)
+        front->most = (size_t)limits->most;
+    wm_log_line(front->settings.log, WM_LOG_WARNING, "server",
+                "the system allows fewer descriptors than server.yaml asks for (connections): raise the hard limit "
+                "(LimitNOFILE, ulimit -Hn) for more",
+                WM_INT_FIELD("descriptors", have), WM_INT_FIELD("gateways", front->most),
+                WM_INT_FIELD("strangers", front->strangers));
+}
+
+size_t wm_front_most(const wm_front *front)
+{
+    return front->most;
 }
 
 static wm_status listen_all(wm_front *front, wm_error *err)
@@ -333,8 +368,9 @@ wm_status wm_front_start(const wm_front_settings *settings, wm_front **ret, wm_e
     if (front == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the listeners");
     front->settings = *settings;
+    share_descriptors(front);
     st = wm_parking_new(&(wm_parking_settings){ .workers = PARKING_WORKERS,
-                                                .parked_max = (size_t)settings->config->connections.most,
+                                                .parked_max = front->most,
                                                 .clock = settings->clock,
                                                 .serve = serve_control,
                                                 .context = front },

@@ -119,7 +119,7 @@ static void fill_settings(wm_listener *l, const wm_listener_settings *set)
 {
     l->set = *set;
     l->set.held_max = or_else(set->held_max, (size_t)64 << 20);
-    l->set.connections_max = or_else(set->connections_max, 10000);
+    l->set.connections_max = or_else(set->connections_max, 8192);
     l->set.strangers_max = or_else(set->strangers_max, 1024);
     l->set.connections_max_per_identity = or_else(set->connections_max_per_identity, 4);
     l->set.hello_ms = (int)or_else((size_t)set->hello_ms, 10 * 1000);

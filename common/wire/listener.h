@@ -33,7 +33,7 @@ typedef struct wm_listener_settings {
 
     size_t request_max;     /* bytes of a request; a longer one ends the connection */
     size_t held_max;        /* bytes of requests, and again of answers, in memory at once (64 MiB) */
-    size_t connections_max; /* of verified peers (10,000); one more replaces that gateway's oldest, or is closed */
+    size_t connections_max; /* of verified peers (8192); one more replaces that gateway's oldest, or is closed */
     size_t
         strangers_max; /* that have not finished the handshakes; with one more the oldest is closed of those from the
                              address which has the most (1024) */

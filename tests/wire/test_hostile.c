@@ -95,7 +95,6 @@ static void what_is_no_message_ends_the_connection_and_is_named(void **state)
         town_wait_refusal(&t, rows[i].why);
         assert_case(rows[i].says, t.refusals[0].verified == (rows[i].stage >= AFTER_HELLO));
         stranger_leave(&s, STRANGER_CLOSES);
-        usleep(60000); /* at most 20 lines a second are told */
     }
     serve_a_proper_client(&t);
     town_wait_sockets(before);
@@ -249,6 +248,103 @@ static void one_who_does_not_take_his_answer_is_cut_off(void **state)
     }
 }
 
+/* Each has an answer of 8 MiB under way that it does not take, together four times what answers may hold. */
+static void many_who_stop_reading_hold_little_and_others_are_served(void **state)
+{
+    enum { READERS = 12, ANSWER = 8 << 20, HELD = 24 << 20 }; /* the system's own buffers take 4 MiB of each */
+    wm_listener_settings set = town_settings();
+    town                 t;
+    stranger             readers[READERS];
+    SSL_CTX             *ctx;
+    wm_listener_counts   counts;
+    size_t               most = 0;
+    bool                 open = true;
+
+    (void)state;
+    set.message_ms = 500;
+    set.held_max = HELD;
+    set.connections_max_per_identity = READERS + 1;
+    town_open(&t, &set);
+    ctx = stranger_context(&t.north, 0);
+    atomic_store(&t.answer_bytes, ANSWER);
+    for (int i = 0; i < READERS; i++) {
+        readers[i] = stranger_dial(&t);
+        assert_true(reach(&readers[i], ctx, AFTER_HELLO) && stranger_ask(&readers[i], "all of it", 9));
+    }
+    while (open) {
+        wm_listener_counts_get(t.listener, &counts);
+        most = counts.held_out > most ? counts.held_out : most;
+        open = counts.connections > 0;
+        usleep(1000);
+    }
+    print_message("# answers held %zu KiB at most\n", most >> 10);
+    assert_true(most > HELD / 2 && most <= HELD + 2 * (ANSWER + 64)); /* each worker may be over it once */
+    assert_int_equal(counts.held_out, 0);
+    town_wait_refusal(&t, "did not take its answer within 500 ms");
+    for (int i = 0; i < READERS; i++)
+        stranger_leave(&readers[i], STRANGER_CLOSES);
+    SSL_CTX_free(ctx);
+    atomic_store(&t.answer_bytes, 0);
+    serve_a_proper_client(&t);
+    town_close(&t);
+}
+
+/* Question after question, and no answer is ever read: it is stopped by its own full buffers, and then cut off. */
+static void one_who_never_ends_asking_is_cut_off(void **state)
+{
+    wm_listener_settings set = town_settings();
+    town                 t;
+    stranger             s;
+    SSL_CTX             *ctx;
+    wm_listener_counts   counts;
+    char                 question[1000] = "again";
+
+    (void)state;
+    set.message_ms = 300;
+    town_open(&t, &set);
+    atomic_store(&t.answer_bytes, 256 << 10);
+    ctx = stranger_context(&t.north, 0);
+    s = stranger_dial(&t);
+    assert_true(reach(&s, ctx, AFTER_HELLO));
+    while (stranger_ask(&s, question, sizeof question)) {
+        wm_listener_counts_get(t.listener, &counts);
+        assert_true(counts.held_in <=
+                    4 * (sizeof question + 4)); /* the one at work, and those just being given back */
+    }
+    town_wait_refusal(&t, "did not take its answer within 300 ms");
+    stranger_leave(&s, STRANGER_CLOSES);
+    SSL_CTX_free(ctx);
+    atomic_store(&t.answer_bytes, 0);
+    serve_a_proper_client(&t);
+    town_close(&t);
+}
+
+/* TLS has questions of its own that ask for an answer: new keys, again and again. They are no requests, so the deadline of
+ * an idle connection holds; and while our answers are not taken nothing is read. */
+static void one_who_never_ends_changing_keys_is_cut_off(void **state)
+{
+    wm_listener_settings set = town_settings();
+    town                 t;
+    stranger             s;
+    SSL_CTX             *ctx;
+    int                  changes = 0;
+
+    (void)state;
+    set.idle_ms = 500;
+    town_open(&t, &set);
+    ctx = stranger_context(&t.north, 0);
+    s = stranger_dial(&t);
+    assert_true(reach(&s, ctx, AFTER_HELLO));
+    while (changes < 100000 && SSL_key_update(s.ssl, SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(s.ssl) == 1)
+        changes++;
+    assert_true(changes < 100000);
+    town_wait_connections(&t, 0);
+    stranger_leave(&s, STRANGER_CLOSES);
+    SSL_CTX_free(ctx);
+    serve_a_proper_client(&t);
+    town_close(&t);
+}
+
 /* Four questions at once: one is answered after the other, in order, and none is lost. */
 static void questions_that_come_all_at_once_are_answered_in_turn(void **state)
 {
@@ -311,6 +407,9 @@ int main(void)
         cmocka_unit_test(a_unix_socket_is_as_strict),
         cmocka_unit_test(the_silent_and_the_slow_are_cut_off_by_a_deadline),
         cmocka_unit_test(one_who_does_not_take_his_answer_is_cut_off),
+        cmocka_unit_test(many_who_stop_reading_hold_little_and_others_are_served),
+        cmocka_unit_test(one_who_never_ends_asking_is_cut_off),
+        cmocka_unit_test(one_who_never_ends_changing_keys_is_cut_off),
         cmocka_unit_test(questions_that_come_all_at_once_are_answered_in_turn),
         cmocka_unit_test(leaving_at_any_stage_leaves_nothing_behind),
     };

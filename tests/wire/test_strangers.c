@@ -58,6 +58,31 @@ static bool open_both(town *t, flood *f, int n, int again)
     return true;
 }
 
+/* What the listener said of those that come from the gateway's own address. */
+static void explain(town *t, const wm_error *err)
+{
+    print_message("# a gateway has to dial again: %s\n", err->text);
+    pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < t->n_refusals; i++)
+        if (strncmp(t->refusals[i].remote, "127.0.0.1:", 10) == 0)
+            print_message("# refused: %s %s: %s\n", t->refusals[i].name, t->refusals[i].remote, t->refusals[i].why);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* How long it takes to connect and to be answered, dialling again as a gateway does; ms. */
+static double get_in(town *t)
+{
+    wm_caller *caller = town_caller(t, t->north_tls);
+    double     start = now_ms(), took;
+    wm_error   err;
+
+    while (town_echo(caller, "let me in", 9, &err) != WM_OK && now_ms() - start < SOON_MS)
+        explain(t, &err);
+    took = now_ms() - start;
+    wm_caller_free(caller);
+    return took;
+}
+
 static void a_gateway_gets_in_quickly_however_many_strangers_there_are(void **state)
 {
     int                n = number("WM_STRANGERS", 400);
@@ -66,21 +91,16 @@ static void a_gateway_gets_in_quickly_however_many_strangers_there_are(void **st
     fault_figure       figure = { .tries = GATEWAYS };
     wm_listener_counts counts;
     char               phrase[100];
-    wm_error           err;
 
     (void)state;
     if (!open_both(&t, &f, n, 500))
         leave_out("as many descriptors are not allowed here");
     flood_go(&f, &t);
     for (int i = 0; i < GATEWAYS; i++) {
-        wm_caller *caller = town_caller(&t, t.north_tls);
-        double     start = now_ms(), took;
+        double took = get_in(&t);
 
-        assert_ok(town_echo(caller, "let me in", 9, &err), &err);
-        took = now_ms() - start;
         figure.survived += took < SOON_MS;
         figure.seconds = took > 1e3 * figure.seconds ? took / 1e3 : figure.seconds;
-        wm_caller_free(caller);
         usleep(20000);
     }
     wm_listener_counts_get(t.listener, &counts);

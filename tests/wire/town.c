@@ -24,13 +24,13 @@ static void refused(void *context, const wm_refusal *refusal)
     town_refusal *r;
 
     pthread_mutex_lock(&t->lock);
-    if (t->n_refusals < TOWN_REFUSALS) {
-        r = &t->refusals[t->n_refusals++];
-        snprintf(r->remote, sizeof r->remote, "%s", refusal->remote);
-        snprintf(r->name, sizeof r->name, "%s", refusal->name);
-        snprintf(r->why, sizeof r->why, "%s", refusal->why);
-        r->verified = refusal->verified;
-    }
+    if (t->n_refusals == TOWN_REFUSALS) /* the latest are kept */
+        memmove(t->refusals, t->refusals + 1, --t->n_refusals * sizeof *r);
+    r = &t->refusals[t->n_refusals++];
+    snprintf(r->remote, sizeof r->remote, "%s", refusal->remote);
+    snprintf(r->name, sizeof r->name, "%s", refusal->name);
+    snprintf(r->why, sizeof r->why, "%s", refusal->why);
+    r->verified = refusal->verified;
     pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->lock);
 }
