@@ -27,7 +27,7 @@ enum {
 
 struct wm_front {
     wm_front_settings settings;
-    size_t            most, strangers; /* for each listener: server.yaml's, if there are descriptors for so many */
+    size_t            most, most_bulk, strangers; /* server.yaml's, if there are descriptors for so many */
     wm_parking       *parking;
     wm_listener *control, *bulk, *enrolment, *operator;
 };
@@ -277,7 +277,7 @@ static wm_status listen_at(wm_front *front, const char *address, wm_listener_set
     settings->held_max = (size_t)limits->memory;
     settings->strangers_max = front->strangers;
     if (settings->connections_max == 0) {
-        settings->connections_max = front->most;
+        settings->connections_max = settings->handle == handle_bulk ? front->most_bulk : front->most;
         settings->connections_max_per_identity = (size_t)limits->per_gateway;
         settings->idle_ms = (int)limits->idle_ms;
     }
@@ -291,30 +291,31 @@ static wm_status listen_at(wm_front *front, const char *address, wm_listener_set
 }
 
 /* A connection takes a descriptor. Where the system allows fewer than server.yaml asks for, strangers get a sixteenth of
- * them for each listener, and the gateways the rest; without this, a crowd would stop the store from opening a file. */
+ * them for each listener; of the rest three quarters may go to control, where a gateway stays, and what is left to bulk,
+ * where it is for a transfer. Without this, a crowd would stop the store from opening a file. */
 static void share_descriptors(wm_front *front)
 {
     const wm_connection_config *limits = &front->settings.config->connections;
+    size_t                      most = (size_t)limits->most, have, fixed, left;
     struct rlimit               files;
-    size_t                      have, want;
 
-    front->most = (size_t)limits->most;
     front->strangers = (size_t)limits->strangers;
-    want = 2 * front->most + 3 * front->strangers + ENROLMENT_CONNECTIONS + OTHER_FILES;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= want)
+    front->most = front->most_bulk = most;
+    fixed = 3 * front->strangers + ENROLMENT_CONNECTIONS + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= fixed + 2 * most)
         return;
     have = (size_t)files.rlim_cur;
     if (front->strangers > have / 16)
         front->strangers = have / 16 > 0 ? have / 16 : 1;
-    want = 3 * front->strangers + ENROLMENT_CONNECTIONS + OTHER_FILES;
-    front->most = have > want + 16 ? (have - want) / 2 : 8;
-    if (front->most > (size_t)limits->most)
-        front->most = (size_t)limits->most;
+    fixed = 3 * front->strangers + ENROLMENT_CONNECTIONS + OTHER_FILES;
+    left = have > fixed + 32 ? have - fixed : 32;
+    front->most = left / 4 * 3 < most ? left / 4 * 3 : most;
+    front->most_bulk = left - front->most < most ? left - front->most : most;
     wm_log_line(front->settings.log, WM_LOG_WARNING, "server",
                 "the system allows fewer descriptors than server.yaml asks for (connections): raise the hard limit "
                 "(LimitNOFILE, ulimit -Hn) for more",
-                WM_INT_FIELD("descriptors", have), WM_INT_FIELD("gateways", front->most),
-                WM_INT_FIELD("strangers", front->strangers));
+                WM_INT_FIELD("descriptors", have), WM_INT_FIELD("control", front->most),
+                WM_INT_FIELD("bulk", front->most_bulk), WM_INT_FIELD("strangers", front->strangers));
 }
 
 size_t wm_front_most(const wm_front *front)

@@ -52,7 +52,7 @@ typedef struct wm_front_ports {
 
 wm_front_ports wm_front_ports_get(const wm_front *front);
 
-/* How many connections of gateways each of control and bulk can take. */
+/* How many connections of gateways control can take. */
 size_t wm_front_most(const wm_front *front);
 
 /* No more connections and questions; answers on their way go out; waits until all are closed. NULL is fine. */
