@@ -13,7 +13,12 @@ typedef struct script {
     taker    from;
     bool     ranges_are_right;
     unsigned questions;
-    uint8_t  blob[WM_RANGE_BYTES_MAX];
+    struct {
+        uint8_t  name[WM_DIGEST_SIZE];
+        uint64_t n;
+    } blobs[3]; /* of the offer: how large each is */
+    size_t  n_blobs;
+    uint8_t blob[WM_RANGE_BYTES_MAX];
 } script;
 
 static Wm__Envelope *next_envelope(script *s)
@@ -35,6 +40,10 @@ static void make_right(const script *s, const Wm__Fetch *fetch, Wm__Range *range
     must(bytes != NULL && fetch->length <= WM_RANGE_BYTES_MAX);
     memcpy(bytes, s->blob, fetch->length);
     free(range->bytes.data);
+    for (size_t i = 0; i < s->n_blobs; i++)
+        if (fetch->digest.len == WM_DIGEST_SIZE &&
+            memcmp(s->blobs[i].name, fetch->digest.data, WM_DIGEST_SIZE) == 0)
+            range->total = s->blobs[i].n;
     range->offset = fetch->offset;
     range->bytes = wm_bytes_field(bytes, fetch->length);
 }
@@ -76,13 +85,15 @@ static void bound(Wm__Work *work)
 }
 
 /* The zeroes that the script sends as bytes, named rightly. */
-static void name_rightly(const script *s, ProtobufCBinaryData *name, uint64_t n)
+static void name_rightly(script *s, ProtobufCBinaryData *name, uint64_t n)
 {
     wm_digest digest;
 
     if (name->len == WM_DIGEST_SIZE && n <= sizeof s->blob) {
         digest = wm_sha256_of(s->blob, n);
         memcpy(name->data, digest.bytes, WM_DIGEST_SIZE);
+        memcpy(s->blobs[s->n_blobs].name, digest.bytes, WM_DIGEST_SIZE);
+        s->blobs[s->n_blobs++].n = n;
     }
 }
 

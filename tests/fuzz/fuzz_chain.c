@@ -115,6 +115,22 @@ static void look(wm_certificate *certificate)
         wm_key_free(key);
 }
 
+/* The same bytes as a name, an address or a serial that somebody has typed. */
+static void as_text(const uint8_t *bytes, size_t n)
+{
+    char      text[300], again[WM_SERIAL_TEXT];
+    wm_serial serial, same;
+    wm_error  err = { WM_OK, "" };
+
+    n = n < sizeof text - 1 ? n : sizeof text - 1;
+    memcpy(text, bytes, n);
+    text[n] = '\0';
+    must((wm_gateway_name_check(text, &err) == WM_OK) == wm_gateway_name_ok(text));
+    must(!wm_server_name_ok(text) || strlen(text) < WM_HOST_TEXT);
+    if (wm_serial_parse(text, &serial))
+        must(wm_serial_parse(wm_serial_text(&serial, again), &same) && wm_serial_equal(&serial, &same));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     taker           from = { bytes, n };
@@ -128,6 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
     if (office.root == NULL)
         open_office();
+    as_text(pem, n_pem);
     if (wm_chain_decode(pem, n_pem, &chain, NULL) == WM_OK) {
         must(wm_chain_size(chain) > 0 && wm_chain_size(chain) <= WM_CHAIN_MAX);
         for (size_t i = 0; i < wm_chain_size(chain); i++) {

@@ -21,6 +21,18 @@ static void look_around(const wm_zone *zone)
     }
 }
 
+/* Year, month, day, hour and minute as columns of numbers. */
+static void from_parts(const uint8_t *bytes, size_t n)
+{
+    double   parts[5] = { 0 };
+    wm_stamp stamp;
+
+    for (size_t i = 0; i < 5 && i < n; i++)
+        parts[i] = i == 0 ? 1900 + bytes[i] : (int8_t)bytes[i] / 2.0;
+    if (wm_stamp_from_parts(parts, n > 4 ? 5 : 4, &stamp))
+        must(stamp.local);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     taker    from = { bytes, n };
@@ -38,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         look_around(zone);
     if (wm_stamp_parse((const char *)time, from.n, format.n > 0 ? text : NULL, &stamp) && zone != NULL)
         (void)wm_stamp_place(&stamp, zone, stamp.ms ^ INT64_MIN);
+    from_parts(time, from.n);
     wm_zone_free(zone);
     free(copy);
     free(time);

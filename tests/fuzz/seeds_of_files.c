@@ -341,6 +341,8 @@ static void zones(void)
     zone("version_1", NULL, "%s", "1709251200");
     zone("rule_wrong", "CET-1CEST,M13.5.0,M10.5.0", "%H", "2024-03-01 24:00:60+25:00");
     zone("rule_far", "CET-25CEST99,M3.5.0/999,J0", "", "2024-03-01 05:00:00,25+0100");
+    zone("parts", "UTC0", "", "{\x06\x14\x18\x1e"); /* 2023-03-10 12:15 */
+    zone("parts_of_hour_24", "UTC0", "", "x\x04\x3a\x30");
     zone("rule_short", "CE", "", "9999999999999999999999");
 }
 

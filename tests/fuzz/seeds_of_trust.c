@@ -90,6 +90,11 @@ static void chains(void)
     chain("server_anew", 1 | 2 | 4, office.server, NULL, NULL);
     chain("authority_anew", 1 | 2, office.issuing, NULL, NULL);
     chain("root_alone", 1, office.root, NULL, NULL);
+    seed_write_text("chain", "name", 0, "north-7");
+    seed_write_text("chain", "host", 0, "office.example");
+    seed_write_text("chain", "address", 0, "2001:db8::1");
+    seed_write_text("chain", "serial", 0, "00a1B2c3");
+    seed_write_text("chain", "long_serial", 0, "0123456789012345678901234567890123456789012345");
     chain("order", 1, office.root, office.north, office.issuing);
     seed_write_text("chain", "no_certificate", 0, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
     seed_write_text("chain", "cut", 0, "-----BEGIN CERTIFICATE-----\nMIIB");
