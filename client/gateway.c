@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 enum {
+    HEAP_KEPT = 8 << 20, /* from round to round, a small model and its updates; at rest it is given back */
     POLL_MS = 25 * 1000, /* NAT mappings live for 30 s and more; the server answers within this */
     POLL_LEAST_MS = 250,
     REST_MS = 10 * 1000, /* a bulk connection that has rested for this long is closed */
@@ -376,6 +377,7 @@ static int64_t bulk_poll_ms(gateway *g)
     if (wm_mono_ms(&g->set.clock) - used < REST_MS)
         return REST_MS;
     wm_caller_hang_up(g->bulk);
+    wm_memory_rest();
     return POLL_MS;
 }
 
@@ -507,7 +509,7 @@ wm_status wm_gateway_run(const wm_gateway_settings *settings, wm_error *err)
     char      until[WM_TIME_TEXT];
     wm_status st;
 
-    wm_memory_settle();
+    wm_memory_settle(HEAP_KEPT);
     pthread_mutex_init(&g.lock, NULL);
     wm_cond_init(&g.stopped);
     st = take_signals(err);

@@ -8,17 +8,24 @@
 enum {
     ARENAS = 2,
     OWN_MAPPING = 1 << 20, /* models and updates; messages, of 320 KiB at most, are of the heap and used again */
-    KEPT = 2 << 20,        /* free memory at a heap's end: some messages' */
     PAGE = 2 << 20,        /* a large one */
     LARGE = 4 * PAGE,      /* below this the rounding up is too much */
 };
 
-void wm_memory_settle(void)
+void wm_memory_settle(size_t kept)
 {
+    (void)kept;
 #ifdef __GLIBC__
     (void)mallopt(M_ARENA_MAX, ARENAS);
     (void)mallopt(M_MMAP_THRESHOLD, OWN_MAPPING);
-    (void)mallopt(M_TRIM_THRESHOLD, KEPT);
+    (void)mallopt(M_TRIM_THRESHOLD, (int)kept);
+#endif
+}
+
+void wm_memory_rest(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
 #endif
 }
 

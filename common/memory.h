@@ -8,8 +8,13 @@
 
 #include <stddef.h>
 
-/* In a daemon's first moments, before it has threads. Does nothing where malloc is not glibc's. */
-void wm_memory_settle(void);
+/* In a daemon's first moments, before it has threads. kept: bytes of free memory at a heap's end that stay with the
+ * process, to be used again; what was given back costs a fault of the processor for each 4 KiB. Does nothing where malloc
+ * is not glibc's. */
+void wm_memory_settle(size_t kept);
+
+/* There is nothing to do for a while: gives back what is free. */
+void wm_memory_rest(void);
 
 /* Memory for the vectors of large models, not cleared, to free(): in pages of 2 MiB where the system has them, since a
  * fold that goes through tens of MiB once finds hardly a page's address in the processor's cache of them. NULL: none. */

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 enum {
+    HEAP_KEPT = 2 << 20, /* some messages */
     TICK_MS = 250,
     FLUSH_MS = 60 * 1000,
     RENEW_LOOK_MOST_MS = 3600 * 1000,
@@ -521,7 +522,7 @@ wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
     daemon_state       daemon = { .settings = &own, .stop_fd = -1, .stir_fd = -1 };
     wm_status          st;
 
-    wm_memory_settle();
+    wm_memory_settle(HEAP_KEPT);
     wm_steady_clock_init(&daemon.steady, settings->clock);
     own.clock = wm_clock_steady(&daemon.steady);
     pthread_mutex_init(&daemon.commands, NULL);

@@ -5,9 +5,10 @@
 #include "tests/bench/crowd.h"
 #include "tests/figures.h"
 
+#include <time.h>
 #include <unistd.h>
 
-enum { MUST_MIB = 10, AIM_MIB = 6 };
+enum { MUST_MIB = 10, AIM_MIB = 6, REST_MS_MAX = 25 * 1000 };
 
 static const char *days = "365";
 
@@ -29,6 +30,18 @@ static bool tell(const char *figure, double mib)
     return mib <= MUST_MIB;
 }
 
+/* It rests when its line for transfers has been quiet for ten seconds; that is not said anywhere, but seen. */
+static double private_mib_at_rest(pid_t pid)
+{
+    const struct timespec look = { .tv_nsec = 200 * 1000000L };
+    int64_t               end = office_now_ms() + REST_MS_MAX;
+    double                mib;
+
+    while ((mib = private_mib(pid)) > AIM_MIB && office_now_ms() < end)
+        nanosleep(&look, NULL);
+    return mib;
+}
+
 static void a_gateway_that_waits_is_small(void **state)
 {
     char   log[4300];
@@ -46,7 +59,7 @@ static void a_gateway_that_waits_is_small(void **state)
     good = tell("idle client, private memory, before any work", private_mib(o.gateways[0]));
     office_job_start(&o);
     json_decref(office_wait_over(&o));
-    good &= tell("idle client, private memory, a year of readings loaded", private_mib(o.gateways[0]));
+    good &= tell("idle client, private memory, a year of readings loaded", private_mib_at_rest(o.gateways[0]));
     office_close(&o);
     assert_true(good);
 }
