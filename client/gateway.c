@@ -331,6 +331,13 @@ static bool has_expired(gateway *g)
 
 /* ---- the loop ---- */
 
+/* The next connection may be over another link. */
+static void hang_up_bulk(gateway *g)
+{
+    wm_caller_hang_up(g->bulk);
+    g->bulk_line.pace = (wm_pace){ 0 };
+}
+
 /* Doubles with each failure, and takes between a half and the whole of that by chance, so that a thousand gateways do
  * not come back in the same second. One that was revoked asks about once an hour: it does not give up, since the office
  * may have been restored from a backup that does not know it yet, but it must not fill the office's log either. */
@@ -361,7 +368,7 @@ static void failed(gateway *g, wm_status st, int64_t wait_ms, wm_error *err)
                     WM_TEXT_FIELD("trying_again_in", wm_duration_text(wait_ms, duration)));
         memcpy(g->said, err->text, sizeof g->said);
     }
-    wm_caller_hang_up(g->bulk);
+    hang_up_bulk(g);
     if (err->status == WM_E_TIMEOUT) /* a link that has forgotten one connection has forgotten the other as well */
         wm_caller_hang_up(g->control);
     sleep_ms(g, wait_ms);
@@ -376,7 +383,7 @@ static int64_t bulk_poll_ms(gateway *g)
         return POLL_MS;
     if (wm_mono_ms(&g->set.clock) - used < REST_MS)
         return REST_MS;
-    wm_caller_hang_up(g->bulk);
+    hang_up_bulk(g);
     wm_memory_rest();
     return POLL_MS;
 }

@@ -9,6 +9,7 @@
 #include "common/wire/caller.h"
 #include "common/wire/envelope.h"
 #include "common/wire/listener.h"
+#include "common/wire/ranges.h"
 
 typedef struct wm_exchange wm_exchange;
 
@@ -18,8 +19,9 @@ struct wm_exchange {
      * word, else 0. */
     wm_status (*ask)(wm_exchange *self, const Wm__Envelope *question, int timeout_ms, Wm__Envelope **answer,
                      uint64_t *come_back_ms, wm_error *err);
-    void  *state;
-    size_t limit; /* bytes of an answer */
+    void   *state;
+    size_t  limit; /* bytes of an answer */
+    wm_pace pace;  /* as the last transfer over it has left it; zero: nothing is known of the link */
 };
 
 /* Over a caller, whose reply_max is the limit of answers as well. */

@@ -103,6 +103,17 @@ int wm_pace_patience_ms(const wm_pace *pace, uint64_t bytes)
     return 4 * expected_ms > WM_PATIENCE_MS_LEAST ? (int)(4 * expected_ms) : WM_PATIENCE_MS_LEAST;
 }
 
+void wm_pace_begin(wm_pace *pace, uint64_t bytes)
+{
+    uint64_t most = clamp(bytes / 4);
+
+    if (pace->bytes == 0)
+        wm_pace_init(pace);
+    if (pace->bytes > most)
+        pace->bytes = most;
+    pace->saw_ms = 0;
+}
+
 void wm_pace_saw(wm_pace *pace, uint64_t bytes, int64_t ms)
 {
     uint64_t spent = ms > 0 ? (uint64_t)ms : 1;

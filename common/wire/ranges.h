@@ -66,6 +66,10 @@ enum { WM_PATIENCE_MS_LEAST = 8 * 1000, WM_PATIENCE_MS_MOST = 2 * WM_RANGE_MS_MA
 int wm_pace_patience_ms(const wm_pace *pace, uint64_t bytes);
 
 void wm_pace_init(wm_pace *pace);
+
+/* A transfer of so many bytes begins, with what an earlier one has seen (or a zeroed pace). The link may be another by
+ * now: the first range is a quarter of it at most, and has all the time that a range may have. */
+void wm_pace_begin(wm_pace *pace, uint64_t bytes);
 void wm_pace_saw(wm_pace *pace, uint64_t bytes, int64_t ms); /* a range went through */
 void wm_pace_failed(wm_pace *pace);                          /* a range did not */
 

@@ -14,7 +14,6 @@ struct wm_download {
     wm_digest digest;
     uint8_t  *bytes; /* [ranges.total] */
     wm_ranges ranges;
-    wm_pace   pace;
 };
 
 /* ---- down ---- */
@@ -32,7 +31,6 @@ wm_status wm_download_new(const wm_digest *digest, uint64_t size, uint64_t limit
     }
     d->digest = *digest;
     wm_ranges_init(&d->ranges, size);
-    wm_pace_init(&d->pace);
     *ret = d;
     return WM_OK;
 }
@@ -75,14 +73,14 @@ static wm_status fetch_one(wm_download *d, const wm_gap *want, wm_exchange *exch
     fetch.length = (uint32_t)want->length;
     question.body_case = WM__ENVELOPE__BODY_FETCH;
     question.fetch = &fetch;
-    if ((st = exchange->ask(exchange, &question, wm_pace_patience_ms(&d->pace, want->length), &answer, come_back_ms,
-                            err)) == WM_OK)
+    if ((st = exchange->ask(exchange, &question, wm_pace_patience_ms(&exchange->pace, want->length), &answer,
+                            come_back_ms, err)) == WM_OK)
         st = take_range(d, want, answer, err);
     wm_envelope_free(answer);
     if (st == WM_OK)
-        wm_pace_saw(&d->pace, want->length, wm_mono_ms(clock) - start);
+        wm_pace_saw(&exchange->pace, want->length, wm_mono_ms(clock) - start);
     else
-        wm_pace_failed(&d->pace);
+        wm_pace_failed(&exchange->pace);
     return st;
 }
 
@@ -95,7 +93,8 @@ wm_status wm_download_run(wm_download *d, wm_exchange *exchange, const wm_clock 
 
     assert(d->bytes != NULL);
     *come_back_ms = 0;
-    while (wm_ranges_next(&d->ranges, d->pace.bytes, &want))
+    wm_pace_begin(&exchange->pace, d->ranges.lacking);
+    while (wm_ranges_next(&d->ranges, exchange->pace.bytes, &want))
         if ((st = fetch_one(d, &want, exchange, clock, come_back_ms, err)) != WM_OK)
             return st;
     digest = wm_sha256_of(d->bytes, (size_t)d->ranges.total);
@@ -172,12 +171,12 @@ wm_status wm_upload_run(const wm_digest *digest, const uint8_t *bytes, size_t n,
 {
     const Wm__Receipt *receipt = first;
     Wm__Envelope      *last = NULL, *answer;
-    wm_pace            pace;
+    wm_pace           *pace = &exchange->pace;
     wm_gap             gap = { 0 }, before = { 0 };
     int                stuck = 0;
     wm_status          st = WM_OK;
 
-    wm_pace_init(&pace);
+    wm_pace_begin(pace, n);
     while (receipt->state == WM__RECEIPT__STATE__SEND) {
         int64_t start = wm_mono_ms(clock);
 
@@ -189,11 +188,11 @@ wm_status wm_upload_run(const wm_digest *digest, const uint8_t *bytes, size_t n,
             st = wm_fail(err, WM_E_MALFORMED, "the server asks again and again for bytes that it was sent");
             break;
         }
-        gap.length = gap.length < pace.bytes ? gap.length : pace.bytes;
-        if ((st = put_one(digest, bytes, &gap, wm_pace_patience_ms(&pace, gap.length), exchange, &answer, err)) !=
+        gap.length = gap.length < pace->bytes ? gap.length : pace->bytes;
+        if ((st = put_one(digest, bytes, &gap, wm_pace_patience_ms(pace, gap.length), exchange, &answer, err)) !=
             WM_OK)
             break;
-        wm_pace_saw(&pace, gap.length, wm_mono_ms(clock) - start);
+        wm_pace_saw(pace, gap.length, wm_mono_ms(clock) - start);
         wm_envelope_free(last);
         last = answer;
         receipt = answer->receipt;

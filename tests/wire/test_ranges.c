@@ -206,6 +206,28 @@ static void a_range_that_hangs_is_given_up_by_what_the_link_has_shown(void **sta
     }
 }
 
+static void the_first_range_of_a_transfer_is_a_quarter_of_it_at_most(void **state)
+{
+    static const struct {
+        const char *says;
+        uint64_t    seen, transfer, want; /* the pace that an earlier transfer has left; 0: there was none */
+    } cases[] = {
+        { "nothing is known yet", 0, 100 << 20, 16 << 10 },
+        { "a quick link, and much to move", 256 << 10, 100 << 20, 256 << 10 },
+        { "a quick link, and little to move", 256 << 10, 400 << 10, 96 << 10 },
+        { "a quick link, and next to nothing", 256 << 10, 10, 16 << 10 },
+        { "a slow link stays slow", 32 << 10, 100 << 20, 32 << 10 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wm_pace pace = { .bytes = cases[i].seen };
+
+        wm_pace_begin(&pace, cases[i].transfer);
+        assert_case(cases[i].says, pace.bytes == cases[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +237,7 @@ int main(void)
         cmocka_unit_test(the_next_range_is_the_beginning_of_the_first_gap),
         cmocka_unit_test(ranges_are_sized_to_the_link),
         cmocka_unit_test(a_range_that_hangs_is_given_up_by_what_the_link_has_shown),
+        cmocka_unit_test(the_first_range_of_a_transfer_is_a_quarter_of_it_at_most),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
