@@ -97,6 +97,7 @@ static wm_status system_replace(const wm_files *self, const char *path, const vo
     wm_crash_point("file-written");
     if (st == WM_OK && rename(beside, path) != 0)
         st = io_fail(err, "rename to", path);
+    wm_crash_point("file-renamed");
     if (st == WM_OK)
         st = sync_folder_of(path, false, err);
     else
@@ -202,7 +203,9 @@ static wm_status system_append(const wm_files *self, const char *path, const voi
     (void)self;
     if (fd < 0)
         return io_fail(err, "open", path);
+    wm_crash_point("file-append-before");
     st = write_all(fd, bytes, n, path, err);
+    wm_crash_point("file-append-after");
     if (close(fd) != 0 && st == WM_OK)
         st = io_fail(err, "close", path);
     return st;

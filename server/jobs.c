@@ -528,6 +528,7 @@ static wm_status close_unserved(wm_jobs *jobs, const uint8_t *id, const char *wh
         return st;
     standing.phase = WM_PHASE_CLOSED;
     standing.outcome = WM_OUTCOME_STOPPED;
+    standing.opened_wall_ms = wm_wall_ms(&jobs->settings.clock);
     snprintf(standing.why, sizeof standing.why, "%s", why);
     st = ledger->close(ledger, id, &standing, NULL, err);
     jobs->settings.stirred(jobs->settings.context);

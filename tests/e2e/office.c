@@ -187,7 +187,7 @@ void office_change_job(office *o, const char *from, const char *to)
     free(text);
 }
 
-static void write_server_yaml(office *o, const office_wish *wish)
+void office_write_server_yaml(office *o, const office_wish *wish)
 {
     const char *name = wish->host != NULL ? wish->host : "localhost",
                *at = wish->host != NULL ? wish->host : "127.0.0.1";
@@ -237,7 +237,7 @@ void office_open(office *o, const office_wish *wish)
     office_do(o, NULL, WARDMOTE_SERVER, "init", o->dir, "--name", wish->host != NULL ? wish->host : "localhost",
               NULL);
     choose_ports(o->ports);
-    write_server_yaml(o, wish);
+    office_write_server_yaml(o, wish);
 }
 
 void office_verified(office *o)

@@ -65,6 +65,9 @@ void office_write_job(office *o, int rounds, const char *cohort);
 /* In job.yaml, `from` becomes `to`; fails if it is not there. */
 void office_change_job(office *o, const char *from, const char *to);
 
+/* server.yaml anew, by the wish's `host` and `more`. */
+void office_write_server_yaml(office *o, const office_wish *wish);
+
 /* ---- commands ---- */
 
 /* Runs a program to its end and returns its exit code, -1 if a signal killed it; `input` may be NULL; the words end with

@@ -4,6 +4,7 @@
  * it was heard: one run in which the same gateway dies again and again. It trains anew to the same bits or hands in what
  * it has, so the model is that of an undisturbed run. */
 #include "tests/e2e/office.h"
+#include "tests/figures.h"
 
 static const struct {
     const char *says, *crash;
@@ -41,6 +42,8 @@ static void it_dies_everywhere_and_the_model_is_the_same(void **state)
     office *o = *state;
     char    undisturbed[65], *clients;
     json_t *summary;
+    int64_t died_ms = 0;
+    double  longest = 0;
 
     office_simulate(o, "2", undisturbed);
     office_server_start(o, NULL);
@@ -52,6 +55,9 @@ static void it_dies_everywhere_and_the_model_is_the_same(void **state)
     for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {
         office_gateway_start(o, VICTIM, deaths[i].crash);
         office_gateway_crashes(o, VICTIM);
+        if (died_ms > 0 && (double)(office_now_ms() - died_ms) / 1000 > longest)
+            longest = (double)(office_now_ms() - died_ms) / 1000;
+        died_ms = office_now_ms();
     }
     office_gateway_start(o, VICTIM, NULL);
     summary = office_wait_over(o);
@@ -62,6 +68,12 @@ static void it_dies_everywhere_and_the_model_is_the_same(void **state)
     assert_int_equal(office_csv_long(clients, o->names[VICTIM], "accepted"), ROUNDS);
     assert_int_equal(office_csv_long(clients, o->names[VICTIM], "refused"), 0);
     free(clients);
+    office_server_stop(o);
+    office_do(o, NULL, WARDMOTE_SERVER, "verify", o->dir, NULL);
+    tell_fault(&(fault_figure){ .fault = "kill -9 of a gateway at each step of its work",
+                                .tries = sizeof deaths / sizeof *deaths,
+                                .survived = sizeof deaths / sizeof *deaths,
+                                .seconds = longest });
 }
 
 int main(void)

@@ -305,17 +305,16 @@ static void show(uint64_t done, uint64_t count, time_t seconds)
 {
     double left = done > 0 ? (double)seconds / (double)done * (double)(count - done) : 0;
 
-    fprintf(stderr, "\r%llu of %llu plays, %ld s, %.0f s left ", (unsigned long long)done,
-            (unsigned long long)count, (long)seconds, left);
-    if (done == count)
-        fputc('\n', stderr);
+    fprintf(stderr, "%s%llu of %llu plays, %ld s, %.0f s left%s", isatty(STDERR_FILENO) ? "\r" : "",
+            (unsigned long long)done, (unsigned long long)count, (long)seconds, left,
+            isatty(STDERR_FILENO) && done < count ? "   " : "\n");
 }
 
 /* Plays the seeds on `workers` processes; a failure is said by the one that sees it. */
 static void play_crowd(uint64_t first, uint64_t count, uint64_t workers, play_tally *sum)
 {
     crowd *c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    time_t started = time(NULL), shown = 0;
+    time_t started = time(NULL), shown = started;
     int    left = (int)workers, status, failed = 0;
 
     assert_true(c != MAP_FAILED);
@@ -341,7 +340,7 @@ static void play_crowd(uint64_t first, uint64_t count, uint64_t workers, play_ta
         } else {
             nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
         }
-        if (time(NULL) > shown || left == 0) {
+        if (time(NULL) >= shown + (isatty(STDERR_FILENO) ? 1 : 30) || left == 0) {
             shown = time(NULL);
             show(atomic_load(&c->done), count, shown - started);
         }
