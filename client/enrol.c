@@ -65,6 +65,7 @@ static wm_status ask_enrolment(const char *const *urls, size_t n, wm_tls *tls, W
     wm_caller_free(caller);
     if (st == WM_OK && (*answer)->body_case != WM__ENVELOPE__BODY_CERTIFICATE) {
         wm_envelope_free(*answer);
+        *answer = NULL;
         st = wm_fail(err, WM_E_MALFORMED, "the server's answer is not a certificate");
     }
     return st;
@@ -72,14 +73,13 @@ static wm_status ask_enrolment(const char *const *urls, size_t n, wm_tls *tls, W
 
 /* ---- enrolment ---- */
 
-static wm_status token_urls(const wm_token *token, char urls[WM_TOKEN_ADDRESSES][WM_ADDRESS_TEXT + 16],
-                            const char *list[WM_TOKEN_ADDRESSES])
+static void token_urls(const wm_token *token, char urls[WM_TOKEN_ADDRESSES][WM_ADDRESS_TEXT + 16],
+                       const char *list[WM_TOKEN_ADDRESSES])
 {
     for (size_t i = 0; i < token->n_addresses; i++) {
         snprintf(urls[i], WM_ADDRESS_TEXT + 16, "tls+tcp://%s", token->addresses[i]);
         list[i] = urls[i];
     }
-    return WM_OK;
 }
 
 /* client.yaml with the token's hosts and the ports that the server named; one that is there is left alone. */
