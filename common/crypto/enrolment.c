@@ -3,13 +3,15 @@
 
 #include "common/crypto/request.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* protobuf-c's free uses free(), so its fields may come from malloc. */
 static bool copy_bytes(ProtobufCBinaryData *to, const void *bytes, size_t n)
 {
-    to->data = malloc(n > 0 ? n : 1);
+    assert(n > 0);
+    to->data = malloc(n);
     if (to->data == NULL)
         return false;
     memcpy(to->data, bytes, n);

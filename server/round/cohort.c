@@ -69,8 +69,6 @@ void wm_cohort_draw(wm_cohort *cohort, const wm_choice *select, double over, uin
     char   name[16];
     wm_rng rng;
 
-    if (cohort->drawn == n)
-        return; /* nobody is left to be drawn */
     snprintf(name, sizeof name, "%u", attempt);
     wm_rng_init_keyed(&rng, seed, purpose, round, name);
     wm_selection_of(select)->draw(select->options, &rng, n, draw, cohort->room);

@@ -164,6 +164,8 @@ static const struct {
     { "office:-1", NULL, 0 },
     { ":7443", NULL, 0 },
     { "[]:7443", NULL, 0 },
+    { "[:7443", NULL, 0 },
+    { "[::1:7443", NULL, 0 },
     { "of fice:7443", NULL, 0 },
     { "*.example:7443", NULL, 0 },
     { "a..b:7443", NULL, 0 },
@@ -188,6 +190,32 @@ static void an_address_is_a_host_and_a_port(void **state)
             assert_int_equal(port, addresses[i].port);
         }
     }
+}
+
+static void what_is_no_token_is_not_written_and_not_read(void **state)
+{
+    static const size_t counts[] = { 0, WM_TOKEN_ADDRESSES + 1 };
+    wm_token            token = sample(), back;
+    char                text[WM_TOKEN_TEXT + 16], host[WM_HOST_TEXT];
+    uint16_t            port;
+    wm_error            err;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        token.n_addresses = counts[i];
+        assert_int_equal(wm_token_encode(&token, text, &err), WM_E_INVALID);
+        assert_non_null(strstr(err.text, "1 to 4 addresses"));
+    }
+    token = sample();
+    memset(token.addresses[1], 'a', WM_ADDRESS_TEXT - 1);
+    token.addresses[1][WM_ADDRESS_TEXT - 1] = '\0';
+    assert_int_equal(wm_token_encode(&token, text, &err), WM_E_INVALID);
+    memcpy(token.addresses[1] + WM_HOST_TEXT, ":7443", 6); /* a host that is one character too long */
+    assert_false(wm_address_split(token.addresses[1], host, &port));
+    memset(text, 'A', sizeof text);
+    memcpy(text, "wardmote1.", 10);
+    assert_int_equal(wm_token_decode(text, WM_TOKEN_TEXT, &back, &err), WM_E_MALFORMED);
+    assert_non_null(strstr(err.text, "at most"));
 }
 
 static void the_longest_token_has_room(void **state)
@@ -220,6 +248,7 @@ int main(void)
         cmocka_unit_test(every_truncation_and_extension_is_recognised_as_one),
         cmocka_unit_test(a_right_checksum_does_not_make_wrong_contents_right),
         cmocka_unit_test(an_address_is_a_host_and_a_port),
+        cmocka_unit_test(what_is_no_token_is_not_written_and_not_read),
         cmocka_unit_test(the_longest_token_has_room),
     };
 

@@ -872,6 +872,46 @@ static void every_phase_and_round_is_before_now_or_after(void **state)
     wm_engine_free(s.engine);
 }
 
+static void a_round_needs_one_answer_however_low_its_quorum(void **state)
+{
+    wm_text text = WM_TEXT_INIT;
+    scene   s;
+
+    (void)state;
+    begin(&s);
+    s.job.cohort.quorum = 1e-12;
+    start(&s);
+    pass(&s, DEADLINE);
+    tick(&s);
+    assert_at(&s, WM_PHASE_TRAIN, 1, 1); /* nobody has answered: another attempt, not an empty round */
+    wm_cohort_waiting_for(wm_engine_cohort(s.engine), names, 0, &text);
+    assert_string_equal(wm_text_chars(&text), "5 more");
+    update(&s, 0, 1);
+    pass(&s, DEADLINE);
+    tick(&s);
+    assert_at(&s, WM_PHASE_EVALUATE, 1, 0);
+    wm_text_release(&text);
+    wm_engine_free(s.engine);
+}
+
+static void statistics_are_of_no_round_and_before_nothing_was_opened_they_are_to_come(void **state)
+{
+    scene s;
+
+    (void)state;
+    begin(&s);
+    s.statistics = s.stuck = true;
+    start(&s);
+    assert_int_equal(s.durable.phase, WM_PHASE_NONE);
+    assert_true(wm_engine_order(s.engine, WM_PHASE_STATISTICS, 0) > 0);
+    wm_engine_free(s.engine);
+    begin(&s);
+    start(&s);
+    assert_true(wm_engine_order(s.engine, WM_PHASE_STATISTICS, 1) > 0);
+    assert_true(wm_engine_order(s.engine, WM_PHASE_STATISTICS, 0) < 0);
+    wm_engine_free(s.engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -902,6 +942,8 @@ int main(void)
         cmocka_unit_test(another_attempt_and_another_round_know_who_is_away),
         cmocka_unit_test(while_the_disk_is_full_nobody_is_drawn_in_anothers_place),
         cmocka_unit_test(every_phase_and_round_is_before_now_or_after),
+        cmocka_unit_test(a_round_needs_one_answer_however_low_its_quorum),
+        cmocka_unit_test(statistics_are_of_no_round_and_before_nothing_was_opened_they_are_to_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
