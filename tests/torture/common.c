@@ -87,15 +87,15 @@ out:
 /* It must not be taken for a good one. */
 static wm_status a_job_with_faults_has_them_all(const char *folder, wm_error *err)
 {
-    wm_faults faults;
-    wm_text   report = WM_TEXT_INIT;
-    wm_job   *job = NULL;
-    wm_status st;
+    static const char faulty[] = "job: 1\nmodel: {layers: [denze: 8], loss: [x]}\nrounds: many\nx: {y: z}\n";
+    wm_faults         faults;
+    wm_text           report = WM_TEXT_INIT;
+    wm_job           *job = NULL;
+    wm_status         st;
 
     (void)folder;
     wm_faults_init(&faults, "air.yaml");
-    st = wm_job_parse("air.yaml", "job: 1\nmodel: {layers: [denze: 8], loss: [x]}\nrounds: many\nx: {y: z}\n", 77,
-                      &wm_client_families, NULL, 0, &faults, &job, err);
+    st = wm_job_parse("air.yaml", faulty, sizeof faulty - 1, &wm_client_families, NULL, 0, &faults, &job, err);
     wm_faults_report(&faults, &report);
     if (st == WM_E_INVALID && faults.count > 0)
         st = WM_OK;
