@@ -612,6 +612,7 @@ static void check_cohort(world *w, const wm_round_record *round)
     const wm_selection_ops *select = wm_selection_of(&w->job.cohort.select);
     const void             *options = w->job.cohort.select.options;
     size_t                  n = w->record.n_population, goal = select->goal(options, n), draw, drawn = 0;
+    size_t                  strangers = 0;
     bool                    in[WORLD_CLIENTS_MAX] = { false };
 
     draw = (size_t)ceil((double)goal * w->job.cohort.over);
@@ -629,9 +630,11 @@ static void check_cohort(world *w, const wm_round_record *round)
             in[cohort[i]] = true;
         }
     }
-    check(round->selected == drawn);
+    check(w->away_told > 0 ? round->selected >= drawn : round->selected == drawn);
+    w->substitutes += round->selected - (unsigned)drawn;
     for (size_t i = 0; i < round->n_contributions; i++)
-        check(round->contributions[i].verdict != WM_VERDICT_ACCEPTED || in[round->contributions[i].client]);
+        if (round->contributions[i].verdict == WM_VERDICT_ACCEPTED && !in[round->contributions[i].client])
+            check(strangers++ < round->selected - drawn); /* one for each who was drawn in another's place */
     check((double)round->accepted >= w->job.cohort.quorum * (double)goal - 1e-9 && round->accepted <= goal);
 }
 

@@ -55,6 +55,8 @@ typedef struct world {
     unsigned turns[WM_PHASE_CLOSED + 1][WM_PHASE_CLOSED + 1];
     unsigned attempts[WM_PHASE_CLOSED + 1];
     wm_phase ended_in;
+    unsigned away_told;   /* how often somebody was said to be away: others may be drawn in his place */
+    unsigned substitutes; /* who were, in committed rounds */
 
     /* death */
     int         die_in; /* crash points until the process dies; 0: it does not */

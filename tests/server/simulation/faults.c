@@ -225,6 +225,11 @@ void play_step_wild(play *p)
         break;
     case 5:
         c->gone = play_chance(p, 60);
+        if (c->gone && play_chance(p, 40)) { /* and this time it is noticed */
+            p->w.away_told++;
+            wm_run_away(p->w.run, p->w.names[k]);
+            play_died(p);
+        }
         break;
     case 6:
         send_old(p, k);

@@ -65,7 +65,7 @@ typedef struct play_tally {
     unsigned endings[WM_PHASE_CLOSED + 1][WM_OUTCOME_FAILED + 1];
     unsigned client_deaths[PLAY_STEPS], server_deaths[32];
     unsigned verdicts[3][WM_VERDICT_LATE + 1], fates[WM_FATE_OVER + 1]; /* verdicts by kind of letter */
-    unsigned lost_letters, repeated_letters, late_letters, clock_jumps, refused_stops;
+    unsigned lost_letters, repeated_letters, late_letters, clock_jumps, refused_stops, aways, substitutes;
 } play_tally;
 
 /* Crash points of the driver, in the order of play_tally.server_deaths. */

@@ -193,6 +193,8 @@ static void count(const play *p, play_tally *t)
     t->endings[p->w.ended_in][p->w.standing.outcome]++;
     t->rounds += (unsigned)p->w.n_rounds;
     t->certain += p->certain;
+    t->aways += p->w.away_told;
+    t->substitutes += p->w.substitutes;
     for (size_t a = 0; a <= WM_PHASE_CLOSED; a++) {
         t->attempts[a] += p->w.attempts[a];
         for (size_t b = 0; b <= WM_PHASE_CLOSED; b++)
@@ -274,6 +276,7 @@ static void check_all_happened(const play_tally *t)
     must(t->lost_letters > 0 && t->repeated_letters > 0 && t->late_letters > 0 && t->clock_jumps > 0 &&
              t->refused_stops > 0,
          "lost, repeated and late letters, clocks that jump, a stop that has to wait for the disk", "");
+    must(t->aways > 0 && t->substitutes > 0, "somebody is away, and another is drawn in his place", "");
     must(t->outcomes[WM_OUTCOME_DONE] * 2 > t->certain, "most of those who can be done are", "");
 }
 
