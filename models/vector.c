@@ -9,6 +9,13 @@ WM_KERNEL static void add(float *to, const float *from, size_t n)
         to[i] += from[i];
 }
 
+WM_KERNEL static void sum_rows(float *to, const float *rows, size_t count, size_t n)
+{
+    for (size_t r = 0; r < count; r++)
+        for (size_t i = 0; i < n; i++)
+            to[i] += rows[r * n + i];
+}
+
 WM_KERNEL static void scale(float *x, float factor, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -34,6 +41,11 @@ WM_KERNEL static double squares(const float *x, size_t n)
 void wm_vector_add(float *to, const float *from, size_t n)
 {
     add(to, from, n);
+}
+
+void wm_vector_sum_rows(float *to, const float *rows, size_t count, size_t n)
+{
+    sum_rows(to, rows, count, n);
 }
 
 void wm_vector_scale(float *x, float factor, size_t n)

@@ -10,6 +10,9 @@
 /* to[n] += from[n] */
 void wm_vector_add(float *to, const float *from, size_t n);
 
+/* to[n] += the sum of rows[count][n] */
+void wm_vector_sum_rows(float *to, const float *rows, size_t count, size_t n);
+
 /* x[n] *= factor */
 void wm_vector_scale(float *x, float factor, size_t n);
 

@@ -8,6 +8,7 @@
 #include "models/gemm.h"
 #include "models/kernel.h"
 #include "models/layer.h"
+#include "models/vector.h"
 
 #include <string.h>
 
@@ -158,13 +159,6 @@ static void backward_head(const attention *a, size_t b, size_t head)
     wm_gemm(WM_GEMM_TN, a->T, a->width, a->T, a->slopes, a->T, q, ld, dk, ld);
 }
 
-WM_KERNEL static void sum_rows(float *to, const float *x, size_t rows, size_t n)
-{
-    for (size_t r = 0; r < rows; r++)
-        for (size_t i = 0; i < n; i++)
-            to[i] += x[r * n + i];
-}
-
 static void attention_backward(const void *options, const wm_layer_run *run)
 {
     attention     a = attention_of(options, run);
@@ -181,11 +175,11 @@ static void attention_backward(const void *options, const wm_layer_run *run)
     if (grads[OUT_WEIGHT] != NULL)
         wm_gemm(WM_GEMM_TN, E, E, rows, dy, E, a.mixed, E, grads[OUT_WEIGHT], E);
     if (grads[OUT_BIAS] != NULL)
-        sum_rows(grads[OUT_BIAS], dy, rows, E);
+        wm_vector_sum_rows(grads[OUT_BIAS], dy, rows, E);
     if (grads[IN_WEIGHT] != NULL)
         wm_gemm(WM_GEMM_TN, 3 * E, E, rows, a.qkv_grads, 3 * E, run->inputs[0], E, grads[IN_WEIGHT], E);
     if (grads[IN_BIAS] != NULL)
-        sum_rows(grads[IN_BIAS], a.qkv_grads, rows, 3 * E);
+        wm_vector_sum_rows(grads[IN_BIAS], a.qkv_grads, rows, 3 * E);
     if (run->input_grads[0] != NULL) {
         memset(run->input_grads[0], 0, rows * E * sizeof *run->input_grads[0]);
         wm_gemm(WM_GEMM_NN, rows, E, 3 * E, a.qkv_grads, 3 * E, run->params[IN_WEIGHT], E, run->input_grads[0], E);

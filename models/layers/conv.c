@@ -9,6 +9,7 @@
 #include "models/gemm.h"
 #include "models/layers/elementwise.h"
 #include "models/layers/sliding.h"
+#include "models/vector.h"
 
 #include <string.h>
 
@@ -164,13 +165,6 @@ static void backward_example(const conv *c, const workspace *at, const float *x,
         }
 }
 
-WM_KERNEL static void sum_rows(float *db, const float *dy, size_t rows, size_t n)
-{
-    for (size_t r = 0; r < rows; r++)
-        for (size_t i = 0; i < n; i++)
-            db[i] += dy[r * n + i];
-}
-
 static void forward(const conv_options *self, bool images, const wm_layer_run *run)
 {
     const wm_sliding_options options = sliding(self);
@@ -196,7 +190,7 @@ static void backward(const conv_options *self, bool images, const wm_layer_run *
     float                   *dx = run->input_grads[0], *dw = run->param_grads[0];
 
     if (run->param_grads[1] != NULL)
-        sum_rows(run->param_grads[1], run->output_grad, run->B * c.positions, all);
+        wm_vector_sum_rows(run->param_grads[1], run->output_grad, run->B * c.positions, all);
     if (dx != NULL) {
         memset(dx, 0, run->B * x * sizeof *dx);
         weights_for_products(&c, run->params[0], at.weights);

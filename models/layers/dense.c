@@ -6,6 +6,7 @@
 #include "models/gemm.h"
 #include "models/kernel.h"
 #include "models/layer.h"
+#include "models/vector.h"
 
 #include <assert.h>
 #include <math.h>
@@ -60,14 +61,6 @@ static void fill_rows(float *y, const float *b, size_t rows, size_t out)
         memcpy(y + r * out, b, out * sizeof *y);
 }
 
-/* db[out] += the sum of the rows of dy[rows][out] */
-WM_KERNEL static void sum_rows(float *db, const float *dy, size_t rows, size_t out)
-{
-    for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < out; j++)
-            db[j] += dy[r * out + j];
-}
-
 static void dense_forward(const void *options, const wm_layer_run *run)
 {
     dense_sizes s = sizes_of(run);
@@ -86,7 +79,7 @@ static void dense_backward(const void *options, const wm_layer_run *run)
     if (run->param_grads[0] != NULL)
         wm_gemm(WM_GEMM_TN, s.out, s.in, s.rows, dy, s.out, run->inputs[0], s.in, run->param_grads[0], s.in);
     if (run->param_grads[1] != NULL)
-        sum_rows(run->param_grads[1], dy, s.rows, s.out);
+        wm_vector_sum_rows(run->param_grads[1], dy, s.rows, s.out);
     if (run->input_grads[0] != NULL) {
         memset(run->input_grads[0], 0, s.rows * s.in * sizeof(float));
         wm_gemm(WM_GEMM_NN, s.rows, s.in, s.out, dy, s.out, run->params[0], s.in, run->input_grads[0], s.in);

@@ -34,7 +34,8 @@ static void group_norm_fit(const void *options, wm_fit *fit)
     wm_fit_tensor(fit, "bias", &n, (wm_initial){ WM_INITIAL_CONSTANT, 0 });
 }
 
-WM_KERNEL static void normalise(const float *x, float *y, const float *w, const float *b, float *saved, group g)
+WM_KERNEL static void group_normalise(const float *x, float *y, const float *w, const float *b, float *saved,
+                                      group g)
 {
     float n = (float)(g.positions * g.width), mean = 0, spread = 0, root;
 
@@ -54,8 +55,8 @@ WM_KERNEL static void normalise(const float *x, float *y, const float *w, const 
 }
 
 /* As layer_norm.c's, over all positions of the group. */
-WM_KERNEL static void slopes(const float *x, const float *dy, float *dx, const float *w, const float *saved,
-                             group g)
+WM_KERNEL static void group_slopes(const float *x, const float *dy, float *dx, const float *w, const float *saved,
+                                   group g)
 {
     float n = (float)(g.positions * g.width), mean = saved[0], root = saved[1], plain = 0, moment = 0, sums[2];
 
@@ -71,8 +72,8 @@ WM_KERNEL static void slopes(const float *x, const float *dy, float *dx, const f
             dx[p * g.ld + i] = root * (dy[p * g.ld + i] * w[i] - plain - (x[p * g.ld + i] - mean) * moment);
 }
 
-WM_KERNEL static void weight_slopes(const float *x, const float *dy, float *dw, float *db, const float *saved,
-                                    group g)
+WM_KERNEL static void group_weight_slopes(const float *x, const float *dy, float *dw, float *db, const float *saved,
+                                          group g)
 {
     for (size_t p = 0; p < g.positions; p++)
         for (size_t i = 0; i < g.width; i++) {
@@ -102,8 +103,8 @@ static void group_norm_forward(const void *options, const wm_layer_run *run)
     for (size_t i = 0; i < run->B * groups; i++) {
         size_t at = i % groups * g.width, from = i / groups * each + at;
 
-        normalise(run->inputs[0] + from, run->output + from, run->params[0] + at, run->params[1] + at,
-                  run->saved != NULL ? run->saved + 2 * i : NULL, g);
+        group_normalise(run->inputs[0] + from, run->output + from, run->params[0] + at, run->params[1] + at,
+                        run->saved != NULL ? run->saved + 2 * i : NULL, g);
     }
 }
 
@@ -117,11 +118,11 @@ static void group_norm_backward(const void *options, const wm_layer_run *run)
         size_t at = i % groups * g.width, from = i / groups * each + at;
         float *dw = run->param_grads[0], *db = run->param_grads[1];
 
-        weight_slopes(run->inputs[0] + from, run->output_grad + from, dw != NULL ? dw + at : NULL,
-                      db != NULL ? db + at : NULL, run->saved + 2 * i, g);
+        group_weight_slopes(run->inputs[0] + from, run->output_grad + from, dw != NULL ? dw + at : NULL,
+                            db != NULL ? db + at : NULL, run->saved + 2 * i, g);
         if (run->input_grads[0] != NULL)
-            slopes(run->inputs[0] + from, run->output_grad + from, run->input_grads[0] + from, run->params[0] + at,
-                   run->saved + 2 * i, g);
+            group_slopes(run->inputs[0] + from, run->output_grad + from, run->input_grads[0] + from,
+                         run->params[0] + at, run->saved + 2 * i, g);
     }
 }
 

@@ -5,8 +5,8 @@
 #include "models/kernel.h"
 #include "models/layers/recurrence.h"
 
-WM_KERNEL static void forward(float *r, float *z, float *n, const float *m, const float *before, float *h,
-                              size_t units)
+WM_KERNEL static void gru_cell(float *r, float *z, float *n, const float *m, const float *before, float *h,
+                               size_t units)
 {
     for (size_t j = 0; j < units; j++) {
         r[j] = wm_sigmoid(r[j]);
@@ -16,7 +16,8 @@ WM_KERNEL static void forward(float *r, float *z, float *n, const float *m, cons
     }
 }
 
-WM_KERNEL static void backward(float *r, float *z, float *n, float *m, const float *before, float *dh, size_t units)
+WM_KERNEL static void gru_cell_back(float *r, float *z, float *n, float *m, const float *before, float *dh,
+                                    size_t units)
 {
     for (size_t j = 0; j < units; j++) {
         float dn = dh[j] * (1 - z[j]) * (1 - n[j] * n[j]), dz = dh[j] * (before[j] - n[j]) * z[j] * (1 - z[j]);
@@ -34,14 +35,14 @@ static void gru_step(const wm_cell_step *s)
 {
     size_t n = s->units;
 
-    forward(s->slots, s->slots + n, s->slots + 2 * n, s->slots + 3 * n, s->h_before, s->h, n);
+    gru_cell(s->slots, s->slots + n, s->slots + 2 * n, s->slots + 3 * n, s->h_before, s->h, n);
 }
 
 static void gru_step_back(const wm_cell_step *s)
 {
     size_t n = s->units;
 
-    backward(s->slots, s->slots + n, s->slots + 2 * n, s->slots + 3 * n, s->h_before, s->dh, n);
+    gru_cell_back(s->slots, s->slots + n, s->slots + 2 * n, s->slots + 3 * n, s->h_before, s->dh, n);
 }
 
 static const wm_cell cell = { .gates = 3, .slots = 4, .forward = gru_step, .backward = gru_step_back };

@@ -18,8 +18,8 @@ static void layer_norm_fit(const void *options, wm_fit *fit)
     wm_fit_tensor(fit, "bias", &n, (wm_initial){ WM_INITIAL_CONSTANT, 0 });
 }
 
-WM_KERNEL static void normalise(const float *x, float *y, float *saved, const float *w, const float *b, size_t rows,
-                                size_t n, float epsilon)
+WM_KERNEL static void layer_normalise(const float *x, float *y, float *saved, const float *w, const float *b,
+                                      size_t rows, size_t n, float epsilon)
 {
     for (size_t r = 0; r < rows; r++, x += n, y += n) {
         float mean = wm_lanes_sum(x, n) / (float)n,
@@ -38,13 +38,13 @@ static void layer_norm_forward(const void *options, const wm_layer_run *run)
 {
     size_t n = run->output_shape.dim[run->output_shape.rank - 1];
 
-    normalise(run->inputs[0], run->output, run->saved, run->params[0], run->params[1], wm_run_values(run) / n, n,
-              (float)((const wm_norm_options *)options)->epsilon);
+    layer_normalise(run->inputs[0], run->output, run->saved, run->params[0], run->params[1], wm_run_values(run) / n,
+                    n, (float)((const wm_norm_options *)options)->epsilon);
 }
 
 /* With h = (x - mean) root and g = dy weight: dx = root (g - mean(g) - h mean(g h)). */
-WM_KERNEL static void slopes(const float *x, const float *dy, float *dx, const float *saved, const float *w,
-                             size_t rows, size_t n)
+WM_KERNEL static void layer_slopes(const float *x, const float *dy, float *dx, const float *saved, const float *w,
+                                   size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++, x += n, dy += n, dx += n) {
         float mean = saved[2 * r], root = saved[2 * r + 1], sums[2];
@@ -57,8 +57,8 @@ WM_KERNEL static void slopes(const float *x, const float *dy, float *dx, const f
     }
 }
 
-WM_KERNEL static void weight_slopes(const float *x, const float *dy, float *dw, float *db, const float *saved,
-                                    size_t rows, size_t n)
+WM_KERNEL static void layer_weight_slopes(const float *x, const float *dy, float *dw, float *db, const float *saved,
+                                          size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++, x += n, dy += n)
         for (size_t i = 0; i < n; i++) {
@@ -74,9 +74,10 @@ static void layer_norm_backward(const void *options, const wm_layer_run *run)
     size_t n = run->output_shape.dim[run->output_shape.rank - 1], rows = wm_run_values(run) / n;
 
     (void)options;
-    weight_slopes(run->inputs[0], run->output_grad, run->param_grads[0], run->param_grads[1], run->saved, rows, n);
+    layer_weight_slopes(run->inputs[0], run->output_grad, run->param_grads[0], run->param_grads[1], run->saved,
+                        rows, n);
     if (run->input_grads[0] != NULL)
-        slopes(run->inputs[0], run->output_grad, run->input_grads[0], run->saved, run->params[0], rows, n);
+        layer_slopes(run->inputs[0], run->output_grad, run->input_grads[0], run->saved, run->params[0], rows, n);
 }
 
 static const wm_option options[] = { WM_NORM_EPSILON(wm_norm_options) };

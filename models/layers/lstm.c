@@ -5,8 +5,8 @@
 #include "models/kernel.h"
 #include "models/layers/recurrence.h"
 
-WM_KERNEL static void forward(float *i, float *f, float *g, float *o, const float *before, float *c, float *h,
-                              size_t n)
+WM_KERNEL static void lstm_cell(float *i, float *f, float *g, float *o, const float *before, float *c, float *h,
+                                size_t n)
 {
     for (size_t j = 0; j < n; j++) {
         i[j] = wm_sigmoid(i[j]);
@@ -18,8 +18,8 @@ WM_KERNEL static void forward(float *i, float *f, float *g, float *o, const floa
     }
 }
 
-WM_KERNEL static void backward(float *i, float *f, float *g, float *o, const float *before, const float *c,
-                               float *dh, float *dc, size_t n)
+WM_KERNEL static void lstm_cell_back(float *i, float *f, float *g, float *o, const float *before, const float *c,
+                                     float *dh, float *dc, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
         float s = wm_tanh(c[j]), d = dc[j] + dh[j] * o[j] * (1 - s * s);
@@ -39,14 +39,14 @@ static void lstm_step(const wm_cell_step *s)
 {
     size_t n = s->units;
 
-    forward(s->slots, s->slots + n, s->slots + 2 * n, s->slots + 3 * n, s->c_before, s->c, s->h, n);
+    lstm_cell(s->slots, s->slots + n, s->slots + 2 * n, s->slots + 3 * n, s->c_before, s->c, s->h, n);
 }
 
 static void lstm_step_back(const wm_cell_step *s)
 {
     size_t n = s->units;
 
-    backward(s->slots, s->slots + n, s->slots + 2 * n, s->slots + 3 * n, s->c_before, s->c, s->dh, s->dc, n);
+    lstm_cell_back(s->slots, s->slots + n, s->slots + 2 * n, s->slots + 3 * n, s->c_before, s->c, s->dh, s->dc, n);
 }
 
 static const wm_cell cell = {

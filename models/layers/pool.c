@@ -26,7 +26,7 @@ WM_KERNEL static void larger(const float *x, float *y, uint32_t *from, uint32_t 
     }
 }
 
-WM_KERNEL static void add(float *to, const float *x, size_t n, float factor)
+WM_KERNEL static void add_scaled(float *to, const float *x, size_t n, float factor)
 {
     for (size_t c = 0; c < n; c++)
         to[c] += factor * x[c];
@@ -84,7 +84,7 @@ static void mean_example(const wm_sliding *s, const float *x, float *y)
         window w = window_of(s, p);
 
         for (size_t i = 0; i < w.places; i++)
-            add(y, x + place_at(s, &w, i) * s->c, s->c, 1 / (float)w.places);
+            add_scaled(y, x + place_at(s, &w, i) * s->c, s->c, 1 / (float)w.places);
     }
 }
 
@@ -94,7 +94,7 @@ static void mean_back(const wm_sliding *s, const float *dy, float *dx)
         window w = window_of(s, p);
 
         for (size_t i = 0; i < w.places; i++)
-            add(dx + place_at(s, &w, i) * s->c, dy, s->c, 1 / (float)w.places);
+            add_scaled(dx + place_at(s, &w, i) * s->c, dy, s->c, 1 / (float)w.places);
     }
 }
 

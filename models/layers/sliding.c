@@ -1,7 +1,7 @@
 /* models/layers/sliding.c */
 #include "models/layers/sliding.h"
 
-#include "models/kernel.h"
+#include "models/vector.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -113,12 +113,6 @@ static void row_of(const wm_sliding *s, const float *x, size_t at, size_t width,
     }
 }
 
-WM_KERNEL static void add(float *to, const float *from, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        to[i] += from[i];
-}
-
 static void row_add(const wm_sliding *s, const float *row, size_t at, size_t width, size_t oy, size_t ox, float *x)
 {
     bool   whole = s->dw == 1 && width == s->c;
@@ -131,7 +125,7 @@ static void row_add(const wm_sliding *s, const float *row, size_t at, size_t wid
         const float *from = row + ky * line;
 
         if (whole)
-            add(to, from + x0 * width, (x1 - x0) * width);
+            wm_vector_add(to, from + x0 * width, (x1 - x0) * width);
         for (size_t kx = x0; !whole && kx < x1; kx++)
             for (size_t c = 0; c < width; c++)
                 to[(kx - x0) * s->dw * s->c + c] += from[kx * width + c];

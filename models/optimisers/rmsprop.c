@@ -21,7 +21,7 @@ static size_t rmsprop_state_each(const void *options)
     return self->momentum != 0 ? 2 : 1;
 }
 
-WM_KERNEL static void plain(float *p, float *g, float *s, size_t n, rmsprop_constants c)
+WM_KERNEL static void rmsprop_plain(float *p, float *g, float *s, size_t n, rmsprop_constants c)
 {
     for (size_t i = 0; i < n; i++) {
         float d = g[i] + c.decay * p[i];
@@ -32,7 +32,7 @@ WM_KERNEL static void plain(float *p, float *g, float *s, size_t n, rmsprop_cons
     }
 }
 
-WM_KERNEL static void heavy(float *p, float *g, float *s, float *v, size_t n, rmsprop_constants c)
+WM_KERNEL static void rmsprop_heavy(float *p, float *g, float *s, float *v, size_t n, rmsprop_constants c)
 {
     for (size_t i = 0; i < n; i++) {
         float d = g[i] + c.decay * p[i];
@@ -57,9 +57,9 @@ static void rmsprop_step(const void *options, double rate, uint64_t t, float *pa
 
     (void)t;
     if (self->momentum == 0)
-        plain(params, grads, state, n, c);
+        rmsprop_plain(params, grads, state, n, c);
     else
-        heavy(params, grads, state, state + n, n, c);
+        rmsprop_heavy(params, grads, state, state + n, n, c);
 }
 
 static const wm_option options[] = {

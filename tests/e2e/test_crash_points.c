@@ -112,7 +112,7 @@ static void walk(const char *folder, const char *ending, void (*look)(const char
     struct dirent *entry;
 
     assert_non_null(top);
-    snprintf(path, sizeof path, "%s/%s", top, folder);
+    assert_true(snprintf(path, sizeof path, "%s/%s", top, folder) < (int)sizeof path);
     dir = opendir(path);
     assert_non_null(dir);
     while ((entry = readdir(dir)) != NULL) {
