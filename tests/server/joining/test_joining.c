@@ -471,6 +471,11 @@ static void an_answer_of_the_issuer_that_cannot_be_is_not_recorded(void **state)
     s->instead = refusal;
     assert_int_equal(enrol(&g, &err), WM_E_REFUSED);
     assert_non_null(strstr(err.text, "the request is refused"));
+    refusal = issued_as("", 0);
+    refusal->code = WM_E_REFUSED; /* one of many from one address */
+    refusal->answer_code = WM_E_FULL;
+    s->instead = refusal;
+    assert_int_equal(enrol(&g, &err), WM_E_FULL);
     must(enrol, &g);
 }
 
