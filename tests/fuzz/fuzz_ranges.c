@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         if (far % 3 == 0)
             wm_pace_failed(&pace);
         else
-            wm_pace_saw(&pace, length % WM_RANGE_BYTES_MAX, (int64_t)(offset % 100000));
+            wm_pace_saw(&pace, 1 + length % WM_RANGE_BYTES_MAX, (int64_t)(offset % 100000));
         must(pace.bytes >= WM_RANGE_BYTES_MIN && pace.bytes <= WM_RANGE_BYTES_MAX);
     }
     return 0;
