@@ -3,6 +3,8 @@
 
 #include "models/kernel.h"
 
+#include <string.h>
+
 WM_KERNEL static void add(float *to, const float *from, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -41,6 +43,12 @@ WM_KERNEL static double squares(const float *x, size_t n)
 void wm_vector_add(float *to, const float *from, size_t n)
 {
     add(to, from, n);
+}
+
+void wm_vector_fill_rows(float *to, const float *row, size_t count, size_t n)
+{
+    for (size_t r = 0; r < count; r++)
+        memcpy(to + r * n, row, n * sizeof *to);
 }
 
 void wm_vector_sum_rows(float *to, const float *rows, size_t count, size_t n)

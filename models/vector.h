@@ -10,6 +10,9 @@
 /* to[n] += from[n] */
 void wm_vector_add(float *to, const float *from, size_t n);
 
+/* to[count][n] <- row[n], again and again */
+void wm_vector_fill_rows(float *to, const float *row, size_t count, size_t n);
+
 /* to[n] += the sum of rows[count][n] */
 void wm_vector_sum_rows(float *to, const float *rows, size_t count, size_t n);
 

@@ -6,10 +6,11 @@
  *
  * Saved for each example: q, k, v side by side [T][3 channels], the softmax [heads][T][T], the mixed v [T][channels]. */
 #include "models/gemm.h"
-#include "models/kernel.h"
 #include "models/layer.h"
+#include "models/layers/softmax_rows.h"
 #include "models/vector.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct attention_options {
@@ -78,40 +79,6 @@ static attention attention_of(const attention_options *self, const wm_layer_run 
     return a;
 }
 
-static void fill_rows(float *to, const float *row, size_t rows, size_t n)
-{
-    for (size_t r = 0; r < rows; r++)
-        memcpy(to + r * n, row, n * sizeof *to);
-}
-
-/* Each row: softmax of scale x, over the first `seen` values; zero beyond. */
-WM_KERNEL static void softmax_row(float *x, size_t n, size_t seen, float scale)
-{
-    float most = x[0], sum = 0;
-
-    for (size_t i = 1; i < seen; i++)
-        most = x[i] > most ? x[i] : most;
-    for (size_t i = 0; i < seen; i++)
-        x[i] = wm_exp(scale * (x[i] - most));
-    for (size_t i = 0; i < seen; i++)
-        sum += x[i];
-    for (size_t i = 0; i < seen; i++)
-        x[i] /= sum;
-    for (size_t i = seen; i < n; i++)
-        x[i] = 0;
-}
-
-/* d <- the gradient before scale and softmax, from that behind; p: the softmax */
-WM_KERNEL static void softmax_slopes(const float *p, float *d, size_t n, float scale)
-{
-    float sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += p[i] * d[i];
-    for (size_t i = 0; i < n; i++)
-        d[i] = scale * p[i] * (d[i] - sum);
-}
-
 static void forward_head(const attention *a, size_t b, size_t head)
 {
     const float *q = a->qkv + b * a->T * 3 * a->channels + head * a->width, *k = q + a->channels,
@@ -123,7 +90,7 @@ static void forward_head(const attention *a, size_t b, size_t head)
     memset(p, 0, a->T * a->T * sizeof *p);
     wm_gemm(WM_GEMM_NT, a->T, a->T, a->width, q, ld, k, ld, p, a->T);
     for (size_t t = 0; t < a->T; t++)
-        softmax_row(p + t * a->T, a->T, a->causal ? t + 1 : a->T, a->scale);
+        wm_softmax_row(p + t * a->T, p + t * a->T, a->T, a->causal ? t + 1 : a->T, a->scale);
     wm_gemm(WM_GEMM_NN, a->T, a->width, a->T, p, a->T, v, ld, mixed, a->channels);
 }
 
@@ -132,13 +99,13 @@ static void attention_forward(const void *options, const wm_layer_run *run)
     attention a = attention_of(options, run);
     size_t    rows = a.B * a.T, E = a.channels;
 
-    fill_rows(a.qkv, run->params[IN_BIAS], rows, 3 * E);
+    wm_vector_fill_rows(a.qkv, run->params[IN_BIAS], rows, 3 * E);
     wm_gemm(WM_GEMM_NT, rows, 3 * E, E, run->inputs[0], E, run->params[IN_WEIGHT], E, a.qkv, 3 * E);
     memset(a.mixed, 0, rows * E * sizeof *a.mixed);
     for (size_t b = 0; b < a.B; b++)
         for (size_t head = 0; head < a.heads; head++)
             forward_head(&a, b, head);
-    fill_rows(run->output, run->params[OUT_BIAS], rows, E);
+    wm_vector_fill_rows(run->output, run->params[OUT_BIAS], rows, E);
     wm_gemm(WM_GEMM_NT, rows, E, E, a.mixed, E, run->params[OUT_WEIGHT], E, run->output, E);
 }
 
@@ -154,7 +121,7 @@ static void backward_head(const attention *a, size_t b, size_t head)
     wm_gemm(WM_GEMM_NT, a->T, a->T, a->width, dmixed, a->channels, v, ld, a->slopes, a->T);
     wm_gemm(WM_GEMM_TN, a->T, a->width, a->T, p, a->T, dmixed, a->channels, dv, ld);
     for (size_t t = 0; t < a->T; t++)
-        softmax_slopes(p + t * a->T, a->slopes + t * a->T, a->T, a->scale);
+        wm_softmax_row_grad(p + t * a->T, a->slopes + t * a->T, a->slopes + t * a->T, a->T, a->scale);
     wm_gemm(WM_GEMM_NN, a->T, a->width, a->T, a->slopes, a->T, k, ld, dq, ld);
     wm_gemm(WM_GEMM_TN, a->T, a->width, a->T, a->slopes, a->T, q, ld, dk, ld);
 }

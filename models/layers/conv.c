@@ -173,8 +173,7 @@ static void forward(const conv_options *self, bool images, const wm_layer_run *r
     workspace                at = workspace_of(&c, run->scratch);
     size_t                   all = c.out * c.groups, x = s.h * s.w * s.c, y = c.positions * all;
 
-    for (size_t r = 0; r < run->B * c.positions; r++)
-        memcpy(run->output + r * all, run->params[1], all * sizeof *run->output);
+    wm_vector_fill_rows(run->output, run->params[1], run->B * c.positions, all);
     weights_for_products(&c, run->params[0], at.weights);
     for (size_t b = 0; b < run->B; b++)
         forward_example(&c, &at, run->inputs[0] + b * x, run->output + b * y);

@@ -4,7 +4,6 @@
  * dimensions before it are examples to it, so a window of 24 steps goes through step by step. Both start as
  * U(-1/sqrt(in), 1/sqrt(in)), torch's default (He et al. 2015, arXiv:1502.01852, with a = sqrt(5)). */
 #include "models/gemm.h"
-#include "models/kernel.h"
 #include "models/layer.h"
 #include "models/vector.h"
 
@@ -54,19 +53,12 @@ static void dense_fit(const void *options, wm_fit *fit)
                   (wm_initial){ WM_INITIAL_UNIFORM, a });
 }
 
-/* y[rows][out] <- b in each row */
-static void fill_rows(float *y, const float *b, size_t rows, size_t out)
-{
-    for (size_t r = 0; r < rows; r++)
-        memcpy(y + r * out, b, out * sizeof *y);
-}
-
 static void dense_forward(const void *options, const wm_layer_run *run)
 {
     dense_sizes s = sizes_of(run);
 
     (void)options;
-    fill_rows(run->output, run->params[1], s.rows, s.out);
+    wm_vector_fill_rows(run->output, run->params[1], s.rows, s.out);
     wm_gemm(WM_GEMM_NT, s.rows, s.out, s.in, run->inputs[0], s.in, run->params[0], s.in, run->output, s.out);
 }
 

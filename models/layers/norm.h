@@ -1,79 +1,30 @@
 /* models/layers/norm.h
  *
- * Sums that normalising layers take, over sixteen lanes side by side: they vectorise without -ffast-math, and the order
- * of the additions is the same whatever the width of the machine. Inlined into the callers' WM_KERNELs. */
+ * What normalising layers share: values in groups, each brought to mean 0 and deviation 1 by its own mean and variance,
+ * then scaled and shifted by `weight` and `bias`, one of each for a channel. A group is some channels side by side at
+ * all positions of an example; to layer_norm every step is an example of one position. */
 #ifndef WM_MODELS_LAYERS_NORM_H
 #define WM_MODELS_LAYERS_NORM_H
 
-#include "models/kernel.h"
+#include "models/layer.h"
 
-enum { WM_LANES = 16 };
+typedef struct wm_norm {
+    size_t examples, groups, positions; /* groups and positions of one example */
+    size_t width;                       /* channels of a group */
+    float  epsilon;
+} wm_norm;
 
-typedef struct wm_norm_options {
-    double epsilon;
-} wm_norm_options;
+/* The output as the input, weight and bias, and two floats saved for each of `groups` groups of an example: its mean and
+ * 1 / sqrt(variance + epsilon). */
+void wm_norm_fit(wm_fit *fit, size_t groups);
+
+void wm_norm_forward(const wm_norm *norm, const wm_layer_run *run);
+void wm_norm_backward(const wm_norm *norm, const wm_layer_run *run);
 
 #define WM_NORM_EPSILON(type)                                                                             \
     {                                                                                                     \
         .name = "epsilon", .kind = WM_REAL, .offset = offsetof(type, epsilon), .least = 1e-12, .most = 1, \
         .standard = "1e-5", .doc = "Added to the variance, so that nothing is divided by zero."           \
     }
-
-static inline __attribute__((always_inline)) float wm_lanes_total(const float lanes[WM_LANES])
-{
-    float sum = 0;
-
-    for (size_t j = 0; j < WM_LANES; j++)
-        sum += lanes[j];
-    return sum;
-}
-
-/* sum x */
-static inline __attribute__((always_inline)) float wm_lanes_sum(const float *x, size_t n)
-{
-    float  lanes[WM_LANES] = { 0 };
-    size_t i = 0;
-
-    for (; i + WM_LANES <= n; i += WM_LANES)
-        for (size_t j = 0; j < WM_LANES; j++)
-            lanes[j] += x[i + j];
-    for (size_t j = 0; i < n; i++, j++)
-        lanes[j] += x[i];
-    return wm_lanes_total(lanes);
-}
-
-/* sum (x - mean)^2 */
-static inline __attribute__((always_inline)) float wm_lanes_spread(const float *x, size_t n, float mean)
-{
-    float  lanes[WM_LANES] = { 0 };
-    size_t i = 0;
-
-    for (; i + WM_LANES <= n; i += WM_LANES)
-        for (size_t j = 0; j < WM_LANES; j++)
-            lanes[j] += (x[i + j] - mean) * (x[i + j] - mean);
-    for (size_t j = 0; i < n; i++, j++)
-        lanes[j] += (x[i] - mean) * (x[i] - mean);
-    return wm_lanes_total(lanes);
-}
-
-/* sums <- sum dy w, sum dy w (x - mean) */
-static inline __attribute__((always_inline)) void wm_lanes_slopes(const float *x, const float *dy, const float *w,
-                                                                  size_t n, float mean, float sums[2])
-{
-    float  plain[WM_LANES] = { 0 }, moment[WM_LANES] = { 0 };
-    size_t i = 0;
-
-    for (; i + WM_LANES <= n; i += WM_LANES)
-        for (size_t j = 0; j < WM_LANES; j++) {
-            plain[j] += dy[i + j] * w[i + j];
-            moment[j] += dy[i + j] * w[i + j] * (x[i + j] - mean);
-        }
-    for (size_t j = 0; i < n; i++, j++) {
-        plain[j] += dy[i] * w[i];
-        moment[j] += dy[i] * w[i] * (x[i] - mean);
-    }
-    sums[0] = wm_lanes_total(plain);
-    sums[1] = wm_lanes_total(moment);
-}
 
 #endif

@@ -2,34 +2,44 @@
  *
  * exp(x) over its sum along the last dimension, as torch.nn.Softmax(-1); dx = y (dy - sum(dy y)). For mixtures and gates
  * within a network: a class target's head gives logits, and its loss does the rest. */
+#include "models/layers/softmax_rows.h"
+
 #include "models/layers/elementwise.h"
 
-WM_KERNEL static void softmax(const float *x, float *y, size_t rows, size_t n)
+WM_KERNEL static void softmax(const float *x, float *y, size_t n, size_t seen, float scale)
 {
-    for (size_t r = 0; r < rows; r++, x += n, y += n) {
-        float most = x[0], sum = 0;
+    float most = x[0], sum = 0;
 
-        for (size_t i = 1; i < n; i++)
-            most = x[i] > most ? x[i] : most;
-        for (size_t i = 0; i < n; i++)
-            y[i] = wm_exp(x[i] - most);
-        for (size_t i = 0; i < n; i++)
-            sum += y[i];
-        for (size_t i = 0; i < n; i++)
-            y[i] /= sum;
-    }
+    for (size_t i = 1; i < seen; i++)
+        most = x[i] > most ? x[i] : most;
+    for (size_t i = 0; i < seen; i++)
+        y[i] = wm_exp(scale * (x[i] - most));
+    for (size_t i = 0; i < seen; i++)
+        sum += y[i];
+    for (size_t i = 0; i < seen; i++)
+        y[i] /= sum;
+    for (size_t i = seen; i < n; i++)
+        y[i] = 0;
 }
 
-WM_KERNEL static void softmax_grad(const float *y, const float *dy, float *dx, size_t rows, size_t n)
+WM_KERNEL static void softmax_grad(const float *y, const float *dy, float *dx, size_t n, float scale)
 {
-    for (size_t r = 0; r < rows; r++, y += n, dy += n, dx += n) {
-        float sum = 0;
+    float sum = 0;
 
-        for (size_t i = 0; i < n; i++)
-            sum += dy[i] * y[i];
-        for (size_t i = 0; i < n; i++)
-            dx[i] = y[i] * (dy[i] - sum);
-    }
+    for (size_t i = 0; i < n; i++)
+        sum += y[i] * dy[i];
+    for (size_t i = 0; i < n; i++)
+        dx[i] = scale * y[i] * (dy[i] - sum);
+}
+
+void wm_softmax_row(const float *x, float *y, size_t n, size_t seen, float scale)
+{
+    softmax(x, y, n, seen, scale);
+}
+
+void wm_softmax_row_grad(const float *y, const float *dy, float *dx, size_t n, float scale)
+{
+    softmax_grad(y, dy, dx, n, scale);
 }
 
 static size_t last(const wm_layer_run *run)
@@ -40,14 +50,15 @@ static size_t last(const wm_layer_run *run)
 static void softmax_forward(const void *options, const wm_layer_run *run)
 {
     (void)options;
-    softmax(run->inputs[0], run->output, wm_run_values(run) / last(run), last(run));
+    for (size_t at = 0; at < wm_run_values(run); at += last(run))
+        softmax(run->inputs[0] + at, run->output + at, last(run), last(run), 1);
 }
 
 static void softmax_backward(const void *options, const wm_layer_run *run)
 {
     (void)options;
-    if (run->input_grads[0] != NULL)
-        softmax_grad(run->output, run->output_grad, run->input_grads[0], wm_run_values(run) / last(run), last(run));
+    for (size_t at = 0; run->input_grads[0] != NULL && at < wm_run_values(run); at += last(run))
+        softmax_grad(run->output + at, run->output_grad + at, run->input_grads[0] + at, last(run), 1);
 }
 
 const wm_layer_ops wm_layer_softmax = {
