@@ -28,6 +28,7 @@ void wm_engine_act_pending(const wm_engine *engine, wm_action_kind before, wm_ac
         act(actions, engine->pending);
 }
 
+/* Whatever it is refused for, a seat that had no answer has one now, and it may have been the last. */
 static void refuse(wm_engine *engine, uint32_t client, const char *reason, wm_actions *actions)
 {
     wm_contribution *part = &engine->cohort.seats[client].part;
@@ -39,6 +40,7 @@ static void refuse(wm_engine *engine, uint32_t client, const char *reason, wm_ac
     part->verdict = WM_VERDICT_REFUSED;
     wm_engine_say(part->reason, sizeof part->reason, "%s", reason);
     engine->cohort.refused += engine->cohort.seats[client].drawn;
+    wm_engine_settle(engine);
 }
 
 static void late(wm_engine *engine, uint32_t client, wm_actions *actions)
@@ -121,7 +123,6 @@ static void on_refuse(wm_engine *engine, const wm_event *event, int64_t now_ms, 
     if (engine->cohort.seats[event->client].part.verdict == WM_VERDICT_NONE)
         stamp(engine, &engine->cohort.seats[event->client], now_ms);
     refuse(engine, event->client, event->reason, actions);
-    wm_engine_settle(engine);
 }
 
 static void on_decline(wm_engine *engine, const wm_event *event, int64_t now_ms)

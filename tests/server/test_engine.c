@@ -289,6 +289,95 @@ static void when_nobody_is_left_the_quorum_closes_at_once(void **state)
     wm_engine_free(s.engine);
 }
 
+/* Three have handed in and one has declined; what the fifth says is the last answer, whatever it is about. */
+static void the_last_answer_closes_the_phase_whatever_it_is_refused_for(void **state)
+{
+    static const struct {
+        const char *says;
+        bool        patient;
+        double      quorum;
+        wm_event    last;
+        wm_phase    phase; /* then */
+        uint32_t    attempt;
+    } rows[] = {
+        { "an update of this round that does not hold",
+          false,
+          0.6,
+          { .kind = WM_EVENT_REFUSE, .phase = WM_PHASE_TRAIN, .round = 1, .reason = "x" },
+          WM_PHASE_EVALUATE,
+          0 },
+        { "what nobody can tell the round of",
+          false,
+          0.6,
+          { .kind = WM_EVENT_REFUSE, .reason = "too long" },
+          WM_PHASE_EVALUATE,
+          0 },
+        { "an update of a round that is to come",
+          false,
+          0.6,
+          { .kind = WM_EVENT_UPDATE, .phase = WM_PHASE_TRAIN, .round = 2 },
+          WM_PHASE_EVALUATE,
+          0 },
+        { "an evaluation that has not begun",
+          false,
+          0.6,
+          { .kind = WM_EVENT_REPORT, .phase = WM_PHASE_EVALUATE, .round = 1 },
+          WM_PHASE_EVALUATE,
+          0 },
+        { "an evaluation that does not hold and has not begun",
+          false,
+          0.6,
+          { .kind = WM_EVENT_REFUSE, .phase = WM_PHASE_EVALUATE, .round = 1, .reason = "x" },
+          WM_PHASE_EVALUATE,
+          0 },
+        { "below the quorum, with a deadline, it is waited for",
+          false,
+          0.8,
+          { .kind = WM_EVENT_REPORT, .phase = WM_PHASE_EVALUATE, .round = 1 },
+          WM_PHASE_TRAIN,
+          0 },
+        { "below the quorum, where no deadline passes, all are asked once more",
+          true,
+          0.8,
+          { .kind = WM_EVENT_REPORT, .phase = WM_PHASE_EVALUATE, .round = 1 },
+          WM_PHASE_TRAIN,
+          1 },
+        { "nor does it end in silence where an update is of a round to come",
+          true,
+          0.8,
+          { .kind = WM_EVENT_UPDATE, .phase = WM_PHASE_TRAIN, .round = 2 },
+          WM_PHASE_TRAIN,
+          1 },
+        { "what is late is no answer, and it is waited for",
+          true,
+          0.6,
+          { .kind = WM_EVENT_UPDATE, .phase = WM_PHASE_STATISTICS },
+          WM_PHASE_TRAIN,
+          0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        wm_event last = rows[i].last;
+        scene    s;
+
+        begin(&s);
+        s.patient = rows[i].patient;
+        s.job.cohort.quorum = rows[i].quorum;
+        start(&s);
+        for (uint32_t k = 0; k < 3; k++)
+            update(&s, k, 1);
+        decline(&s, 3, WM_PHASE_TRAIN, 1);
+        assert_at(&s, WM_PHASE_TRAIN, 1, 0);
+        last.client = 4;
+        send(&s, last);
+        if (wm_engine_standing(s.engine)->phase != rows[i].phase)
+            fail_msg("%s: %s", rows[i].says, wm_phase_name(wm_engine_standing(s.engine)->phase));
+        assert_at(&s, rows[i].phase, 1, rows[i].attempt);
+        wm_engine_free(s.engine);
+    }
+}
+
 static void below_the_quorum_another_attempt_keeps_what_was_accepted(void **state)
 {
     scene s;
@@ -919,6 +1008,7 @@ int main(void)
         cmocka_unit_test(a_round_closes_at_its_goal_and_the_rest_is_late),
         cmocka_unit_test(at_the_deadline_the_quorum_is_enough),
         cmocka_unit_test(when_nobody_is_left_the_quorum_closes_at_once),
+        cmocka_unit_test(the_last_answer_closes_the_phase_whatever_it_is_refused_for),
         cmocka_unit_test(below_the_quorum_another_attempt_keeps_what_was_accepted),
         cmocka_unit_test(another_attempt_draws_more_clients),
         cmocka_unit_test(too_many_attempts_fail_and_name_who_was_waited_for),
