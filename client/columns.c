@@ -35,7 +35,7 @@ static float compass_code(const wm_job_column *spec, const char *text, size_t n)
     static const char *const points[16] = { "N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE",
                                             "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW" };
     size_t                   stride = (size_t)(16 / spec->compass_points);
-    char                     copy[16], *end;
+    char                     copy[40], *end; /* a double with all its digits has 24 */
     double                   degrees;
 
     for (size_t i = 0; i < 16; i += stride)

@@ -237,7 +237,7 @@ static void every_kind_of_column_has_its_channels(void **state)
 {
     static const char *const categories[] = { "calm", "flood" }, *const names[] = { "wd", "state", "clock" };
     static const char   file[] = "t,wd,state,y\n2024-01-01 00:00,NNE,calm,1\n2024-01-01 01:00,e,flood,2\n"
-                                 "2024-01-01 02:00,270,calm,3\n2024-01-01 03:00,nowhere,calm,4\n";
+                                 "2024-01-01 02:00,270.000000000000000,calm,3\n2024-01-01 03:00,nowhere,calm,4\n";
     static const double want[3][6] = {
         /* wind sine and cosine, calm, flood, clock's sine and cosine (a cycle of 4 hours) */
         { 0.38268343, 0.92387953, 1, 0, 0, 1 },
