@@ -28,9 +28,10 @@ enum { WM_LAYER_INPUTS_MAX = 8, WM_LAYER_TENSORS_MAX = 16 };
 
 /* How the values of a tensor begin. */
 typedef enum wm_initial_kind {
-    WM_INITIAL_CONSTANT, /* all of them a */
-    WM_INITIAL_UNIFORM,  /* in [-a, a) */
-    WM_INITIAL_NORMAL,   /* mean 0, deviation a */
+    WM_INITIAL_CONSTANT,   /* all of them a */
+    WM_INITIAL_UNIFORM,    /* in [-a, a) */
+    WM_INITIAL_NORMAL,     /* mean 0, deviation a */
+    WM_INITIAL_ORTHOGONAL, /* rows, or columns if they are fewer, perpendicular and of length a */
 } wm_initial_kind;
 
 typedef struct wm_initial {
@@ -59,7 +60,8 @@ typedef struct wm_fit {
     uint64_t  work;           /* multiply-adds of one example's forward pass, for the table that people read */
 } wm_fit;
 
-/* One more tensor of parameters, in the order in which the run hands them over. `name` as in PyTorch ("weight") and
+/* One more tensor of parameters, in the order in which the run hands them over. It begins as `initial`, unless it has
+ * two dimensions or more and the job names an initialiser for the layer. `name` as in PyTorch ("weight") and
  * static. At most WM_LAYER_TENSORS_MAX; the product of the dimensions may be anything: the model checks it. */
 void wm_fit_tensor(wm_fit *fit, const char *name, const wm_shape *shape, wm_initial initial);
 

@@ -7,6 +7,7 @@
 
 #include "models/batch.h"
 #include "models/graph.h"
+#include "models/initialiser.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -29,6 +30,8 @@ struct wm_builder {
     size_t           faults_before; /* that somebody else added */
     wm_status        st;            /* WM_E_NOMEM once memory ran out: nothing more is done */
     const wm_choice *layer;         /* the one at hand, for faults */
+    const wm_choice *initial;       /* of the job's layer at hand; member NULL: none is named */
+    bool             begun;         /* there is a tensor that it applies to */
     const char      *prefix;        /* name of the one at hand, for what it expands into */
     size_t           depth;         /* of composites in composites */
     bool             refused;       /* the one at hand does not fit */
@@ -96,6 +99,22 @@ void wm_fit_refuse(wm_fit *fit, const char *fmt, ...)
     builder->refused = true;
 }
 
+/* What the job says of the beginning of such a tensor, or else what the layer says. */
+static wm_initial initial_of(wm_builder *builder, const wm_shape *shape, wm_initial usual)
+{
+    const wm_choice          *at = builder->initial;
+    const wm_initialiser_ops *ops = (const wm_initialiser_ops *)at->member;
+    const char               *wrong;
+    char                      words[WM_ERROR_TEXT];
+
+    if (ops == NULL || shape->rank < 2)
+        return usual;
+    builder->begun = true;
+    if (ops->mismatch != NULL && (wrong = ops->mismatch(shape, words)) != NULL)
+        wm_faults_add(builder->faults, at->place, at->path, "%s", wrong);
+    return ops->of(at->options, shape);
+}
+
 void wm_fit_tensor(wm_fit *fit, const char *name, const wm_shape *shape, wm_initial initial)
 {
     wm_builder *builder = fit->builder;
@@ -127,7 +146,7 @@ void wm_fit_tensor(wm_fit *fit, const char *name, const wm_shape *shape, wm_init
     full = join(builder, node->name, name);
     if (full == NULL)
         return;
-    initials[model->n_tensors] = initial;
+    initials[model->n_tensors] = initial_of(builder, shape, initial);
     tensors[model->n_tensors++] = (wm_tensor){ .name = full, .shape = *shape, .offset = model->n_params, .n = n };
     model->n_params = total;
     node->n_tensors++;
@@ -346,6 +365,11 @@ static bool resolve(wm_builder *builder, const named *names, size_t n_names, siz
     return good;
 }
 
+static bool fits(const wm_builder *builder, size_t node)
+{
+    return builder->model->nodes[node].shape.rank > 0;
+}
+
 static void lay_layers(wm_builder *builder, named *names)
 {
     const wm_job_model *net = &builder->model->job->model;
@@ -358,8 +382,14 @@ static void lay_layers(wm_builder *builder, named *names)
         if (find(names, n_names, layer->name) != NULL)
             wm_faults_add(builder->faults, layer->layer.place, layer->layer.path,
                           "the name %s is taken; name this layer differently", layer->name);
+        builder->initial = &layer->initial;
+        builder->begun = false;
         if (resolve(builder, names, n_names, i, from, &n_from))
             node = lay(builder, layer->name, &layer->layer, from, n_from);
+        if (layer->initial.member != NULL && !builder->begun && node != no_node && fits(builder, node))
+            wm_faults_add(builder->faults, layer->initial.place, layer->initial.path,
+                          "%s has no weights that %s could begin; leave it out", layer->layer.member->name,
+                          layer->initial.member->name);
         names[n_names++] = (named){ .name = layer->name, .node = node };
     }
 }

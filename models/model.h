@@ -32,7 +32,8 @@ size_t           wm_model_n_params(const wm_model *model);
 size_t           wm_model_n_tensors(const wm_model *model);
 const wm_tensor *wm_model_tensor(const wm_model *model, size_t i);
 
-/* Fresh parameters, the same bits for the same seed: as torch.nn initialises each kind of layer. */
+/* Fresh parameters, the same bits for the same seed: as torch.nn initialises each kind of layer, or as the job says of
+ * it. */
 void wm_model_init(const wm_model *model, uint64_t seed, float *params);
 
 wm_digest wm_params_digest(const float *params, size_t n);
@@ -43,6 +44,6 @@ wm_digest wm_params_digest(const float *params, size_t n);
 wm_status wm_model_describe(const wm_model *model, size_t batch, wm_text *text, wm_error *err);
 
 /* The families, for reading jobs. */
-extern const wm_family wm_layers, wm_losses, wm_optimisers, wm_schedules, wm_metrics;
+extern const wm_family wm_layers, wm_initialisers, wm_losses, wm_optimisers, wm_schedules, wm_metrics;
 
 #endif

@@ -9,6 +9,7 @@ static const wm_job_families families = {
     .sources = NULL, /* a job never names a place on a gateway */
     .owners = NULL,
     .layers = &wm_layers,
+    .initialisers = &wm_initialisers,
     .losses = &wm_losses,
     .optimisers = &wm_optimisers,
     .schedules = &wm_schedules,

@@ -103,6 +103,7 @@ typedef struct wm_job_layer {
     const char *name; /* given, or made from place and kind: "2.dense"; unique */
     wm_words    from; /* names of layers or inputs; empty: the layer before, or the only input */
     wm_choice   layer;
+    wm_choice   initial; /* how its weights begin; member NULL: as is usual for the layer */
 } wm_job_layer;
 
 typedef struct wm_job_loss {
@@ -175,7 +176,7 @@ typedef struct wm_job {
 typedef struct wm_job_families {
     const wm_family *sources;    /* NULL: data.source is not looked at */
     const wm_family *owners;     /* NULL: data.owner is not looked at */
-    const wm_family *layers, *losses, *optimisers, *schedules, *metrics;
+    const wm_family *layers, *initialisers, *losses, *optimisers, *schedules, *metrics;
     const wm_family *selections; /* cohort.select, evaluate.select */
     const wm_family *strategies;
 } wm_job_families;

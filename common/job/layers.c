@@ -12,6 +12,7 @@
 typedef struct layer_draft {
     const char *name;
     wm_words    from;
+    wm_choice   initial;
 } layer_draft;
 
 static const wm_option layer_options[] = {
@@ -27,6 +28,15 @@ static const wm_option layer_options[] = {
       .offset = offsetof(layer_draft, from),
       .optional = true,
       .doc = "Layers before it, or inputs, that it takes; without it the layer before, or the only input." },
+    { .name = "initial",
+      .kind = WM_MEMBER,
+      .offset = offsetof(layer_draft, initial),
+      .family = offsetof(wm_job_families, initialisers),
+      .says = "an initialiser",
+      .optional = true,
+      .doc =
+          "How its weights begin, or those of all layers in a block; without it as is usual for its kind. Biases "
+          "and scales begin as always." },
 };
 
 const wm_member wm_job_layer_table = {
@@ -53,13 +63,13 @@ static bool is_input(const wm_job_draft *draft, const char *name)
     return false;
 }
 
-/* Splits {name, from, KIND: options} in two; *kind is NULL after a fault. */
+/* Splits {name, from, initial, KIND: options} in two; *kind is NULL after a fault. */
 static void split_entry(wm_job_draft *draft, const wm_yaml *node, const char *path, layer_draft *beside,
                         const wm_yaml **kind)
 {
-    static const char *const keys[] = { "name", "from" };
-    const wm_yaml           *own = wm_yaml_only(node, keys, 2, draft->reader.arena);
-    const wm_yaml           *rest = wm_yaml_without(node, keys, 2, draft->reader.arena);
+    static const char *const keys[] = { "name", "from", "initial" };
+    const wm_yaml           *own = wm_yaml_only(node, keys, 3, draft->reader.arena);
+    const wm_yaml           *rest = wm_yaml_without(node, keys, 3, draft->reader.arena);
 
     *kind = NULL;
     if (own == NULL || rest == NULL) {
@@ -140,6 +150,7 @@ static void read_layer(wm_job_draft *draft, const wm_yaml *node, size_t i, wm_jo
                       draft->job.data.n_inputs);
     ret->name = beside.name != NULL ? beside.name : name_by_place(reader, i, &ret->layer);
     ret->from = beside.from;
+    ret->initial = beside.initial;
 }
 
 /* With several inputs, one that no layer takes is a slip. */

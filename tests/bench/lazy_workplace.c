@@ -22,6 +22,7 @@ const wm_job_families wm_client_families = {
     .sources = &wm_sources,
     .owners = &wm_owner_rules,
     .layers = &wm_layers,
+    .initialisers = &wm_initialisers,
     .losses = &wm_losses,
     .optimisers = &wm_optimisers,
     .schedules = &wm_schedules,

@@ -12,6 +12,7 @@
 
 const reference_root reference_roots[] = {
     { .id = "client.yaml", .sections_apart = true, .table = &wm_client_table },
+    { .id = "initialisers", .family = &wm_initialisers },
     { .id = "job", .sections_apart = true, .table = &wm_job_table },
     { .id = "job.data.columns.NAME", .table = &wm_job_column_table },
     { .id = "job.data.inputs.NAME", .table = &wm_job_input_table },

@@ -10,6 +10,7 @@ static const wm_job_families families = {
     .sources = &wm_sources,
     .owners = &wm_owner_rules,
     .layers = &wm_layers,
+    .initialisers = &wm_initialisers,
     .losses = &wm_losses,
     .optimisers = &wm_optimisers,
     .schedules = &wm_schedules,

@@ -18,7 +18,8 @@ static bool near(double have, double want)
 
 static void every_member_can_be_documented_and_read(void **state)
 {
-    const wm_family *const families[] = { &wm_layers, &wm_losses, &wm_optimisers, &wm_schedules, &wm_metrics };
+    const wm_family *const families[] = { &wm_layers,     &wm_initialisers, &wm_losses,
+                                          &wm_optimisers, &wm_schedules,    &wm_metrics };
 
     (void)state;
     for (size_t f = 0; f < sizeof families / sizeof *families; f++)

@@ -266,6 +266,7 @@ static wm_job *digits(const char *layers, wm_faults *faults, wm_error *err)
 {
     static const wm_job_families families = {
         .layers = &wm_layers,
+        .initialisers = &wm_initialisers,
         .losses = &wm_losses,
         .optimisers = &wm_optimisers,
         .schedules = &wm_schedules,

@@ -55,25 +55,37 @@ static inline void net_text(wm_text *text, const net_words *net)
                    net->classes ? "accuracy" : "rmse");
 }
 
-/* A job out of its text; fails with the faults. */
-static inline wm_job *net_job(const char *name, const char *text)
+/* A job out of its text; NULL with faults. */
+static inline wm_job *net_parse(const char *name, const char *text, wm_faults *faults)
 {
     static const wm_member        fedavg = { .name = "fedavg", .doc = "." }, all = { .name = "all", .doc = "." };
     static const wm_member *const strategies[] = { &fedavg }, *const selections[] = { &all };
     static const wm_family strategy = { "strategy", strategies, 1 }, selection = { "selection", selections, 1 };
     const wm_job_families  families = { .layers = &wm_layers,
+                                        .initialisers = &wm_initialisers,
                                         .losses = &wm_losses,
                                         .optimisers = &wm_optimisers,
                                         .schedules = &wm_schedules,
                                         .metrics = &wm_metrics,
                                         .selections = &selection,
                                         .strategies = &strategy };
-    wm_faults              faults;
     wm_job                *job = NULL;
     wm_error               err;
 
+    if (wm_job_parse(name, text, strlen(text), &families, NULL, 0, faults, &job, &err) != WM_OK)
+        assert_true(faults->count > 0);
+    return job;
+}
+
+/* Fails with the faults. */
+static inline wm_job *net_job(const char *name, const char *text)
+{
+    wm_faults faults;
+    wm_job   *job;
+
     wm_faults_init(&faults, name);
-    if (wm_job_parse(name, text, strlen(text), &families, NULL, 0, &faults, &job, &err) != WM_OK)
+    job = net_parse(name, text, &faults);
+    if (job == NULL)
         fail_msg("%s\n%s", wm_text_chars(&faults.lines), text);
     wm_faults_release(&faults);
     return job;
@@ -90,6 +102,58 @@ static inline wm_model *net_model_of(const char *name, const wm_job *job)
         fail_msg("%s", wm_text_chars(&faults.lines));
     wm_faults_release(&faults);
     return model;
+}
+
+/* Layers with a mistake: it is reported once, for where `at` begins, with `says` in the sentence. */
+typedef struct net_mistake {
+    const char *layers, *at, *says;
+} net_mistake;
+
+static inline void net_place_of(const char *text, const char *at, char *place, size_t size)
+{
+    const char *found = strstr(strstr(text, "\nmodel:"), at), *line = text;
+    size_t      lines = 1;
+
+    assert_non_null(found);
+    for (const char *c = text; c < found; c++)
+        if (*c == '\n') {
+            lines++;
+            line = c + 1;
+        }
+    snprintf(place, size, "net.yaml:%zu:%td: ", lines, found - line + 1);
+}
+
+static inline void net_assert_mistake_in(const char *text, const char *at, const char *says)
+{
+    wm_faults   faults;
+    wm_job     *job;
+    wm_model   *model = NULL;
+    char        place[64];
+    const char *lines;
+    wm_error    err;
+
+    wm_faults_init(&faults, "net.yaml");
+    job = net_parse("net.yaml", text, &faults);
+    if (job != NULL)
+        (void)wm_model_new(job, &faults, &model, &err);
+    net_place_of(text, at, place, sizeof place);
+    lines = wm_text_chars(&faults.lines);
+    if (model != NULL || faults.count != 1 || strncmp(lines, place, strlen(place)) != 0 ||
+        strstr(lines, says) == NULL)
+        fail_msg("wanted once: %s... %s...\ngot: %s\n%s", place, says, lines, text);
+    wm_job_free(job);
+    wm_faults_release(&faults);
+}
+
+static inline void net_assert_mistake(const net_mistake *row, const char *shape)
+{
+    wm_text layers = WM_TEXT_INIT, text = WM_TEXT_INIT;
+
+    wm_text_printf(&layers, "[%s]", row->layers);
+    net_text(&text, &(net_words){ .shape = shape, .layers = wm_text_chars(&layers), .loss = "mse", .width = 2 });
+    net_assert_mistake_in(wm_text_chars(&text), row->at, row->says);
+    wm_text_release(&layers);
+    wm_text_release(&text);
 }
 
 #endif

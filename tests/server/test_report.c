@@ -61,6 +61,7 @@ typedef struct fixture {
 static void read_job(fixture *f)
 {
     static const wm_job_families families = { .layers = &wm_layers,
+ .initialisers = &wm_initialisers,
                                               .losses = &wm_losses,
                                               .optimisers = &wm_optimisers,
                                               .schedules = &wm_schedules,

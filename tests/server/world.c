@@ -313,6 +313,7 @@ static void on_closed(void *context, const wm_standing *standing, const wm_final
 void world_init(world *w, const char *text, size_t n, uint64_t seed)
 {
     wm_job_families families = { .layers = &wm_layers,
+ .initialisers = &wm_initialisers,
                                  .losses = &wm_losses,
                                  .optimisers = &wm_optimisers,
                                  .schedules = &wm_schedules,
