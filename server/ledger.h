@@ -9,7 +9,8 @@
 
 #include "server/records.h"
 
-/* Where a run stands, durably. A cohort is not kept: it follows from seed, round, attempt and population. */
+/* Where a run stands, durably. A cohort is not kept: it follows from seed, round, attempt and population, and from the
+ * substitutions in its round. */
 typedef struct wm_standing {
     wm_phase   phase;
     uint32_t   round;
@@ -34,6 +35,10 @@ struct wm_ledger {
     /* A phase or another attempt of it is open. */
     wm_status (*open)(wm_ledger *self, const uint8_t *run, const wm_standing *standing, wm_error *err);
 
+    /* n clients were drawn into the round that is open, in the places of others. */
+    wm_status (*substitute)(wm_ledger *self, const uint8_t *run, uint32_t round, const wm_substitution *drawn,
+                            size_t n, wm_error *err);
+
     /* The statistics round is over: `standing` names the scaling. */
     wm_status (*scaled)(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
                         const wm_contribution *contributions, size_t n, wm_error *err);
@@ -52,6 +57,11 @@ struct wm_ledger {
 
     /* *ret <- where the run stands. WM_E_MISSING: never started. */
     wm_status (*load)(wm_ledger *self, const uint8_t *run, wm_standing *ret, wm_error *err);
+
+    /* ret[*n] <- who was drawn into that round in the place of another, by client. WM_E_DAMAGED: more than `room`, or
+     * clients that are not below it. */
+    wm_status (*substitutes)(wm_ledger *self, const uint8_t *run, uint32_t round, wm_substitution *ret, size_t room,
+                             size_t *n, wm_error *err);
 
     /* Calls `each` with every committed round, in order; the record is the ledger's, valid during the call. */
     wm_status (*rounds)(wm_ledger *self, const uint8_t *run,

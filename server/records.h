@@ -31,6 +31,11 @@ typedef struct wm_contribution {
     double     seconds; /* from the offer to the verdict */
 } wm_contribution;
 
+/* A client that was drawn into a round while it was open, in the place of one who was away. */
+typedef struct wm_substitution {
+    uint32_t client, place_of; /* indices in the run's population */
+} wm_substitution;
+
 enum { WM_RESULT_METRICS = 8 };
 
 /* A contender's figures, for one client or for all of them together. NaN where there is none. */

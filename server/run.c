@@ -83,6 +83,17 @@ static void take_up(wm_run *run, const wm_standing *standing)
     run->bytes_down = run->record.bytes_down;
 }
 
+/* *ret, to free() in any case <- who was drawn into that round in the place of another. */
+static wm_status read_substitutes(wm_run *run, uint32_t round, wm_substitution **ret, size_t *n, wm_error *err)
+{
+    wm_ledger *ledger = run->settings.ledger;
+
+    *ret = calloc(run->n_population, sizeof **ret);
+    if (*ret == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the cohort of round %u", round);
+    return ledger->substitutes(ledger, run->settings.record->id, round, *ret, run->n_population, n, err);
+}
+
 static wm_status start_engine(wm_run *run, wm_error *err)
 {
     wm_engine_settings settings = {
@@ -94,18 +105,24 @@ static wm_status start_engine(wm_run *run, wm_error *err)
         .patient = run->settings.patient,
         .statistics = run->statistics,
     };
-    const wm_clock *clock = &run->settings.clock;
-    wm_standing     standing;
-    wm_actions      actions;
-    wm_status       st = wm_run_begin(run, &standing, err);
+    const wm_clock  *clock = &run->settings.clock;
+    wm_substitution *substitutes = NULL;
+    wm_standing      standing;
+    wm_actions       actions;
+    wm_status        st = wm_run_begin(run, &standing, err);
 
     if (st == WM_OK && standing.phase == WM_PHASE_EVALUATE && run->record.round != standing.round)
         st = wm_fail(err, WM_E_DAMAGED, "the ledger stands at the evaluation of round %u, and its last round is %u",
                      standing.round, run->record.round);
     if (st != WM_OK)
         return st;
+    if (standing.phase == WM_PHASE_TRAIN)
+        st = read_substitutes(run, standing.round, &substitutes, &settings.n_substitutes, err);
+    settings.substitutes = substitutes;
     take_up(run, &standing);
-    st = wm_engine_new(&settings, &standing, wm_mono_ms(clock), wm_wall_ms(clock), &actions, &run->engine, err);
+    if (st == WM_OK)
+        st = wm_engine_new(&settings, &standing, wm_mono_ms(clock), wm_wall_ms(clock), &actions, &run->engine, err);
+    free(substitutes);
     if (st != WM_OK)
         return st;
     if (standing.phase != WM_PHASE_NONE)

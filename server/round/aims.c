@@ -201,6 +201,12 @@ void wm_engine_settle(wm_engine *engine)
 
 void wm_engine_replace(wm_engine *engine)
 {
-    if (engine->standing.phase == WM_PHASE_TRAIN && engine->pending == WM_ACTION_NONE)
-        wm_cohort_replace(&engine->cohort, engine->settings.seed, engine->standing.round);
+    const wm_standing *at = &engine->standing;
+
+    if (at->phase != WM_PHASE_TRAIN || engine->pending != WM_ACTION_NONE)
+        return;
+    engine->n_substitutes =
+        wm_cohort_substitutes(&engine->cohort, engine->settings.seed, at->round, engine->substitutes);
+    if (engine->n_substitutes > 0)
+        aim(engine, WM_ACTION_SUBSTITUTE, at->phase, at->round, at->attempt);
 }

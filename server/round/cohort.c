@@ -131,9 +131,9 @@ static bool next_substitute(const wm_cohort *cohort, size_t *at)
     return *at < cohort->n_population;
 }
 
-size_t wm_cohort_replace(wm_cohort *cohort, uint64_t seed, uint32_t round)
+size_t wm_cohort_substitutes(const wm_cohort *cohort, uint64_t seed, uint32_t round, wm_substitution *ret)
 {
-    size_t n = cohort->n_population, at = 0, drawn = cohort->drawn;
+    size_t n = cohort->n_population, at = 0, found = 0;
     wm_rng rng;
 
     if (cohort->away == 0 || cohort->drawn == n)
@@ -147,16 +147,22 @@ size_t wm_cohort_replace(wm_cohort *cohort, uint64_t seed, uint32_t round)
         cohort->room[with] = (uint32_t)k;
     }
     for (size_t k = 0; k < n; k++) {
-        wm_seat *s = &cohort->seats[k];
+        const wm_seat *s = &cohort->seats[k];
 
         if (!is_open(s) || !s->away || s->replaced)
             continue;
         if (!next_substitute(cohort, &at))
             break;
-        s->replaced = true;
-        seat(cohort, cohort->room[at]);
+        ret[found++] = (wm_substitution){ .client = cohort->room[at++], .place_of = (uint32_t)k };
     }
-    return cohort->drawn - drawn;
+    return found;
+}
+
+void wm_cohort_substitute(wm_cohort *cohort, const wm_substitution *substitution)
+{
+    assert(substitution->client < cohort->n_population && substitution->place_of < cohort->n_population);
+    cohort->seats[substitution->place_of].replaced = true;
+    seat(cohort, substitution->client);
 }
 
 size_t wm_cohort_unanswered(const wm_cohort *cohort)

@@ -1,8 +1,8 @@
 /* server/round/cohort.h
  *
  * Who is asked to take part in a phase, and what each has answered. A cohort follows from seed, round, attempt and the
- * population recorded at the start, and from nothing else: it need not be stored, and is the same after a restart. Who
- * was drawn for somebody who had gone away is forgotten by a restart, and found again when that is seen again. */
+ * population recorded at the start: it need not be stored, and is the same after a restart. Only who is drawn for
+ * somebody who has gone away follows from what happened: that is stored, before anybody is asked. */
 #ifndef WM_SERVER_ROUND_COHORT_H
 #define WM_SERVER_ROUND_COHORT_H
 
@@ -53,9 +53,12 @@ void wm_cohort_ask_again(wm_cohort *cohort);
 bool wm_cohort_leave(wm_cohort *cohort, uint32_t client);
 bool wm_cohort_return(wm_cohort *cohort, uint32_t client);
 
-/* Gives the places of those who are away to others who are there, one each, as far as there are such: the next in an
- * order that follows from (seed, round). Who comes back has its own place still. Returns how many were drawn. */
-size_t wm_cohort_replace(wm_cohort *cohort, uint64_t seed, uint32_t round);
+/* ret[n_population] <- who should have the places of those who are away: others who are there, one each, as far as there
+ * are such, the next in an order that follows from (seed, round). Returns how many; nobody is drawn yet. */
+size_t wm_cohort_substitutes(const wm_cohort *cohort, uint64_t seed, uint32_t round, wm_substitution *ret);
+
+/* Draws one of them. Whose place it is has its own still, if it comes back. */
+void wm_cohort_substitute(wm_cohort *cohort, const wm_substitution *substitution);
 
 /* Drawn, without an answer, and there. */
 size_t wm_cohort_outstanding(const wm_cohort *cohort);

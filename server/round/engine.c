@@ -82,7 +82,6 @@ void wm_engine_open_phase(wm_engine *engine, bool another_attempt, int64_t now_m
         engine->counts = (wm_engine_counts){ 0 };
     }
     draw_cohort(engine, another_attempt ? engine->standing.attempt : 0);
-    wm_engine_replace(engine);
     engine->opened_ms = now_ms;
     engine->deadline_ms = left_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + left_ms;
 }
@@ -98,11 +97,16 @@ wm_status wm_engine_new(const wm_engine_settings *settings, const wm_standing *s
     if (engine == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the round engine");
     st = wm_cohort_init(&engine->cohort, settings->n_population, err);
+    if (st == WM_OK)
+        engine->substitutes = calloc(settings->n_population, sizeof *engine->substitutes);
+    if (st == WM_OK && engine->substitutes == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the substitutes of %zu clients", settings->n_population);
     if (st != WM_OK) {
-        free(engine);
+        wm_engine_free(engine);
         return st;
     }
     engine->settings = *settings;
+    engine->settings.substitutes = NULL;
     engine->standing = *standing;
 
     /* A wall clock that was set back must not give more time than the job does. */
@@ -110,6 +114,9 @@ wm_status wm_engine_new(const wm_engine_settings *settings, const wm_standing *s
     elapsed_ms = wall_ms > standing->opened_wall_ms ? wall_ms - standing->opened_wall_ms : 0;
     left_ms = deadline_ms == INT64_MAX ? INT64_MAX : deadline_ms - elapsed_ms;
     wm_engine_open_phase(engine, false, mono_ms, left_ms > settings->grace_ms ? left_ms : settings->grace_ms);
+    assert(settings->n_substitutes == 0 || standing->phase == WM_PHASE_TRAIN);
+    for (size_t i = 0; i < settings->n_substitutes; i++)
+        wm_cohort_substitute(&engine->cohort, &settings->substitutes[i]);
     *actions = (wm_actions){ 0 };
     if (standing->phase == WM_PHASE_NONE)
         wm_engine_aim_first(engine);
@@ -123,6 +130,7 @@ void wm_engine_free(wm_engine *engine)
     if (engine == NULL)
         return;
     wm_cohort_release(&engine->cohort);
+    free(engine->substitutes);
     free(engine);
 }
 
@@ -131,6 +139,20 @@ void wm_engine_free(wm_engine *engine)
 wm_action_kind wm_engine_pending(const wm_engine *engine)
 {
     return engine->pending;
+}
+
+bool wm_engine_is_closing(const wm_engine *engine)
+{
+    if (engine->pending == WM_ACTION_SUBSTITUTE)
+        return engine->cohort.accepted >= engine->counts.goal;
+    return engine->pending != WM_ACTION_NONE;
+}
+
+const wm_substitution *wm_engine_substitutes(const wm_engine *engine, size_t *n)
+{
+    assert(engine->pending == WM_ACTION_SUBSTITUTE);
+    *n = engine->n_substitutes;
+    return engine->substitutes;
 }
 
 const wm_standing *wm_engine_next(const wm_engine *engine)

@@ -13,12 +13,14 @@
  *
  * Who is away is not waited for once the quorum is met, and for training another is drawn in its place at once. It has
  * its own place still when it comes back. Away is what somebody is known to be, not what is supposed of him: an engine
- * that was just rebuilt takes everybody for present.
+ * that was just rebuilt takes everybody for present. But whoever was drawn stays drawn: a substitute may have trained
+ * already, so that is durable before it is asked.
  *
  * Moving on is durable, and durable things fail (a full disk). So the engine asks for one durable action at a time and
  * stays where it is until the driver says DONE; meanwhile clients are told to wait. wm_engine_next() is where the run
  * will stand, and is what the ledger must hold before DONE is said. An engine is rebuilt from that standing: the same
- * cohort, the time that was left; what was accepted inside the phase is asked for again.
+ * cohort, the time that was left; what was accepted inside the phase is asked for again. A substitution alone closes
+ * nothing, and while it waits for the disk the phase goes on without it.
  *
  * Owned by one thread at a time; allocates only in wm_engine_new. */
 #ifndef WM_SERVER_ROUND_ENGINE_H
@@ -30,12 +32,14 @@
 typedef struct wm_engine wm_engine;
 
 typedef struct wm_engine_settings {
-    const wm_job      *job;
-    const char *const *names; /* [n_population], sorted */
-    size_t             n_population;
-    uint64_t           seed;
-    int64_t            grace_ms;   /* least time that an open phase has left when the engine is rebuilt */
-    bool               statistics; /* the run begins with a statistics round */
+    const wm_job          *job;
+    const char *const     *names; /* [n_population], sorted */
+    size_t                 n_population;
+    uint64_t               seed;
+    int64_t                grace_ms;    /* least time that an open phase has left when the engine is rebuilt */
+    bool                   statistics;  /* the run begins with a statistics round */
+    const wm_substitution *substitutes; /* [n_substitutes], of the training round that is open; not kept */
+    size_t                 n_substitutes;
     bool patient; /* no deadline passes; when all have answered below the quorum, the attempt is over */
 } wm_engine_settings;
 
@@ -77,11 +81,12 @@ typedef enum wm_action_kind {
     WM_ACTION_REFUSE, /* `text` says why */
 
     /* durable; one at a time, until DONE or FAIL */
-    WM_ACTION_OPEN,      /* ledger: open */
-    WM_ACTION_SCALE,     /* the statistics are complete: scaling from the sums; ledger: scaled */
-    WM_ACTION_COMMIT,    /* the round is complete: the next model; ledger: commit */
-    WM_ACTION_EVALUATED, /* the evaluation is complete; ledger: evaluated */
-    WM_ACTION_CLOSE,     /* ledger: close */
+    WM_ACTION_OPEN,       /* ledger: open */
+    WM_ACTION_SUBSTITUTE, /* ledger: substitute, wm_engine_substitutes() */
+    WM_ACTION_SCALE,      /* the statistics are complete: scaling from the sums; ledger: scaled */
+    WM_ACTION_COMMIT,     /* the round is complete: the next model; ledger: commit */
+    WM_ACTION_EVALUATED,  /* the evaluation is complete; ledger: evaluated */
+    WM_ACTION_CLOSE,      /* ledger: close */
 } wm_action_kind;
 
 typedef struct wm_action {
@@ -109,6 +114,12 @@ void wm_engine_handle(wm_engine *engine, const wm_event *event, int64_t mono_ms,
 
 /* The durable action that waits for DONE, or WM_ACTION_NONE. */
 wm_action_kind wm_engine_pending(const wm_engine *engine);
+
+/* Nothing that is handed in for the open phase counts any more: it has what it aims for, or ends on the disk. */
+bool wm_engine_is_closing(const wm_engine *engine);
+
+/* Of WM_ACTION_SUBSTITUTE: [*n], whom to draw and in whose place. */
+const wm_substitution *wm_engine_substitutes(const wm_engine *engine, size_t *n);
 
 /* Where the run will stand after it. The driver fills in opened_wall_ms and the digests. */
 const wm_standing *wm_engine_next(const wm_engine *engine);

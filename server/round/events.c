@@ -104,7 +104,7 @@ static void on_answer(wm_engine *engine, const wm_event *event, int64_t now_ms, 
             act(actions, WM_ACTION_AGAIN);
         else
             refuse(engine, event->client, "another update was already accepted", actions);
-    } else if (engine->pending != WM_ACTION_NONE) {
+    } else if (wm_engine_is_closing(engine)) {
         late(engine, event->client, actions); /* the phase is closed, only not yet on disk */
     } else if (!seat->drawn) {
         refuse(engine, event->client, "not in this round's cohort", actions);
@@ -129,8 +129,8 @@ static void on_decline(wm_engine *engine, const wm_event *event, int64_t now_ms)
 {
     wm_seat *seat = &engine->cohort.seats[event->client];
 
-    if (wm_engine_order(engine, event->phase, event->round) != 0 || engine->pending != WM_ACTION_NONE ||
-        !seat->drawn || seat->part.verdict != WM_VERDICT_NONE)
+    if (wm_engine_order(engine, event->phase, event->round) != 0 || wm_engine_is_closing(engine) || !seat->drawn ||
+        seat->part.verdict != WM_VERDICT_NONE)
         return; /* it is about something that is over, or was said already */
     seat->part.verdict = WM_VERDICT_DECLINED;
     wm_engine_say(seat->part.reason, sizeof seat->part.reason, "%s", event->reason);
@@ -175,7 +175,7 @@ static void on_ask(wm_engine *engine, const wm_event *event, int64_t now_ms, wm_
 
     if (engine->standing.phase == WM_PHASE_CLOSED) {
         act(actions, WM_ACTION_OVER);
-    } else if (engine->pending != WM_ACTION_NONE) {
+    } else if (wm_engine_is_closing(engine)) {
         act(actions, WM_ACTION_WAIT)->come_back_ms = PENDING_WAIT_MS;
     } else if (seat->drawn && seat->part.verdict == WM_VERDICT_NONE) {
         if (!seat->offered)
@@ -201,16 +201,28 @@ static void on_stop(wm_engine *engine, const wm_event *event, wm_actions *action
     }
 }
 
+/* The next phase or attempt, or only some more clients in this one. */
 static void on_done(wm_engine *engine, const wm_event *event, int64_t now_ms)
 {
-    bool another_attempt = engine->pending == WM_ACTION_OPEN && event->standing->attempt > 0;
+    wm_action_kind done = engine->pending;
 
-    assert(engine->pending != WM_ACTION_NONE && event->standing->phase == engine->next.phase);
-    engine->standing = *event->standing;
+    assert(done != WM_ACTION_NONE && event->standing->phase == engine->next.phase);
     engine->pending = WM_ACTION_NONE;
-    wm_engine_open_phase(engine, another_attempt, now_ms, wm_engine_phase_deadline_ms(engine));
-    if (engine->stopping && engine->standing.phase != WM_PHASE_CLOSED)
+    if (done == WM_ACTION_SUBSTITUTE) {
+        for (size_t i = 0; i < engine->n_substitutes; i++)
+            wm_cohort_substitute(&engine->cohort, &engine->substitutes[i]);
+    } else {
+        engine->standing = *event->standing;
+        wm_engine_open_phase(engine, done == WM_ACTION_OPEN && event->standing->attempt > 0, now_ms,
+                             wm_engine_phase_deadline_ms(engine));
+    }
+    if (engine->stopping && engine->standing.phase != WM_PHASE_CLOSED) {
         wm_engine_aim_close(engine, WM_OUTCOME_STOPPED, engine->stop_why);
+        return;
+    }
+    wm_engine_replace(engine); /* others may have left meanwhile */
+    if (done == WM_ACTION_SUBSTITUTE)
+        wm_engine_settle(engine); /* and the last answer may have come */
 }
 
 static void on_fail(wm_engine *engine, const wm_event *event)

@@ -15,6 +15,8 @@ struct wm_engine {
     bool               stopping;
     char               stop_why[sizeof((wm_standing *)0)->why];
     wm_cohort          cohort;
+    wm_substitution   *substitutes; /* [n_population], of WM_ACTION_SUBSTITUTE */
+    size_t             n_substitutes;
     wm_engine_counts   counts;
     int64_t            opened_ms, deadline_ms; /* mono; deadline INT64_MAX: none */
 };
@@ -34,7 +36,7 @@ void wm_engine_deadline_passed(wm_engine *engine);
 /* Somebody has answered or left: is the open phase over? */
 void wm_engine_settle(wm_engine *engine);
 
-/* Somebody has left or come back: in training, the places of those who are away go to others. */
+/* Somebody has left or come back, or training is open: the places of those who are away should go to others. */
 void wm_engine_replace(wm_engine *engine);
 
 /* ---- engine.c ---- */

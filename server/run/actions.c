@@ -41,6 +41,30 @@ static wm_status do_open(wm_run *run, const wm_standing *standing, wm_error *err
     return st == WM_OK && wm_run_dies(run, "open-after") ? wm_run_died(err) : st;
 }
 
+static wm_status do_substitute(wm_run *run, wm_error *err)
+{
+    wm_ledger             *ledger = run->settings.ledger;
+    size_t                 n;
+    const wm_substitution *drawn = wm_engine_substitutes(run->engine, &n);
+    wm_status              st;
+
+    if (wm_run_dies(run, "substitute-before"))
+        return wm_run_died(err);
+    st =
+        ledger->substitute(ledger, run->settings.record->id, wm_engine_standing(run->engine)->round, drawn, n, err);
+    if (st != WM_OK)
+        return st;
+    if (wm_run_dies(run, "substitute-after"))
+        return wm_run_died(err);
+    for (size_t i = 0; i < n; i++)
+        wm_log_line(run->settings.log, WM_LOG_INFO, "round", "another is drawn in the place of one who is away",
+                    WM_TEXT_FIELD("client", run->settings.record->population[drawn[i].client]),
+                    WM_TEXT_FIELD("place_of", run->settings.record->population[drawn[i].place_of]),
+                    WM_INT_FIELD("round", wm_engine_standing(run->engine)->round));
+    run->changed = true; /* there is work for them */
+    return WM_OK;
+}
+
 size_t wm_run_collect(const wm_run *run, wm_contribution *contributions)
 {
     const wm_cohort *cohort = wm_engine_cohort(run->engine);
@@ -150,6 +174,8 @@ static wm_status perform(wm_run *run, wm_action_kind action, wm_standing *standi
     switch (action) {
     case WM_ACTION_OPEN:
         return do_open(run, standing, err);
+    case WM_ACTION_SUBSTITUTE:
+        return do_substitute(run, err);
     case WM_ACTION_SCALE:
         return do_scale(run, standing, err);
     case WM_ACTION_COMMIT:
@@ -223,7 +249,7 @@ void wm_run_advance(wm_run *run)
         }
         run->retry_ms = 0;
         wm_engine_handle(run->engine, &event, wm_mono_ms(&run->settings.clock), &unused);
-        if (event.kind == WM_EVENT_DONE)
+        if (event.kind == WM_EVENT_DONE && action != WM_ACTION_SUBSTITUTE)
             opened(run);
     }
 }

@@ -70,10 +70,7 @@ void wm_run_away(wm_run *run, const char *client)
         return;
     pthread_mutex_lock(&run->lock);
     if (!run->dead) {
-        size_t drawn = wm_engine_cohort(run->engine)->drawn;
-
         wm_run_tell(run, &event, &told);
-        run->changed = run->changed || wm_engine_cohort(run->engine)->drawn > drawn; /* there is work for another */
         wm_run_advance(run);
     }
     wm_run_leave(run);

@@ -36,6 +36,17 @@ static void fill_task(const wm_run *run, wm_task *task)
     }
 }
 
+/* Under the lock: it may be the one that was lacking, and once it is in the ledger that it is drawn there is work for it. */
+static void tell_and_store(wm_run *run, const wm_event *event, wm_action *told)
+{
+    wm_run_tell(run, event, told);
+    if (wm_engine_pending(run->engine) == WM_ACTION_NONE)
+        return;
+    wm_run_advance(run);
+    if (!run->dead)
+        wm_run_tell(run, event, told);
+}
+
 wm_answer wm_run_ask(wm_run *run, const char *client, wm_task *task, int64_t *come_back_ms)
 {
     wm_event  event = { .kind = WM_EVENT_ASK };
@@ -46,8 +57,9 @@ wm_answer wm_run_ask(wm_run *run, const char *client, wm_task *task, int64_t *co
         return WM_ANSWER_OVER;
     pthread_mutex_lock(&run->lock);
     *come_back_ms = DEAD_WAIT_MS;
+    if (!run->dead)
+        tell_and_store(run, &event, &told);
     if (!run->dead) {
-        wm_run_tell(run, &event, &told);
         *come_back_ms = told.come_back_ms;
         if (told.kind == WM_ACTION_OFFER) {
             fill_task(run, task);
@@ -56,7 +68,7 @@ wm_answer wm_run_ask(wm_run *run, const char *client, wm_task *task, int64_t *co
             answer = WM_ANSWER_OVER;
         }
     }
-    pthread_mutex_unlock(&run->lock);
+    wm_run_leave(run);
     return answer;
 }
 
@@ -77,9 +89,8 @@ static wm_fate fate_of(const wm_run *run, uint32_t client, const wm_update_key *
         return WM_FATE_OVER;
     if (seat->part.verdict == WM_VERDICT_ACCEPTED)
         return WM_FATE_ACCEPTED;
-    return seat->part.verdict == WM_VERDICT_NONE && wm_engine_pending(run->engine) == WM_ACTION_NONE
-               ? WM_FATE_WANTED
-               : WM_FATE_OVER;
+    return seat->part.verdict == WM_VERDICT_NONE && !wm_engine_is_closing(run->engine) ? WM_FATE_WANTED
+                                                                                       : WM_FATE_OVER;
 }
 
 wm_fate wm_run_fate(wm_run *run, const char *client, const wm_update_key *key)

@@ -208,6 +208,12 @@ void wm_audit_open_text(const wm_standing *standing, wm_text *text)
                    standing->attempt);
 }
 
+void wm_audit_substitute_text(uint32_t round, const wm_substitution *drawn, wm_text *text)
+{
+    wm_text_printf(text, "round=%" PRIu32 " client=%" PRIu32 " place_of=%" PRIu32, round, drawn->client,
+                   drawn->place_of);
+}
+
 void wm_audit_close_text(const wm_standing *standing, wm_text *text)
 {
     char model[WM_DIGEST_TEXT];

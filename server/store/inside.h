@@ -59,6 +59,7 @@ wm_status wm_audit_check(wm_db *db, wm_audit_head *ret, wm_error *err);
  * clients), a committed round, its evaluation, the end: made again from the rows they must be the same. */
 void wm_audit_queue_text(const wm_queued_job *job, wm_text *text);
 void wm_audit_open_text(const wm_standing *standing, wm_text *text);
+void wm_audit_substitute_text(uint32_t round, const wm_substitution *drawn, wm_text *text);
 void wm_audit_close_text(const wm_standing *standing, wm_text *text);
 void wm_audit_start_text(const wm_run_record *run, const wm_digest *model, wm_text *text);
 void wm_audit_scaled_text(const wm_digest *scaling, const wm_round_record *round, wm_text *text);
@@ -85,6 +86,11 @@ wm_status wm_rounds_read(wm_db *db, const uint8_t *run, uint32_t first, uint32_t
 /* ret->contributions and n_contributions <- the rows of ret->round, to be free()d; round 0 is the statistics round. */
 wm_status wm_contributions_read(wm_db *db, const uint8_t *run, wm_round_record *ret, wm_error *err);
 
+/* ret[*n] <- who was drawn into that round in the place of another, by client; `room` is the run's population.
+ * WM_E_DAMAGED: more, or clients that are not below it. */
+wm_status wm_substitutes_read(wm_db *db, const uint8_t *run, uint32_t round, wm_substitution *ret, size_t room,
+                              size_t *n, wm_error *err);
+
 /* A run's record, to be given to wm_store_run_record_free, and where it stands. WM_E_MISSING. */
 wm_status wm_run_record_read(wm_db *db, const uint8_t *run, wm_run_record **ret, wm_error *err);
 wm_status wm_standing_read(wm_db *db, const uint8_t *run, wm_standing *ret, wm_error *err);
@@ -95,6 +101,8 @@ wm_status wm_queue_read(wm_db *db, void (*each)(void *context, const wm_queued_j
 
 /* The ledger's reading half. */
 wm_status wm_ledger_load(wm_ledger *self, const uint8_t *run, wm_standing *ret, wm_error *err);
+wm_status wm_ledger_substitutes(wm_ledger *self, const uint8_t *run, uint32_t round, wm_substitution *ret,
+                                size_t room, size_t *n, wm_error *err);
 wm_status wm_ledger_rounds(wm_ledger *self, const uint8_t                                  *run,
                            void (*each)(void *context, const wm_round_record *round), void *context, wm_error *err);
 void      wm_ledger_init(wm_ledger *ledger, wm_store *store);

@@ -129,6 +129,41 @@ static wm_status ledger_open(wm_ledger *self, const uint8_t *run, const wm_stand
     return wm_store_end(store, "open", st, err);
 }
 
+static wm_status write_substitute(wm_store *store, const uint8_t *run, uint32_t round, const wm_substitution *drawn,
+                                  wm_error *err)
+{
+    wm_text   text = WM_TEXT_INIT;
+    wm_query  q;
+    wm_status st;
+
+    wm_query_init(&q, &store->db, "INSERT INTO substitutes (run, round, client, place_of) VALUES (?, ?, ?, ?)",
+                  err);
+    wm_bind_blob(&q, run, WM_RUN_ID_SIZE);
+    wm_bind_int(&q, round);
+    wm_bind_int(&q, drawn->client);
+    wm_bind_int(&q, drawn->place_of);
+    st = wm_query_done(&q);
+    if (st == WM_OK) {
+        wm_audit_substitute_text(round, drawn, &text);
+        st = wm_audit_add_text(store, run, "substitute", &text, err);
+    }
+    wm_text_release(&text);
+    return st;
+}
+
+static wm_status ledger_substitute(wm_ledger *self, const uint8_t *run, uint32_t round,
+                                   const wm_substitution *drawn, size_t n, wm_error *err)
+{
+    wm_store *store = store_of(self);
+    wm_status st = wm_store_begin(store, err);
+
+    if (st != WM_OK)
+        return st;
+    for (size_t i = 0; st == WM_OK && i < n; i++)
+        st = write_substitute(store, run, round, &drawn[i], err);
+    return wm_store_end(store, "substitute", st, err);
+}
+
 /* What was folded stays as it was committed; only a client of whom nothing was known may still turn out to be
  * late or refused. */
 static wm_status write_contributions(wm_store *store, const uint8_t *run, uint32_t round,
@@ -386,11 +421,13 @@ void wm_ledger_init(wm_ledger *ledger, wm_store *store)
     *ledger = (wm_ledger){
         .start = ledger_start,
         .open = ledger_open,
+        .substitute = ledger_substitute,
         .scaled = ledger_scaled,
         .commit = ledger_commit,
         .evaluated = ledger_evaluated,
         .close = ledger_close,
         .load = wm_ledger_load,
+        .substitutes = wm_ledger_substitutes,
         .rounds = wm_ledger_rounds,
         .state = store,
     };

@@ -69,6 +69,45 @@ wm_status wm_ledger_load(wm_ledger *self, const uint8_t *run, wm_standing *ret, 
     return st;
 }
 
+wm_status wm_substitutes_read(wm_db *db, const uint8_t *run, uint32_t round, wm_substitution *ret, size_t room,
+                              size_t *n, wm_error *err)
+{
+    wm_query q;
+    size_t   found = 0;
+
+    wm_query_init(&q, db, "SELECT client, place_of FROM substitutes WHERE run = ? AND round = ? ORDER BY client",
+                  err);
+    wm_bind_blob(&q, run, WM_RUN_ID_SIZE);
+    wm_bind_int(&q, round);
+    while (wm_query_row(&q)) {
+        if (found == room) {
+            q.st = wm_fail(err, WM_E_DAMAGED,
+                           "%s is damaged: more clients were drawn into a round than the run has; "
+                           "put it back from a backup",
+                           db->path);
+            break;
+        }
+        ret[found].client = (uint32_t)wm_column_within(&q, 0, (int64_t)room - 1);
+        ret[found].place_of = (uint32_t)wm_column_within(&q, 0, (int64_t)room - 1);
+        found++;
+    }
+    if (wm_query_done(&q) == WM_OK)
+        *n = found;
+    return q.st;
+}
+
+wm_status wm_ledger_substitutes(wm_ledger *self, const uint8_t *run, uint32_t round, wm_substitution *ret,
+                                size_t room, size_t *n, wm_error *err)
+{
+    wm_store *store = self->state;
+    wm_status st;
+
+    wm_store_lock(store);
+    st = wm_substitutes_read(&store->db, run, round, ret, room, n, err);
+    wm_store_unlock(store);
+    return st;
+}
+
 /* ---- rounds ---- */
 
 static void column_round(wm_query *q, wm_round_record *ret)

@@ -91,7 +91,15 @@ static const char version_1[] =
     ") STRICT;"
     "INSERT INTO audit_head VALUES (1, 0, zeroblob(32));";
 
-const char *const wm_schema_steps[] = { version_1 };
+/* Who was drawn into an open round in the place of somebody who was away. */
+static const char version_2[] =
+    "CREATE TABLE substitutes ("
+    "  run BLOB NOT NULL REFERENCES runs(id), round INTEGER NOT NULL, client INTEGER NOT NULL,"
+    "  place_of INTEGER NOT NULL,"
+    "  PRIMARY KEY (run, round, client), UNIQUE (run, round, place_of)"
+    ") STRICT, WITHOUT ROWID;";
+
+const char *const wm_schema_steps[] = { version_1, version_2 };
 const size_t      wm_schema_n_steps = sizeof wm_schema_steps / sizeof *wm_schema_steps;
 
 static wm_status take_step(wm_db *db, const char *step, size_t version, wm_error *err)

@@ -10,8 +10,10 @@
 
 /* As wm_store_certificate and wm_store_revoke write them. */
 #define CERTIFICATE_TEXT "printf('name=%s serial=%s not_after_ms=%d', name, serial, not_after_ms)"
-#define BEGINS_REVOKE    "substr(a.detail, 1, length(g.name) + 10) = 'name=' || g.name || ' why='"
-#define RUN_TEXT(id)     "'run ' || lower(hex(" id "))"
+/* As wm_audit_substitute_text does. */
+#define SUBSTITUTE_TEXT "printf('round=%d client=%d place_of=%d', s.round, s.client, s.place_of)"
+#define BEGINS_REVOKE   "substr(a.detail, 1, length(g.name) + 10) = 'name=' || g.name || ' why='"
+#define RUN_TEXT(id)    "'run ' || lower(hex(" id "))"
 
 /* Each answers, for every violation: line (0: none), run (NULL: none), round, client (NULL: none), and the subject of
  * the sentence. */
@@ -25,13 +27,23 @@ static const struct {
       "is there, and the audit does not tell of its start exactly once" },
     { "audit",
       "SELECT line, run, 0, NULL, 'audit line ' || line FROM audit "
-      "WHERE what IN ('start', 'open', 'scaled', 'commit', 'evaluated', 'close') "
+      "WHERE what IN ('start', 'open', 'substitute', 'scaled', 'commit', 'evaluated', 'close') "
       "AND (run IS NULL OR NOT EXISTS (SELECT 1 FROM runs WHERE id = run))",
       "tells of a run that is not there" },
     { "audit",
       "SELECT 0, id, 0, NULL, " RUN_TEXT("id") " FROM runs WHERE (SELECT count(*) FROM audit "
                                                "WHERE what = 'close' AND run = id) <> (ended_ms IS NOT NULL)",
       "is over in its row or in the audit, but not in both" },
+    { "audit",
+      "SELECT 0, s.run, s.round, p.name, " RUN_TEXT(
+          "s.run") " || ', round ' || s.round || ': the place of ' || coalesce(p.name, 'client ' || s.client) "
+                   "FROM substitutes s LEFT JOIN population p USING (run, client) WHERE NOT EXISTS (SELECT 1 FROM audit a "
+                   "WHERE a.what = 'substitute' AND a.run = s.run AND a.detail = " SUBSTITUTE_TEXT ")",
+      "is not what the audit says, which has no line of it" },
+    { "audit",
+      "SELECT a.line, a.run, 0, NULL, 'audit line ' || a.line FROM audit a WHERE a.what = 'substitute' "
+      "AND NOT EXISTS (SELECT 1 FROM substitutes s WHERE s.run = a.run AND a.detail = " SUBSTITUTE_TEXT ")",
+      "tells of a client that was drawn in another's place, and that is not there" },
     { "audit",
       "SELECT 0, q.run, 0, NULL, 'the waiting job of ' || " RUN_TEXT(
           "q.run") " FROM queue q "

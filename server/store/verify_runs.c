@@ -188,24 +188,44 @@ static void check_accepted(wm_verified_run *run, const wm_round_record *round)
                       path_of(run), run->id, round->round, round->accepted, round->total_weight, accepted, weight);
 }
 
-/* The cohort, drawn once more: it follows from seed, round, attempts and the number of clients. Who was drawn in the place
- * of somebody who was away does not, but there is one such for each that `selected` is above the draw. */
+/* The cohort, drawn once more: it follows from seed, round, attempts and the number of clients; who was drawn in the place
+ * of somebody who was away is in the store. */
+static wm_status draw_again(wm_verified_run *run, const wm_round_record *round, wm_cohort *cohort, wm_error *err)
+{
+    const wm_job    *job = run->job.job;
+    size_t           n = run->record->n_population, n_drawn;
+    wm_substitution *drawn = calloc(n, sizeof *drawn);
+    wm_status        st;
+
+    for (uint32_t attempt = 0; attempt <= round->attempts && cohort->drawn < n; attempt++)
+        wm_cohort_draw(cohort, &job->cohort.select, job->cohort.over, run->record->seed, "cohort", round->round,
+                       attempt);
+    if (drawn == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the cohort of a round");
+    st = wm_substitutes_read(&run->verifier->db, run->record->id, round->round, drawn, n, &n_drawn, err);
+    for (size_t i = 0; st == WM_OK && i < n_drawn; i++)
+        wm_cohort_substitute(cohort, &drawn[i]);
+    free(drawn);
+    return st;
+}
+
 static wm_status check_cohort(wm_verified_run *run, const wm_round_record *round, wm_error *err)
 {
     const wm_job *job = run->job.job;
     wm_finding    where = wm_verify_in_run(run, "round", round->round, NULL);
-    size_t        n = run->record->n_population, goal = wm_cohort_goal(&job->cohort.select, n), strangers = 0;
+    size_t        n = run->record->n_population, goal = wm_cohort_goal(&job->cohort.select, n);
     wm_cohort     cohort;
     wm_status     st = wm_cohort_init(&cohort, n, err);
 
     if (st != WM_OK)
         return st;
-    for (uint32_t attempt = 0; attempt <= round->attempts && cohort.drawn < n; attempt++)
-        wm_cohort_draw(&cohort, &job->cohort.select, job->cohort.over, run->record->seed, "cohort", round->round,
-                       attempt);
-    if (round->selected < cohort.drawn || round->selected > n)
+    st = draw_again(run, round, &cohort, err);
+    if (st != WM_OK)
+        goto out;
+    if (round->selected != cohort.drawn)
         wm_verify_say(run->verifier, &where,
-                      "%s: run %s, round %" PRIu32 " selected %" PRIu32 " clients, and its seed draws %zu of %zu",
+                      "%s: run %s, round %" PRIu32 " selected %" PRIu32
+                      " clients, and its seed and substitutions draw %zu of %zu",
                       path_of(run), run->id, round->round, round->selected, cohort.drawn, n);
     if ((double)round->accepted < job->cohort.quorum * (double)goal - 1e-9 || round->accepted > goal)
         wm_verify_say(run->verifier, &where,
@@ -216,15 +236,14 @@ static wm_status check_cohort(wm_verified_run *run, const wm_round_record *round
         const wm_contribution *part = &round->contributions[i];
         wm_finding             at = wm_verify_in_run(run, "update", round->round, name_of(run, part->client));
 
-        if (part->verdict != WM_VERDICT_ACCEPTED || part->client >= n || cohort.seats[part->client].drawn)
-            continue;
-        if (round->selected < cohort.drawn + ++strangers)
+        if (part->verdict == WM_VERDICT_ACCEPTED && part->client < n && !cohort.seats[part->client].drawn)
             wm_verify_say(run->verifier, &at,
                           "%s: run %s, round %" PRIu32 ": the update of %s was accepted, who was not drawn into it",
                           path_of(run), run->id, round->round, at.client);
     }
+out:
     wm_cohort_release(&cohort);
-    return WM_OK;
+    return st;
 }
 
 static wm_status check_evaluation(wm_verified_run *run, const wm_round_record *round, wm_error *err)

@@ -71,6 +71,12 @@ static wm_status note_open(wm_ledger *self, const uint8_t *run, const wm_standin
     return note(self->state, of_store(self)->open(of_store(self), run, standing, err));
 }
 
+static wm_status note_substitute(wm_ledger *self, const uint8_t *run, uint32_t round, const wm_substitution *drawn,
+                                 size_t n, wm_error *err)
+{
+    return note(self->state, of_store(self)->substitute(of_store(self), run, round, drawn, n, err));
+}
+
 static wm_status note_scaled(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
                              const wm_contribution *contributions, size_t n, wm_error *err)
 {
@@ -100,6 +106,12 @@ static wm_status pass_load(wm_ledger *self, const uint8_t *run, wm_standing *ret
     return of_store(self)->load(of_store(self), run, ret, err);
 }
 
+static wm_status pass_substitutes(wm_ledger *self, const uint8_t *run, uint32_t round, wm_substitution *ret,
+                                  size_t room, size_t *n, wm_error *err)
+{
+    return of_store(self)->substitutes(of_store(self), run, round, ret, room, n, err);
+}
+
 static wm_status pass_rounds(wm_ledger *self, const uint8_t                                  *run,
                              void (*each)(void *context, const wm_round_record *round), void *context,
                              wm_error *err)
@@ -116,11 +128,13 @@ void life_init(life *l, uint64_t seed)
     l->w.patient = true;
     l->w.ledger = (wm_ledger){ .start = note_start,
                                .open = note_open,
+                               .substitute = note_substitute,
                                .scaled = note_scaled,
                                .commit = note_commit,
                                .evaluated = note_evaluated,
                                .close = note_close,
                                .load = pass_load,
+                               .substitutes = pass_substitutes,
                                .rounds = pass_rounds,
                                .state = l };
     l->own = l->w.blobs;

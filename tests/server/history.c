@@ -69,6 +69,19 @@ static void after_the_run(world *w, wm_store *store)
     assert_ok(wm_store_queue_add(store, &job, &err), &err);
 }
 
+/* One who was drawn goes away, another is drawn in its place, and it comes back. */
+static void leave_once(world *w)
+{
+    wm_task task;
+    int64_t come_back_ms;
+
+    for (size_t k = 0; k < HISTORY_CLIENTS; k++)
+        if (wm_run_ask(w->run, w->names[k], &task, &come_back_ms) == WM_ANSWER_TASK) {
+            wm_run_away(w->run, w->names[k]);
+            return;
+        }
+}
+
 /* As server/report leaves it. */
 static void write_folder(history *h, world *w)
 {
@@ -109,7 +122,11 @@ void history_make(history *h)
     before_the_run(&w, store);
     assert_ok(world_open(&w, &err), &err);
     for (int turns = 0; standing_of(&w).phase != WM_PHASE_CLOSED; turns++) {
+        wm_standing at = standing_of(&w);
+
         assert_true(turns < TURNS_MOST);
+        if (at.phase == WM_PHASE_TRAIN && at.round == HISTORY_LEFT_IN)
+            leave_once(&w);
         world_turn(&w);
     }
     h->model = standing_of(&w).model;
@@ -215,7 +232,8 @@ static wm_status forge_line(void *context, const wm_audit_line *line, wm_error *
 
     wm_text_release(&f->text);
     f->what = line->what;
-    if (line->has_run && sscanf(line->detail, "round=%u", &round) == 1)
+    if ((strcmp(line->what, "commit") == 0 || strcmp(line->what, "evaluated") == 0) &&
+        sscanf(line->detail, "round=%u", &round) == 1)
         assert_ok(wm_rounds_read(f->db, line->run, round, round, forge_round, f, err), err);
     write_line(f, &changed);
     return WM_OK;

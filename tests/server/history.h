@@ -1,8 +1,8 @@
 /* tests/server/history.h
  *
  * An office on the disk with a history that holds: a run of six rounds over five clients, three of whom are drawn each
- * time, of which the newest three are kept; the certificates of all five, one of them revoked; a job that waits; and the
- * run's own folder. For tests that damage it. */
+ * time (and in the second a fourth, in the place of one who went away), of which the newest three are kept; the
+ * certificates of all five, one of them revoked; a job that waits; and the run's own folder. For tests that damage it. */
 #ifndef WM_TESTS_SERVER_HISTORY_H
 #define WM_TESTS_SERVER_HISTORY_H
 
@@ -11,7 +11,7 @@
 #include "server/store/verify.h"
 #include "tests/server/world.h"
 
-enum { HISTORY_ROUNDS = 6, HISTORY_KEEP = 3, HISTORY_CLIENTS = 5 };
+enum { HISTORY_ROUNDS = 6, HISTORY_KEEP = 3, HISTORY_CLIENTS = 5, HISTORY_LEFT_IN = 2 };
 
 typedef struct history {
     char      folder[4096];

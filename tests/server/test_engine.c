@@ -2,7 +2,7 @@
  *
  * The round engine by itself: events and times in, actions out. A scenario plays the driver: it says DONE to every
  * durable action, and keeps the letters of what was asked for:
- *     o open  s scale  c commit  e evaluated  x close */
+ *     o open  d substitute  s scale  c commit  e evaluated  x close */
 #include "tests/unit.h"
 
 #include "server/round/engine.h"
@@ -15,13 +15,15 @@ enum { CLIENTS = 5, DEADLINE = 60000, GRACE = 30000 };
 static const char *const names[CLIENTS] = { "centre", "east", "north", "south", "west" };
 
 typedef struct scene {
-    wm_job      job;
-    wm_engine  *engine;
-    bool        statistics, patient, stuck; /* stuck: the disk is full, DONE is not said */
-    int64_t     now_ms, wall_ms;
-    wm_standing durable;
-    char        done[200];
-    char        text[WM_REASON_TEXT]; /* of the last refusal */
+    wm_job          job;
+    wm_engine      *engine;
+    bool            statistics, patient, stuck; /* stuck: the disk is full, DONE is not said */
+    int64_t         now_ms, wall_ms;
+    wm_standing     durable;
+    wm_substitution drawn[CLIENTS]; /* in the places of others, in the one round of a scene where that happens */
+    size_t          n_drawn;
+    char            done[200];
+    char            text[WM_REASON_TEXT]; /* of the last refusal */
 } scene;
 
 static const double share = 0.4; /* two of five */
@@ -40,6 +42,20 @@ static void begin(scene *s)
     };
 }
 
+static void keep_substitutes(scene *s)
+{
+    const wm_substitution *drawn;
+    size_t                 n;
+
+    if (wm_engine_pending(s->engine) != WM_ACTION_SUBSTITUTE)
+        return;
+    drawn = wm_engine_substitutes(s->engine, &n);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(s->n_drawn < CLIENTS);
+        s->drawn[s->n_drawn++] = drawn[i];
+    }
+}
+
 static wm_action_kind perform(scene *s, const wm_actions *actions)
 {
     wm_action_kind told = WM_ACTION_NONE;
@@ -55,14 +71,16 @@ static wm_action_kind perform(scene *s, const wm_actions *actions)
         }
         assert_int_equal(i, actions->n - 1);
         assert_true(at + 1 < sizeof s->done);
-        s->done[at] = "oscex"[a->kind - WM_ACTION_OPEN];
+        s->done[at] = "odscex"[a->kind - WM_ACTION_OPEN];
     }
     if (s->engine != NULL && wm_engine_pending(s->engine) != WM_ACTION_NONE && !s->stuck) {
         wm_event   event = { .kind = WM_EVENT_DONE, .standing = &s->durable };
         wm_actions more;
 
+        keep_substitutes(s);
         s->durable = *wm_engine_next(s->engine);
-        s->durable.opened_wall_ms = s->wall_ms;
+        if (wm_engine_pending(s->engine) != WM_ACTION_SUBSTITUTE)
+            s->durable.opened_wall_ms = s->wall_ms;
         wm_engine_handle(s->engine, &event, s->now_ms, &more);
         perform(s, &more);
     }
@@ -77,7 +95,9 @@ static void start(scene *s)
                                     .seed = 7,
                                     .grace_ms = GRACE,
                                     .statistics = s->statistics,
-                                    .patient = s->patient };
+                                    .patient = s->patient,
+                                    .substitutes = s->drawn,
+                                    .n_substitutes = s->durable.phase == WM_PHASE_TRAIN ? s->n_drawn : 0 };
     wm_actions         actions;
 
     assert_ok(wm_engine_new(&settings, &s->durable, s->now_ms, s->wall_ms, &actions, &s->engine, NULL), NULL);
@@ -855,8 +875,123 @@ static void where_nobody_is_left_to_be_drawn_the_next_who_comes_is(void **state)
         }
     leave(&s, first);
     assert_int_equal(drawn(&s), 2);
-    assert_int_equal(ask(&s, other), WM_ACTION_OFFER);
+    assert_int_equal(ask(&s, other), WM_ACTION_WAIT); /* who asks is told what was so before it was drawn */
     assert_int_equal(drawn(&s), 3);
+    assert_string_equal(s.done, "od");
+    assert_int_equal(ask(&s, other), WM_ACTION_OFFER);
+    wm_engine_free(s.engine);
+}
+
+static void who_was_drawn_in_anothers_place_is_so_after_a_restart_as_well(void **state)
+{
+    scene    s;
+    uint32_t first, second, third = 0;
+
+    (void)state;
+    begin(&s);
+    s.job.cohort.select = (wm_choice){ .member = wm_selections.members[1], .options = &share };
+    start(&s);
+    first = next_drawn(&s, 0);
+    second = next_drawn(&s, first + 1);
+    leave(&s, first);
+    assert_int_equal(s.n_drawn, 1);
+    third = s.drawn[0].client;
+    assert_int_equal(s.drawn[0].place_of, first);
+    wm_engine_free(s.engine);
+    s.engine = NULL;
+
+    s.now_ms = 5;
+    start(&s);
+    assert_at(&s, WM_PHASE_TRAIN, 1, 0);
+    assert_int_equal(drawn(&s), 3);
+    assert_true(wm_engine_cohort(s.engine)->seats[third].drawn);
+    leave(&s, first); /* as it was: its place is given away already */
+    assert_int_equal(drawn(&s), 3);
+    assert_string_equal(s.done, "od");
+    assert_int_equal(update(&s, third, 1), WM_ACTION_FOLD);
+    assert_int_equal(update(&s, second, 1), WM_ACTION_FOLD);
+    assert_at(&s, WM_PHASE_EVALUATE, 1, 0);
+    wm_engine_free(s.engine);
+}
+
+/* Two of five are drawn, the first leaves, and that another is drawn in its place cannot be stored. */
+static void while_a_substitution_waits_for_the_disk_the_phase_goes_on(void **state)
+{
+    scene    s;
+    uint32_t first, second, third;
+
+    (void)state;
+    begin(&s);
+    s.job.cohort.select = (wm_choice){ .member = wm_selections.members[1], .options = &share };
+    start(&s);
+    first = next_drawn(&s, 0);
+    second = next_drawn(&s, first + 1);
+    s.stuck = true;
+    leave(&s, first);
+    assert_int_equal(wm_engine_pending(s.engine), WM_ACTION_SUBSTITUTE);
+    assert_int_equal(drawn(&s), 2);
+    assert_false(wm_engine_is_closing(s.engine));
+    assert_int_equal(ask(&s, second), WM_ACTION_OFFER);
+    decline(&s, second, WM_PHASE_TRAIN, 1);
+    assert_int_equal(wm_engine_cohort(s.engine)->declined, 1);
+    assert_int_equal(update(&s, first, 1), WM_ACTION_FOLD);
+    pass(&s, DEADLINE);
+    tick(&s);
+    assert_at(&s, WM_PHASE_TRAIN, 1, 0); /* nothing else can be written either */
+    s.stuck = false;
+    tick(&s); /* the driver has room again */
+    assert_int_equal(wm_engine_pending(s.engine), WM_ACTION_NONE);
+    assert_int_equal(drawn(&s), 3);
+    third = s.drawn[0].client;
+    assert_int_equal(update(&s, third, 1), WM_ACTION_FOLD);
+    assert_at(&s, WM_PHASE_EVALUATE, 1, 0);
+    wm_engine_free(s.engine);
+}
+
+static void what_was_reached_while_a_substitution_waited_closes_the_phase_after_it(void **state)
+{
+    scene    s;
+    uint32_t first, second, third = 0;
+
+    (void)state;
+    begin(&s);
+    s.job.cohort.select = (wm_choice){ .member = wm_selections.members[1], .options = &share };
+    s.job.cohort.over = 1.5; /* three are drawn, two are wanted */
+    start(&s);
+    first = next_drawn(&s, 0);
+    second = next_drawn(&s, first + 1);
+    third = next_drawn(&s, second + 1);
+    s.stuck = true;
+    leave(&s, first);
+    assert_int_equal(update(&s, second, 1), WM_ACTION_FOLD);
+    assert_int_equal(update(&s, third, 1), WM_ACTION_FOLD);
+    assert_true(wm_engine_is_closing(s.engine));
+    assert_int_equal(update(&s, first, 1), WM_ACTION_LATE); /* never more than the goal */
+    assert_int_equal(ask(&s, first), WM_ACTION_WAIT);
+    leave(&s, first);
+    s.stuck = false;
+    tick(&s);
+    assert_string_equal(s.done, "odc");
+    assert_at(&s, WM_PHASE_EVALUATE, 1, 0);
+    wm_engine_free(s.engine);
+}
+
+static void a_stop_waits_for_a_substitution_that_was_begun(void **state)
+{
+    scene s;
+
+    (void)state;
+    begin(&s);
+    s.job.cohort.select = (wm_choice){ .member = wm_selections.members[1], .options = &share };
+    start(&s);
+    s.stuck = true;
+    leave(&s, next_drawn(&s, 0));
+    send(&s, (wm_event){ .kind = WM_EVENT_STOP, .reason = "enough" });
+    assert_at(&s, WM_PHASE_TRAIN, 1, 0);
+    s.stuck = false;
+    tick(&s);
+    assert_string_equal(s.done, "odx");
+    assert_int_equal(s.durable.outcome, WM_OUTCOME_STOPPED);
     wm_engine_free(s.engine);
 }
 
@@ -1029,6 +1164,10 @@ int main(void)
         cmocka_unit_test(an_evaluation_that_all_have_left_is_waited_for),
         cmocka_unit_test(a_place_is_given_to_another_at_once_and_the_first_may_still_answer),
         cmocka_unit_test(where_nobody_is_left_to_be_drawn_the_next_who_comes_is),
+        cmocka_unit_test(who_was_drawn_in_anothers_place_is_so_after_a_restart_as_well),
+        cmocka_unit_test(while_a_substitution_waits_for_the_disk_the_phase_goes_on),
+        cmocka_unit_test(what_was_reached_while_a_substitution_waited_closes_the_phase_after_it),
+        cmocka_unit_test(a_stop_waits_for_a_substitution_that_was_begun),
         cmocka_unit_test(another_attempt_and_another_round_know_who_is_away),
         cmocka_unit_test(while_the_disk_is_full_nobody_is_drawn_in_anothers_place),
         cmocka_unit_test(every_phase_and_round_is_before_now_or_after),

@@ -43,7 +43,7 @@ static void without_memory_there_is_no_engine_and_nothing_is_left_behind(void **
         assert_int_equal(engine != NULL, st == WM_OK);
     } while (st != WM_OK);
     left = 0;
-    assert_int_equal(n, 4); /* the engine, its seats, its room */
+    assert_int_equal(n, 5); /* the engine, its seats, its room, its substitutes */
     wm_engine_free(engine);
     wm_engine_free(NULL);
 }

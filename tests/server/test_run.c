@@ -6,6 +6,7 @@
 
 #include "common/job/scaling.h"
 #include "common/strategies/strategy.h"
+#include "server/selection/selection.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -524,6 +525,56 @@ static void the_operator_stops_a_run(void **state)
     world_release(&w);
 }
 
+/* Two of four are drawn; one is away, and another has trained in its place when the server dies. */
+static void whoever_was_drawn_in_anothers_place_counts_after_the_servers_death(void **state)
+{
+    static const double share = 0.5;
+    world               w;
+    uint32_t            away = N, other = N;
+    wm_update_key       key;
+    uint8_t            *bytes;
+    size_t              n;
+    wm_task             task;
+    wm_error            err;
+    int64_t             come_back_ms;
+
+    (void)state;
+    world_init(&w, job_text, N, 1);
+    w.job.cohort.select = (wm_choice){ .member = wm_family_find(&wm_selections, "uniform"), .options = &share };
+    w.job.cohort.quorum = 1;
+    assert_ok(world_open(&w, &err), &err);
+    through_statistics(&w);
+    for (uint32_t k = 0; k < N; k++)
+        if (wm_run_ask(w.run, w.names[k], &task, &come_back_ms) == WM_ANSWER_TASK)
+            away = k;
+    w.full = true;
+    wm_run_away(w.run, w.names[away]);
+    assert_int_equal(w.n_drawn_later, 0);
+    for (uint32_t k = 0; k < N; k++) /* nobody is asked before it is in the ledger */
+        if (k != away && wm_run_ask(w.run, w.names[k], &task, &come_back_ms) == WM_ANSWER_TASK) {
+            assert_int_equal(other, N);
+            other = k;
+        }
+    w.full = false;
+    w.time.mono_ms += 60000;
+    wm_run_tick(w.run);
+    assert_int_equal(w.n_drawn_later, 1);
+    assert_int_equal(w.drawn_later[0].drawn.place_of, away);
+    task = task_of(&w, w.drawn_later[0].drawn.client);
+    bytes = world_update(&w, w.drawn_later[0].drawn.client, &task, &n);
+    assert_true(wm_update_peek(bytes, n, &key));
+
+    world_kill(&w);
+    assert_ok(world_open(&w, &err), &err);
+    assert_int_equal(wm_run_fate(w.run, w.names[w.drawn_later[0].drawn.client], &key), WM_FATE_WANTED);
+    assert_int_equal(submit(&w, w.drawn_later[0].drawn.client, bytes, n, NULL), WM_VERDICT_ACCEPTED);
+    assert_int_equal(submit_good(&w, other), WM_VERDICT_ACCEPTED);
+    assert_int_equal(w.standing.phase, WM_PHASE_EVALUATE);
+    w.away_told = 1;
+    world_check_history(&w);
+    world_release(&w);
+}
+
 static void who_declines_is_named_and_who_is_waited_for_too(void **state)
 {
     world   w;
@@ -639,6 +690,7 @@ int main(void)
         cmocka_unit_test(an_exploded_loss_is_reported_as_the_worst_that_counts),
         cmocka_unit_test(strangers_get_nothing),
         cmocka_unit_test(the_operator_stops_a_run),
+        cmocka_unit_test(whoever_was_drawn_in_anothers_place_counts_after_the_servers_death),
         cmocka_unit_test(who_declines_is_named_and_who_is_waited_for_too),
         cmocka_unit_test(one_worker_or_many_give_the_same_bits),
     };

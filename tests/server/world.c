@@ -174,6 +174,44 @@ static wm_status ledger_open(wm_ledger *self, const uint8_t *run, const wm_stand
     return turn(self, run, standing, err);
 }
 
+static wm_status ledger_substitute(wm_ledger *self, const uint8_t *run, uint32_t round,
+                                   const wm_substitution *drawn, size_t n, wm_error *err)
+{
+    world *w = self->state;
+
+    (void)run;
+    check(w->standing.phase == WM_PHASE_TRAIN && w->standing.round == round && n > 0);
+    if (w->full)
+        return full(err);
+    for (size_t i = 0; i < n; i++) {
+        check(drawn[i].client < w->record.n_population && drawn[i].place_of < w->record.n_population);
+        for (size_t j = 0; j < w->n_drawn_later; j++)
+            check(w->drawn_later[j].round != round || (w->drawn_later[j].drawn.client != drawn[i].client &&
+                                                       w->drawn_later[j].drawn.place_of != drawn[i].place_of));
+        check(w->n_drawn_later < WORLD_SUBSTITUTES_MAX);
+        w->drawn_later[w->n_drawn_later].round = round;
+        w->drawn_later[w->n_drawn_later++].drawn = drawn[i];
+    }
+    w->transactions++;
+    return WM_OK;
+}
+
+static wm_status ledger_substitutes(wm_ledger *self, const uint8_t *run, uint32_t round, wm_substitution *ret,
+                                    size_t room, size_t *n, wm_error *err)
+{
+    world *w = self->state;
+
+    (void)run;
+    (void)err;
+    *n = 0;
+    for (size_t i = 0; i < w->n_drawn_later; i++)
+        if (w->drawn_later[i].round == round) {
+            check(*n < room);
+            ret[(*n)++] = w->drawn_later[i].drawn;
+        }
+    return WM_OK;
+}
+
 static wm_status ledger_scaled(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
                                const wm_contribution *contributions, size_t n, wm_error *err)
 {
@@ -353,11 +391,13 @@ void world_init(world *w, const char *text, size_t n, uint64_t seed)
     assert_ok(wm_blobs_new(&w->files, "blobs", &w->blobs, &err), &err);
     w->ledger = (wm_ledger){ .start = ledger_start,
                              .open = ledger_open,
+                             .substitute = ledger_substitute,
                              .scaled = ledger_scaled,
                              .commit = ledger_commit,
                              .evaluated = ledger_evaluated,
                              .close = ledger_close,
                              .load = ledger_load,
+                             .substitutes = ledger_substitutes,
                              .rounds = ledger_rounds,
                              .state = w };
 }
@@ -607,13 +647,12 @@ static void check_sums(world *w, const wm_round_record *round)
     free(params);
 }
 
-/* Drawn once more, from the keys alone. */
+/* Drawn once more, from the keys and from who was drawn in another's place. */
 static void check_cohort(world *w, const wm_round_record *round)
 {
     const wm_selection_ops *select = wm_selection_of(&w->job.cohort.select);
     const void             *options = w->job.cohort.select.options;
     size_t                  n = w->record.n_population, goal = select->goal(options, n), draw, drawn = 0;
-    size_t                  strangers = 0;
     bool                    in[WORLD_CLIENTS_MAX] = { false };
 
     draw = (size_t)ceil((double)goal * w->job.cohort.over);
@@ -631,11 +670,16 @@ static void check_cohort(world *w, const wm_round_record *round)
             in[cohort[i]] = true;
         }
     }
-    check(w->away_told > 0 ? round->selected >= drawn : round->selected == drawn);
-    w->substitutes += round->selected - (unsigned)drawn;
+    for (size_t i = 0; i < w->n_drawn_later; i++)
+        if (w->drawn_later[i].round == round->round && !in[w->drawn_later[i].drawn.client]) {
+            check(w->away_told > 0);
+            in[w->drawn_later[i].drawn.client] = true;
+            w->substitutes++;
+            drawn++;
+        }
+    check(round->selected == drawn);
     for (size_t i = 0; i < round->n_contributions; i++)
-        if (round->contributions[i].verdict == WM_VERDICT_ACCEPTED && !in[round->contributions[i].client])
-            check(strangers++ < round->selected - drawn); /* one for each who was drawn in another's place */
+        check(round->contributions[i].verdict != WM_VERDICT_ACCEPTED || in[round->contributions[i].client]);
     check((double)round->accepted >= w->job.cohort.quorum * (double)goal - 1e-9 && round->accepted <= goal);
 }
 

@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-enum { WORLD_CLIENTS_MAX = 12, WORLD_ROUNDS_MAX = 64, WORLD_BLOBS_MAX = 512 };
+enum { WORLD_CLIENTS_MAX = 12, WORLD_ROUNDS_MAX = 64, WORLD_BLOBS_MAX = 512, WORLD_SUBSTITUTES_MAX = 256 };
 
 typedef struct world {
     wm_job          job; /* a copy of a parsed one, to be changed before world_open */
@@ -43,12 +43,17 @@ typedef struct world {
     wm_ledger       ledger;
     bool            started;
     wm_standing     standing;
-    wm_round_record rounds[WORLD_ROUNDS_MAX];      /* own their contributions */
-    bool            in_scaling[WORLD_CLIENTS_MAX]; /* whose statistics the ledger says are in it */
-    size_t          n_rounds;
-    bool            has_final;
-    wm_result       final_together;
-    unsigned        transactions;
+    wm_round_record rounds[WORLD_ROUNDS_MAX]; /* own their contributions */
+    struct {
+        uint32_t        round;
+        wm_substitution drawn;
+    } drawn_later[WORLD_SUBSTITUTES_MAX]; /* in the places of others */
+    size_t    n_drawn_later;
+    bool      in_scaling[WORLD_CLIENTS_MAX]; /* whose statistics the ledger says are in it */
+    size_t    n_rounds;
+    bool      has_final;
+    wm_result final_together;
+    unsigned  transactions;
 
     /* which way the run went, for who asks whether every way was gone: from phase to phase; within a phase the next
      * attempt; by outcome from where it ended */

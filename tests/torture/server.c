@@ -66,6 +66,7 @@ static wm_status play_a_run(wm_store *store, wm_error *err)
     TRY(wm_blobs_put(blobs, "model 0", 7, &standing.model, err));
     TRY(ledger->start(ledger, &run, &standing, err));
     TRY(ledger->open(ledger, RUN, &standing, err));
+    TRY(ledger->substitute(ledger, RUN, 1, &(wm_substitution){ .client = 1, .place_of = 0 }, 1, err));
     for (uint32_t r = 1; r <= 2; r++) {
         char text[16];
 
@@ -94,12 +95,15 @@ static wm_status read_it_back(wm_store *store, wm_error *err)
     wm_ledger      *ledger = wm_store_ledger(store);
     wm_run_record  *record = NULL;
     wm_final_record final = { .clients = NULL };
+    wm_substitution drawn[2];
+    size_t          n_drawn;
     wm_standing     standing;
     wm_status       st;
 
     TRY(wm_store_runs(store, on_run, NULL, err));
     TRY(ledger->load(ledger, RUN, &standing, err));
     TRY(ledger->rounds(ledger, RUN, on_round, NULL, err));
+    TRY(ledger->substitutes(ledger, RUN, 1, drawn, 2, &n_drawn, err));
     TRY(wm_store_run_record(store, RUN, &record, err));
     TRY(wm_store_final(store, RUN, &final, err));
     TRY(wm_store_queue(store, on_job, NULL, err));

@@ -83,9 +83,7 @@ static void arrive_update(play *p, const play_letter *letter)
         return;
     p->tally->verdicts[LETTER_UPDATE][verdict]++;
     hold(verdict != WM_VERDICT_NONE && verdict != WM_VERDICT_DECLINED);
-    /* Or it was drawn in somebody's place, which a server that has died since does not know any more. */
-    if (verdict == WM_VERDICT_REFUSED && strstr(err.text, "already refused or declined") == NULL &&
-        (p->w.away_told == 0 || strstr(err.text, "not in this round's cohort") == NULL))
+    if (verdict == WM_VERDICT_REFUSED && strstr(err.text, "already refused or declined") == NULL)
         fail_msg("seed %llu: a good update is refused: %s", (unsigned long long)world_seed_in_work, err.text);
     if (verdict == WM_VERDICT_LATE && key.kind == WM_TASK_TRAIN)
         hold(key.round <= p->w.standing.round);
@@ -255,10 +253,13 @@ void play_client_acts(play *p, size_t k)
         finish(p, k);
     } else if (c->bytes != NULL) {
         ask_fate(p, k);
-    } else if (wm_run_ask(p->w.run, p->w.names[k], &task, &come_back_ms) == WM_ANSWER_TASK) {
-        hold(task.left_ms >= 0);
-        take_task(p, k, &task);
     } else {
-        hold(come_back_ms >= 0);
+        wm_answer answer = wm_run_ask(p->w.run, p->w.names[k], &task, &come_back_ms);
+
+        if (play_died(p))
+            return; /* at drawing it in another's place */
+        hold(answer == WM_ANSWER_TASK ? task.left_ms >= 0 : come_back_ms >= 0);
+        if (answer == WM_ANSWER_TASK)
+            take_task(p, k, &task);
     }
 }

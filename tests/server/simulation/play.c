@@ -4,9 +4,9 @@
 #include "tests/unit.h"
 
 const char *const play_points[] = {
-    "start-before",     "start-after",     "open-before",  "open-after",   "scaled-before", "scaled-after",
-    "fold-before",      "fold-after",      "commit-sums",  "commit-blobs", "commit-before", "commit-after",
-    "evaluated-before", "evaluated-after", "close-before", "close-after",
+    "start-before",      "start-after",      "open-before",      "open-after",      "scaled-before", "scaled-after",
+    "substitute-before", "substitute-after", "fold-before",      "fold-after",      "commit-sums",   "commit-blobs",
+    "commit-before",     "commit-after",     "evaluated-before", "evaluated-after", "close-before",  "close-after",
 };
 const size_t play_n_points = sizeof play_points / sizeof *play_points;
 

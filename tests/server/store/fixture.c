@@ -174,6 +174,13 @@ static wm_status do_scaled(wm_store *store, wm_error *err)
     return wm_store_ledger(store)->scaled(wm_store_ledger(store), RUN, &standing, contributions, 2, err);
 }
 
+static wm_status do_substitute(wm_store *store, wm_error *err)
+{
+    const wm_substitution drawn[2] = { { .client = 0, .place_of = 1 }, { .client = 2, .place_of = 0 } };
+
+    return wm_store_ledger(store)->substitute(wm_store_ledger(store), RUN, 1, drawn, 2, err);
+}
+
 wm_status commit_of(wm_store *store, const uint8_t *run, uint32_t round, wm_error *err)
 {
     wm_contribution contributions[3];
@@ -251,18 +258,11 @@ wm_status do_unqueue(wm_store *store, wm_error *err)
 }
 
 const transition transitions[] = {
-    { "queue", do_queue, true },
-    { "start", do_start, true },
-    { "open", do_open, true },
-    { "scaled", do_scaled, true },
-    { "commit", do_commit, true },
-    { "evaluated", do_evaluated, true },
-    { "close", do_close, true },
-    { "certificate", do_certificate, true },
-    { "sightings", do_sightings, false },
-    { "revoke", do_revoke, true },
-    { "queue", do_queue_other, true },
-    { "unqueue", do_unqueue, true },
+    { "queue", do_queue, 1 },         { "start", do_start, 1 },           { "open", do_open, 1 },
+    { "scaled", do_scaled, 1 },       { "substitute", do_substitute, 2 }, { "commit", do_commit, 1 },
+    { "evaluated", do_evaluated, 1 }, { "close", do_close, 1 },           { "certificate", do_certificate, 1 },
+    { "sightings", do_sightings, 0 }, { "revoke", do_revoke, 1 },         { "queue", do_queue_other, 1 },
+    { "unqueue", do_unqueue, 1 },
 };
 
 void perform(fixture *f, size_t upto)
@@ -353,10 +353,15 @@ static void say_line(void *context, const wm_audit_line *line)
 char *everything(wm_store *store)
 {
     wm_text         text = WM_TEXT_INIT;
+    wm_substitution drawn[3];
+    size_t          n_drawn;
     wm_final_record final;
     wm_error        err;
 
     assert_ok(wm_store_runs(store, say_run, &text, &err), &err);
+    assert_ok(wm_store_ledger(store)->substitutes(wm_store_ledger(store), RUN, 1, drawn, 3, &n_drawn, &err), &err);
+    for (size_t i = 0; i < n_drawn; i++)
+        wm_text_printf(&text, "drawn %u for %u\n", drawn[i].client, drawn[i].place_of);
     assert_ok(wm_store_ledger(store)->rounds(wm_store_ledger(store), RUN, say_round, &text, &err), &err);
     if (wm_store_final(store, RUN, &final, &err) == WM_OK) {
         for (int c = 0; c < WM_CONTENDERS; c++)

@@ -43,10 +43,10 @@ wm_round_record round_record(wm_store *store, uint32_t round, wm_contribution co
 typedef struct transition {
     const char *name; /* as in the crash points */
     wm_status (*deed)(wm_store *store, wm_error *err);
-    bool audited;
+    unsigned audited; /* lines */
 } transition;
 
-enum { N_TRANSITIONS = 12 };
+enum { N_TRANSITIONS = 13 };
 
 extern const transition transitions[]; /* [N_TRANSITIONS] */
 

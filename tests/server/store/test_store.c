@@ -60,7 +60,7 @@ static void what_comes_back_is_what_was_told(void **state)
     int             rounds = 0;
 
     assert_int_equal(ledger->load(ledger, RUN, &standing, &err), WM_E_MISSING);
-    perform(f, 6);
+    perform(f, 7);
     assert_ok(ledger->rounds(ledger, RUN, keep_round, was, &err), &err);
     assert_int_equal(was[0].verdict, WM_VERDICT_ACCEPTED);
     assert_true(was[0].weight == 1000 && was[0].loss == 0.25 && was[0].seconds == 1.5);
@@ -145,7 +145,7 @@ static void an_evaluation_that_nobody_took_part_in_has_no_figures(void **state)
     wm_ledger      *ledger = wm_store_ledger(f->store);
     wm_error        err;
 
-    perform(f, 5);
+    perform(f, 6);
     record.evaluated = true;
     assert_ok(ledger->evaluated(ledger, RUN, &standing, &record, &err), &err);
     assert_ok(ledger->rounds(ledger, RUN, keep_evaluation, &was, &err), &err);
@@ -159,7 +159,7 @@ static void a_round_is_committed_once(void **state)
     wm_error err;
     int      rounds = 0;
 
-    perform(f, 5);
+    perform(f, 6);
     assert_int_equal(do_commit(f->store, &err), WM_E_EXISTS);
     assert_ok(wm_store_ledger(f->store)->rounds(wm_store_ledger(f->store), RUN, count_rounds, &rounds, &err), &err);
     assert_int_equal(rounds, 1);

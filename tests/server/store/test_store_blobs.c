@@ -100,7 +100,7 @@ static void what_nothing_names_is_swept_at_the_next_opening(void **state)
     wm_digest orphan, job;
     wm_error  err;
 
-    perform(f, 5);
+    perform(f, 6);
     orphan = put(f->store, "sums of a round that never was committed");
     job = put(f->store, "job: air\nseed: 18446744073709551615\n");
     reopen(f);
@@ -118,7 +118,7 @@ static void a_backup_is_the_store_as_it_was(void **state)
     wm_error err;
     char    *to = inside(f, "backup"), *before, *after;
 
-    perform(f, 6);
+    perform(f, 7);
     before = everything(f->store);
     assert_ok(wm_store_backup(f->store, to, &err), &err);
     assert_int_equal(wm_store_backup(f->store, to, &err), WM_E_EXISTS);
@@ -142,7 +142,7 @@ static void a_backup_of_a_store_with_a_damaged_checkpoint_is_refused_by_name(voi
     wm_digest model;
     char     *to = inside(f, "backup"), *blobs = inside(f, "blobs"), *path, text[WM_DIGEST_TEXT], *done;
 
-    perform(f, 6);
+    perform(f, 7);
     model = blob_of(f->store, "model", 1);
     path = wm_path_join(blobs, wm_digest_text(&model, text));
     assert_ok(wm_files_system()->append(wm_files_system(), path, "x", 1, &err), &err);
@@ -165,7 +165,7 @@ static void a_backup_cut_off_is_done_again(void **state)
     int      how;
     pid_t    child;
 
-    perform(f, 6);
+    perform(f, 7);
     wm_store_close(f->store);
     f->store = NULL;
     child = fork();
