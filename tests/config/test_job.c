@@ -281,7 +281,7 @@ static void test_settings_are_checked_and_recorded(void **state)
     job = NULL;
     assert_int_equal(parse(example, wrong, 3, &faults, &job), WM_E_INVALID);
     assert_null(job);
-    assert_string_equal(faults.lines.chars,
+    assert_string_equal(wm_text_chars(&faults.lines),
                         "--set: training.rate: \"fast\" is not a known schedule; known here: constant, halving\n"
                         "--set: rounds: \"0\" is out of range: it must be from 1 to 1000000000\n"
                         "--set: data.colums: unknown key; did you mean \"columns\"?\n");
@@ -529,7 +529,7 @@ static void test_every_fault_in_one_go(void **state)
     (void)state;
     assert_int_equal(parse(text, NULL, 0, &faults, &job), WM_E_INVALID);
     assert_string_equal(
-        faults.lines.chars,
+        wm_text_chars(&faults.lines),
         "air.yaml:1:1: rounds: must be given: How many rounds are run.\n"
         "air.yaml:1:6: job: \"Air\" does not do as a name: lower-case letters, digits and -, 63 at "
         "most\n"

@@ -351,6 +351,7 @@ static void renewal_takes_a_fresh_key_and_may_be_repeated(void **state)
     place_open(p);
     again = place_renew(p, &north, next);
     assert_int_equal(again->code, WM_OK);
+    assert_int_equal(again->chain.len, first->chain.len);
     assert_memory_equal(again->chain.data, first->chain.data, first->chain.len);
     wm_issued_free(again);
     assert_refused(place_renew(p, &north, other), WM_E_EXISTS, "copied");
@@ -559,6 +560,8 @@ static void the_server_gets_its_own_names_and_no_others(void **state)
     assert_ok(wm_issued_status(first, &err), &err);
     place_advance(p, 40 * WM_DAY_MS);
     again = place_ask(p, WM_DOOR_AGGREGATOR, &issue);
+    assert_ok(wm_issued_status(again, &err), &err);
+    assert_int_equal(again->chain.len, first->chain.len);
     assert_memory_equal(again->chain.data, first->chain.data, first->chain.len);
     wm_issued_free(again);
     place_advance(p, 10 * WM_DAY_MS); /* past half of ninety days */

@@ -5,8 +5,8 @@
  * may pass, or fail by an assertion, since what it wanted was refused. It may not die, hang, overrun its memory, or fail
  * without a word.
  *
- * WM_TORTURE_SECONDS bounds a program's time: then allocations are sampled, evenly, and the figure says how many of how
- * many. Without it all of them fail. Leaks are the matter of scenarios.c: an assertion leaves by longjmp. */
+ * WM_TORTURE_SECONDS bounds a program's time: each test has its share of it, allocations are sampled, evenly, and the
+ * figure says how many of how many. Without it all of them fail. Leaks are the matter of scenarios.c: an assertion leaves by longjmp. */
 #include "tests/torture/allocations.h"
 
 #include "common/files.h"
@@ -157,11 +157,14 @@ typedef struct tally {
     uint64_t allocations, tried, survived;
 } tally;
 
-/* Every `stride`-th allocation, which begins elsewhere for each test. */
-static void torment(const group *g, const struct CMUnitTest *test, uint64_t count, uint64_t stride, tally *t)
+/* Every so many-th allocation, as the test's share of the time allows; which one is first differs from test to test. */
+static void torment(const group *g, const struct CMUnitTest *test, uint64_t count, double each_ms, double share_ms,
+                    tally *t)
 {
     static ending e;
     unsigned      told = 0;
+    double        whole_ms = each_ms * (double)count;
+    uint64_t      stride = share_ms > 0 && whole_ms > share_ms ? (uint64_t)(whole_ms / share_ms) + 1 : 1;
 
     for (uint64_t number = 1 + t->allocations % stride; number <= count; number += stride) {
         const char *wrong;
@@ -196,8 +199,8 @@ static void remove_folders(const char *base)
 static int torture(const group *g, const struct CMUnitTest *tests, size_t n)
 {
     const char   *seconds = getenv("WM_TORTURE_SECONDS"), *only = getenv("WM_TORTURE_TEST");
-    double        budget_ms = seconds != NULL ? 1000 * strtod(seconds, NULL) : 0, whole_ms = 0;
-    uint64_t     *counts = calloc(n, sizeof *counts), stride = 1;
+    double        share_ms = seconds != NULL ? 1000 * strtod(seconds, NULL) / (double)n : 0;
+    uint64_t     *counts = calloc(n, sizeof *counts);
     double       *each_ms = calloc(n, sizeof *each_ms);
     static ending e;
     tally         t = { 0, 0, 0 };
@@ -213,17 +216,14 @@ static int torture(const group *g, const struct CMUnitTest *tests, size_t n)
         run_child(g, &tests[i], 0, &e);
         each_ms[i] = (double)(now_ms() - start) + 1;
         counts[i] = shared->count;
-        whole_ms += each_ms[i] * (double)counts[i];
         if (e.status != 0) {
             printf("# %s: does not pass with all the memory it wants: %s\n%s\n", tests[i].name,
                    e.status == -1 ? "it hangs" : "", e.output);
             failed = 1;
         }
     }
-    if (budget_ms > 0 && whole_ms > budget_ms)
-        stride = (uint64_t)(whole_ms / budget_ms) + 1;
     for (size_t i = 0; i < n; i++)
-        torment(g, &tests[i], counts[i], stride, &t);
+        torment(g, &tests[i], counts[i], each_ms[i], share_ms, &t);
     printf("# %llu of %llu allocations failed, one at a time\n", (unsigned long long)t.tried,
            (unsigned long long)t.allocations);
     snprintf(fault, sizeof fault, "an allocation fails: unit tests of %s", g->name);
