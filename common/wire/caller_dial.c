@@ -22,7 +22,8 @@ static wm_status prepare_dialer(wm_caller *c, const char *url, wm_error *err)
     int rv;
 
     if ((rv = nng_stream_dialer_alloc(&c->dialer, wm_nng_url(url))) != 0)
-        return wm_fail(err, WM_E_INVALID, "%s cannot be dialled: %s", url, nng_strerror(rv));
+        return wm_fail(err, rv == NNG_ENOMEM ? WM_E_NOMEM : WM_E_INVALID, "%s cannot be dialled: %s", url,
+                       nng_strerror(rv));
     if (c->tls == NULL)
         return WM_OK;
     if ((rv = nng_stream_dialer_set_bool(c->dialer, NNG_OPT_TCP_KEEPALIVE, true)) == 0)

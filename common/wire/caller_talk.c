@@ -168,6 +168,8 @@ static wm_status explain(const wm_caller *c, wm_error *err)
 
     if (failure != NULL && failure->status != WM_OK)
         return wm_fail(err, failure->status, "%s: %s", c->urls[c->at], failure->why);
+    if (wm_channel_is_starved(&c->channel))
+        return wm_fail(err, WM_E_NOMEM, "%s: no memory for what was to be said", c->urls[c->at]);
     return wm_fail(err, WM_E_CLOSED, "%s: %s", c->urls[c->at],
                    wm_nng_error(c->channel.rv != 0 ? c->channel.rv : NNG_ECONNSHUT));
 }

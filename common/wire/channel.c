@@ -41,14 +41,19 @@ static int bio_read(BIO *bio, char *bytes, int n)
     return (int)take;
 }
 
+/* Without it the channel is at its end in both directions: what was to be said is lost, and there is no sense in waiting
+ * for an answer to it. */
 static bool make_room(wm_channel *ch, size_t room)
 {
     uint8_t *out;
 
     if (room <= ch->out_room)
         return true;
-    if ((out = realloc(ch->out, room)) == NULL)
+    if ((out = realloc(ch->out, room)) == NULL) {
+        ch->deaf = ch->mute = true;
+        ch->rv = NNG_ENOMEM;
         return false;
+    }
     ch->out = out;
     ch->out_room = room;
     return true;
@@ -181,7 +186,7 @@ wm_tls_step wm_channel_write(wm_channel *ch, const uint8_t *bytes, size_t *n)
     if (takes_no_more(ch))
         return WM_TLS_AGAIN;
     if (!make_room(ch, ch->out_have + room + (room < RECORD_ROOM ? 64 : RECORD_ROOM)))
-        return WM_TLS_ENDED; /* out of memory: the connection cannot be kept */
+        return WM_TLS_ENDED;
     if (ch->session == NULL) {
         *n = room;
         memcpy(ch->out + ch->out_have, bytes, room);
@@ -304,6 +309,11 @@ bool wm_channel_close(wm_channel *ch)
     }
     nng_stream_close(ch->stream);
     return pushed;
+}
+
+bool wm_channel_is_starved(const wm_channel *ch)
+{
+    return ch->rv == NNG_ENOMEM;
 }
 
 bool wm_channel_is_dead(const wm_channel *ch)

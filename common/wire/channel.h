@@ -67,6 +67,9 @@ void wm_channel_sent(wm_channel *channel);
  * waiting for it. After this nothing may be received or pushed. true: one more write is in flight (and being ended). */
 bool wm_channel_close(wm_channel *channel);
 
+/* It has ended because there was no memory: ours is the blame, and not the other end's. */
+bool wm_channel_is_starved(const wm_channel *channel);
+
 /* TCP died in between, which nng does not tell in all cases. */
 bool wm_channel_is_dead(const wm_channel *channel);
 

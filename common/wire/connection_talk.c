@@ -51,7 +51,7 @@ static void begin_message(wm_connection *c)
     c->in_have = 0;
     due_in(c, c->listener->set.message_ms);
     if ((c->in = malloc(c->in_want)) == NULL)
-        wm_connection_close(c);
+        wm_connection_offend(c, "there is no memory for its message of %zu bytes", c->in_want);
 }
 
 /* The head is here, and nothing is being answered: read on once there is memory for it. */
@@ -99,7 +99,7 @@ static void got_message(wm_connection *c)
         return;
     }
     if ((request = calloc(1, sizeof *request)) == NULL) {
-        wm_connection_close(c);
+        wm_connection_offend(c, "there is no memory for its request");
         return;
     }
     *request = (wm_request){ .connection = c, .bytes = c->in, .size = c->in_want, .route = route };
@@ -159,6 +159,8 @@ static void post_read(wm_connection *c)
 
 static void ended(wm_connection *c, wm_tls_step step)
 {
+    if (wm_channel_is_starved(&c->channel))
+        wm_connection_offend(c, "there is no memory for what is to be said to it");
     c->lost = c->lost || (!c->closing && step == WM_TLS_ENDED);
     wm_connection_close(c);
 }

@@ -34,18 +34,21 @@ void wm_listener_one_less(wm_listener *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* Takes the stream. Listener's lock held; the caller is a user of the result. NULL: there is no place for it. */
-static wm_connection *take_in(wm_listener *l, nng_stream *stream)
+/* Takes the stream. Listener's lock held; the caller is a user of the result. NULL: there is no place for it, and *why. */
+static wm_connection *take_in(wm_listener *l, nng_stream *stream, const char **why)
 {
     wm_connection *c = NULL;
 
     if (l->stopping || !wm_crowd_has_place(l)) {
+        *why = "there are as many connections as are allowed";
         nng_stream_close(stream);
         nng_stream_free(stream);
         return NULL;
     }
-    if ((c = wm_connection_new(l, stream)) == NULL)
+    if ((c = wm_connection_new(l, stream)) == NULL) {
+        *why = "there is no memory for one more connection";
         return NULL;
+    }
     l->n_connections++;
     atomic_fetch_add(&l->accepted, 1);
     wm_crowd_enter(c);
@@ -73,8 +76,7 @@ static void accept_done(void *self)
         stream = nng_aio_get_output(l->accept, 0);
         wm_remote_text(stream, remote);
         refusal.remote = remote;
-        refusal.why = "there are as many connections as are allowed";
-        c = take_in(l, stream);
+        c = take_in(l, stream, &refusal.why);
     } else if (!stopping) {
         wm_crowd_drop_stranger(l); /* that may well be what there is too much of */
     }
@@ -154,7 +156,8 @@ static wm_status open_socket(wm_listener *l, wm_error *err)
     if ((rv = nng_aio_alloc(&l->accept, accept_done, l)) != 0)
         return wm_fail(err, WM_E_NOMEM, "no memory for a listener");
     if ((rv = nng_stream_listener_alloc(&l->socket, wm_nng_url(l->set.url))) != 0)
-        return wm_fail(err, WM_E_INVALID, "%s is no address to listen at: %s", l->set.url, nng_strerror(rv));
+        return wm_fail(err, rv == NNG_ENOMEM ? WM_E_NOMEM : WM_E_INVALID, "%s is no address to listen at: %s",
+                       l->set.url, nng_strerror(rv));
     if ((st = set_options(l, err)) != WM_OK)
         return st;
     if ((rv = nng_stream_listener_listen(l->socket)) != 0)

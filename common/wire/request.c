@@ -49,8 +49,10 @@ uint8_t *wm_request_room(wm_request *request, size_t n)
         return NULL;
     free(request->frame);
     request->frame_size = head + request->route + n;
-    if ((request->frame = malloc(request->frame_size)) == NULL)
+    if ((request->frame = malloc(request->frame_size)) == NULL) {
+        request->starved = true;
         return NULL;
+    }
     wm_frame_head_write(kind, request->route + n, request->frame);
     memcpy(request->frame + head, request->bytes, request->route); /* one piece: one run of records */
     return request->frame + head + request->route;
@@ -89,8 +91,12 @@ void wm_request_reply(wm_request *request, const void *bytes, size_t n)
 
 void wm_request_drop(wm_request *request)
 {
-    pthread_mutex_lock(&request->connection->lock);
-    wm_connection_close(request->connection);
-    pthread_mutex_unlock(&request->connection->lock);
+    wm_connection *c = request->connection;
+
+    pthread_mutex_lock(&c->lock);
+    if (request->starved)
+        wm_connection_offend(c, "there is no memory for an answer of %zu bytes", request->frame_size);
+    wm_connection_close(c);
+    pthread_mutex_unlock(&c->lock);
     give_back(request);
 }

@@ -90,7 +90,7 @@ struct wm_connection {
     int64_t         deadline;            /* of what we wait for from the peer; 0: none */
     int64_t         expires;             /* when the peer's certificate does; 0: never */
     bool            lost;                /* the other end or the network ended it, not we */
-    char            offence[WM_TLS_WHY]; /* why we closed it, if that is the peer's fault */
+    char            offence[WM_TLS_WHY]; /* why we closed it, if the log is to say so */
 
     wm_connection *waiting_next; /* guarded by the intake's lock */
 };
@@ -102,6 +102,7 @@ struct wm_request {
     size_t         size, route;
     uint8_t       *frame; /* answer: head, route, body; owned */
     size_t         frame_size;
+    bool           starved; /* there was no memory for one */
 };
 
 /* Requests that are complete, first come first served; connections that wait for memory; and the bell of the
@@ -151,7 +152,7 @@ wm_connection *wm_connection_new(wm_listener *listener, nng_stream *stream);
 void           wm_connection_begin(wm_connection *c); /* waits for the hello; connection's lock held */
 void wm_connection_close(wm_connection *c); /* lock held; drops the open state's use, never the last one */
 
-/* Close, and let the log say why: the peer's fault. */
+/* Close, and let the log say why: the peer's fault, or that there is no memory for it. */
 __attribute__((format(printf, 2, 3))) void wm_connection_offend(wm_connection *c, const char *fmt, ...);
 
 void wm_connection_release(wm_connection *c);                /* a user lets go; no lock held */
