@@ -44,7 +44,7 @@ static bool is_hit(uint64_t number)
     return plan.every > 0 && number > plan.after && (dice >> 32) % plan.every == 0;
 }
 
-static bool must_fail(void *caller)
+bool torture_must_fail(void *caller)
 {
     uint64_t number = atomic_fetch_add(&plan.count, 1) + 1;
 
@@ -221,12 +221,12 @@ static void *held_from_now(void *block, void *caller)
 
 void *__wrap_malloc(size_t n)
 {
-    return must_fail(CALLER) ? NULL : held_from_now(__real_malloc(n), CALLER);
+    return torture_must_fail(CALLER) ? NULL : held_from_now(__real_malloc(n), CALLER);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-    return must_fail(CALLER) ? NULL : held_from_now(__real_calloc(n, size), CALLER);
+    return torture_must_fail(CALLER) ? NULL : held_from_now(__real_calloc(n, size), CALLER);
 }
 
 /* Let go of first: another thread may get the old place at once. */
@@ -234,7 +234,7 @@ static void *grow(void *block, size_t n, void *caller)
 {
     void *grown;
 
-    if (must_fail(caller))
+    if (torture_must_fail(caller))
         return NULL;
     let_go(block);
     grown = __real_realloc(block, n);
@@ -260,17 +260,17 @@ void *__wrap_reallocarray(void *block, size_t n, size_t size)
 
 void *__wrap_aligned_alloc(size_t alignment, size_t n)
 {
-    return must_fail(CALLER) ? NULL : held_from_now(__real_aligned_alloc(alignment, n), CALLER);
+    return torture_must_fail(CALLER) ? NULL : held_from_now(__real_aligned_alloc(alignment, n), CALLER);
 }
 
 char *__wrap_strdup(const char *text)
 {
-    return must_fail(CALLER) ? NULL : held_from_now(__real_strdup(text), CALLER);
+    return torture_must_fail(CALLER) ? NULL : held_from_now(__real_strdup(text), CALLER);
 }
 
 char *__wrap_strndup(const char *text, size_t n)
 {
-    return must_fail(CALLER) ? NULL : held_from_now(__real_strndup(text, n), CALLER);
+    return torture_must_fail(CALLER) ? NULL : held_from_now(__real_strndup(text, n), CALLER);
 }
 
 int __wrap_asprintf(char **ret, const char *format, ...)
@@ -278,7 +278,7 @@ int __wrap_asprintf(char **ret, const char *format, ...)
     va_list arguments;
     int     n;
 
-    if (must_fail(CALLER)) {
+    if (torture_must_fail(CALLER)) {
         *ret = (char *)1; /* "undefined", says the manual: whoever looks at it falls over */
         return -1;
     }
@@ -292,7 +292,7 @@ int __wrap_asprintf(char **ret, const char *format, ...)
 
 char *__wrap_realpath(const char *path, char *room)
 {
-    char *resolved = must_fail(CALLER) ? NULL : __real_realpath(path, room);
+    char *resolved = torture_must_fail(CALLER) ? NULL : __real_realpath(path, room);
 
     return room == NULL ? held_from_now(resolved, CALLER) : resolved;
 }
@@ -300,17 +300,17 @@ char *__wrap_realpath(const char *path, char *room)
 /* Their blocks are libc's own, and freed within it. */
 DIR *__wrap_opendir(const char *path)
 {
-    return must_fail(CALLER) ? NULL : __real_opendir(path);
+    return torture_must_fail(CALLER) ? NULL : __real_opendir(path);
 }
 
 FILE *__wrap_fopen(const char *path, const char *mode)
 {
-    return must_fail(CALLER) ? NULL : __real_fopen(path, mode);
+    return torture_must_fail(CALLER) ? NULL : __real_fopen(path, mode);
 }
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *context)
 {
-    return must_fail(CALLER) ? EAGAIN : __real_pthread_create(thread, attr, run, context);
+    return torture_must_fail(CALLER) ? EAGAIN : __real_pthread_create(thread, attr, run, context);
 }
 
 /* ---- what the test asks ---- */

@@ -3,7 +3,8 @@
  * Memory that runs out when the test says so. A program that is linked with `torture_link` (meson.build) has every
  * allocation that the server's, the client's and the floor's own code asks for pass through here: malloc and its kin, a
  * text copied, a folder opened, a thread started. Each is counted, one can be told to fail, and what is still held is
- * known. The libraries' own allocations, and those of the test's sources (spared.h), are left alone.
+ * known. The libraries' own allocations, and those of the test's sources (spared.h), are left alone; but where one of our
+ * own asks a library for an object, that may be refused like memory (objects.c).
  *
  * A whole program that is linked so looks at WM_TORTURE_EVERY: one allocation in so many fails, spread as by dice, after
  * the first WM_TORTURE_AFTER. When it exits it says on its error stream how many did.
@@ -18,6 +19,9 @@
 
 /* Counts from 0; the fail_at-th from here on fails, once. 0: none does. */
 void torture_arm(uint64_t fail_at);
+
+/* One more is asked for, from `caller`: true if it is the one that has to fail. For the seam itself. */
+bool torture_must_fail(void *caller);
 
 /* None fails any more. Returns how many were asked for since. */
 uint64_t torture_disarm(void);

@@ -5,7 +5,8 @@
  * afterwards: does the status say so, is there a sentence, is nothing held that was not before.
  *
  * `folder` is empty and the scenario's own. A scenario over sockets or threads is `loose`: a lost answer may show as a
- * closed connection, so any status will do, but not a crash, a hang, a leak or silence. */
+ * closed connection, so any status will do but WM_E_DAMAGED, by which it says that something is wrong; and not a crash, a
+ * hang, a leak or silence. */
 #ifndef WM_TESTS_TORTURE_SCENARIO_H
 #define WM_TESTS_TORTURE_SCENARIO_H
 
