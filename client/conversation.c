@@ -15,6 +15,7 @@ enum {
 struct wm_conversation {
     wm_conversation_settings set;
     bool                     checked_in; /* since the last failure */
+    bool                     reached;    /* it had checked in when the last turn failed */
     bool                     moved;      /* something came of this turn */
     bool fresh; /* an update was finished this turn: nobody need be asked whether it is wanted */
     /* The task that was taken on last, and how often in a row it was one that had been here or was declined. */
@@ -470,9 +471,16 @@ wm_status wm_conversation_turn(wm_conversation *conversation, int64_t poll_ms, i
     *wait_ms = 0;
     conversation->moved = false;
     st = turn(conversation, poll_ms, wait_ms, err);
-    if (st != WM_OK)
+    if (st != WM_OK) {
+        conversation->reached = conversation->checked_in;
         conversation->checked_in = false;
-    else
+    } else {
         *wait_ms = pause_ms(conversation, *wait_ms, wm_mono_ms(&conversation->set.lines.clock) - began);
+    }
     return st;
+}
+
+bool wm_conversation_reached(const wm_conversation *conversation)
+{
+    return conversation->reached;
 }

@@ -38,6 +38,9 @@ void      wm_conversation_free(wm_conversation *conversation);
  * tries again; *wait_ms is then what the server asked for, 0 if it named no time. */
 wm_status wm_conversation_turn(wm_conversation *conversation, int64_t poll_ms, int64_t *wait_ms, wm_error *err);
 
+/* Of a turn that failed: whether the server had answered since the failure before. */
+bool wm_conversation_reached(const wm_conversation *conversation);
+
 /* When the bulk exchange was last used, on the monotonic clock; -1 for never. For closing what rests. */
 int64_t wm_conversation_bulk_ms(const wm_conversation *conversation);
 

@@ -1,11 +1,11 @@
 /* client/gateway.c */
 #include "client/gateway.h"
 
+#include "client/back_off.h"
 #include "client/conversation.h"
 #include "client/enrol.h"
 #include "common/cond.h"
 #include "common/memory.h"
-#include "common/rng.h"
 #include "common/wire/envelope.h"
 
 #include <errno.h>
@@ -27,9 +27,6 @@ enum {
     BEAT_MS = 5 * 1000,  /* the server hears from a gateway that works at least this often */
     LOCK_PATIENCE_MS = 3 * 1000,
     LOCK_PAUSE_MS = 50,
-    BACK_OFF_FIRST_MS = 500,
-    BACK_OFF_LAST_MS = 30 * 1000,      /* no longer: a server that comes back gives an open round as much */
-    BACK_OFF_REVOKED_MS = 3600 * 1000, /* nothing but a word of the operator's can change it */
     SIGN_OFF_MS = 2000,
     RENEW_PAUSE_LEAST_MS = 1000,
     RENEW_PAUSE_MOST_MS = 3600 * 1000,
@@ -51,10 +48,9 @@ typedef struct gateway {
     wm_conversation    *conversation;
     bool                renew;               /* the certificate is past its half-life */
     int64_t             renew_at_ms;         /* on the monotonic clock: no renewal is tried before that */
-    unsigned            failures;            /* in a row */
     bool                heard;               /* the last question was answered */
     char                said[WM_ERROR_TEXT]; /* the failure that was logged last */
-    wm_rng              jitter;
+    wm_back_off         back_off;            /* its dice are for all that is left to chance */
     pthread_t           signals;
     atomic_bool         stopping, closing;
     pthread_mutex_t     lock; /* for the sleep */
@@ -137,7 +133,8 @@ static int64_t renewal_pause_ms(const gateway *g)
 static void wish_renewal(void *context)
 {
     gateway *g = context;
-    int64_t  at = wm_mono_ms(&g->set.clock) + (int64_t)wm_rng_below(&g->jitter, (uint64_t)renewal_pause_ms(g));
+    int64_t  at =
+        wm_mono_ms(&g->set.clock) + (int64_t)wm_rng_below(&g->back_off.jitter, (uint64_t)renewal_pause_ms(g));
 
     if (!g->renew && at > g->renew_at_ms)
         g->renew_at_ms = at;
@@ -338,29 +335,14 @@ static void hang_up_bulk(gateway *g)
     g->bulk_line.pace = (wm_pace){ 0 };
 }
 
-/* Doubles with each failure, and takes between a half and the whole of that by chance, so that a thousand gateways do
- * not come back in the same second. One that was revoked asks about once an hour: it does not give up, since the office
- * may have been restored from a backup that does not know it yet, but it must not fill the office's log either. */
-static int64_t back_off_ms(gateway *g, wm_status st)
+static void failed(gateway *g, wm_status st, bool reached, int64_t wait_ms, wm_error *err)
 {
-    int64_t most = BACK_OFF_FIRST_MS;
-
-    for (unsigned i = 1; i < g->failures && most < BACK_OFF_LAST_MS; i++)
-        most *= 2;
-    most = st == WM_E_REVOKED ? BACK_OFF_REVOKED_MS : most < BACK_OFF_LAST_MS ? most : BACK_OFF_LAST_MS;
-    return most / 2 + (int64_t)wm_rng_below(&g->jitter, (uint64_t)(most / 2) + 1);
-}
-
-static void failed(gateway *g, wm_status st, int64_t wait_ms, wm_error *err)
-{
-    int64_t back_off;
+    int64_t back_off = wm_back_off_failed(&g->back_off, st, reached);
     char    duration[WM_DURATION_TEXT];
 
-    g->failures++;
     g->heard = false;
     if (st == WM_E_REVOKED)
         wm_error_prefix(err, "this gateway was revoked: it needs a token with a new name");
-    back_off = back_off_ms(g, st);
     wait_ms = wait_ms > back_off ? wait_ms : back_off;
     /* The same failure again and again is said once. */
     if (strcmp(g->said, err->text) != 0) {
@@ -424,15 +406,14 @@ static void one_turn(gateway *g)
     if (atomic_load(&g->stopping))
         return;
     if (st != WM_OK) {
-        failed(g, st, wait_ms, &err);
+        failed(g, st, !late && wm_conversation_reached(g->conversation), wait_ms, &err);
         return;
     }
     if (late) { /* a server that calls the new one expired too is asked ever more seldom, as upon a failure */
-        g->failures++;
-        sleep_ms(g, back_off_ms(g, WM_OK));
+        sleep_ms(g, wm_back_off_failed(&g->back_off, WM_OK, true));
         return;
     }
-    g->failures = 0;
+    wm_back_off_reset(&g->back_off);
     g->heard = true;
     g->said[0] = '\0';
     if (g->renew)
@@ -481,7 +462,7 @@ static wm_status open_all(gateway *g, wm_error *err)
         (st = open_stores(g, err)) != WM_OK || (st = open_lines(g, err)) != WM_OK ||
         (st = open_conversation(g, err)) != WM_OK)
         return st;
-    wm_rng_init_keyed(&g->jitter, (uint64_t)wm_mono_ms(&g->set.clock), "back-off", (uint64_t)getpid(),
+    wm_rng_init_keyed(&g->back_off.jitter, (uint64_t)wm_mono_ms(&g->set.clock), "back-off", (uint64_t)getpid(),
                       g->identity.facts.name);
     return start_signals(g, err);
 }

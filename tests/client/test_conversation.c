@@ -28,8 +28,8 @@ typedef struct scene {
     const char *script;
     wm_text     said;
     int64_t     slept_ms;
-    size_t      failures;
-    wm_error    failure; /* the last one */
+    size_t      failures, lost; /* of them, such after the server had answered */
+    wm_error    failure;        /* the last one */
     unsigned    renewals;
     /* Blobs on the server. */
     const char *job;
@@ -349,6 +349,7 @@ static void turn(scene *s)
     if (st != WM_OK) {
         s->failures++;
         s->failure = err;
+        s->lost += wm_conversation_reached(s->conversation);
         wait_ms = wait_ms > 500 ? wait_ms : 500;
     }
     s->manual.mono_ms += wait_ms;
@@ -363,7 +364,7 @@ static void play(scene *s, const char *script)
     wm_text_release(&s->said);
     s->script = script;
     s->slept_ms = 0;
-    s->failures = 0;
+    s->failures = s->lost = 0;
     while (*s->script != '\0') {
         turn(s);
         if (++turns == TURNS_MAX)
@@ -385,8 +386,9 @@ static void what_is_said_upon_what_is_heard(void **state)
 {
     static const struct {
         const char *says, *script, *said;
-        size_t      failures;
+        size_t      failures; /* the server was there, but for those that are `unreached` */
         bool        held;
+        size_t      unreached;
     } rows[] = {
         { "a round from the offer to the commit", "train send accepted held-accepted held-committed nothing",
           "check-in ask submit(training 1) ask-held(training 1) ask-held(training 1) ask", 0, false },
@@ -404,7 +406,7 @@ static void what_is_said_upon_what_is_heard(void **state)
         { "a cut line is begun anew by checking in, and the update is still there",
           "train cut wanted send accepted",
           "check-in ask submit(training 1) check-in ask-held(training 1) submit(training 1)", 1, true },
-        { "no server at all", "cut cut nothing", "check-in check-in check-in ask", 2, false },
+        { "no server at all", "cut cut nothing", "check-in check-in check-in ask", 2, false, 2 },
         { "an evaluation is reported", "evaluate:2 accepted nothing", "check-in ask report(evaluation 2) ask", 0,
           false },
         { "a cut report is sent again", "evaluate:2 cut accepted nothing",
@@ -437,6 +439,7 @@ static void what_is_said_upon_what_is_heard(void **state)
             print_error("said: %s\nwant: %s\n(%s)\n", wm_text_chars(&s->said), rows[i].said, s->failure.text);
         assert_case(rows[i].says, strcmp(wm_text_chars(&s->said), rows[i].said) == 0);
         assert_case(rows[i].says, s->failures == rows[i].failures);
+        assert_case(rows[i].says, s->failures - s->lost == rows[i].unreached);
         assert_case(rows[i].says, is_held(s) == rows[i].held);
     }
 }
