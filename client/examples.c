@@ -439,6 +439,16 @@ void wm_examples_unscale(const wm_examples *examples, wm_part part, const uint32
     }
 }
 
+void wm_examples_yardsticks(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t m,
+                            double *yardsticks)
+{
+    for (size_t b = 0; b < n; b++) {
+        uint32_t i = index[b];
+
+        yardsticks[b] = leaf_of(examples, part, &i)->yardstick[m];
+    }
+}
+
 void wm_examples_naive(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t target,
                        float *values)
 {

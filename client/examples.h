@@ -54,6 +54,11 @@ void wm_examples_unscale(const wm_examples *examples, wm_part part, const uint32
 void wm_examples_naive(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t target,
                        float *values);
 
+/* yardsticks[n] <- for measure m of the job, which has a season: how far persistence from a season ago was out, on
+ * average, over the readings that each example's client trained on; 0 where there are no two of them, or all are equal. */
+void wm_examples_yardsticks(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t m,
+                            double *yardsticks);
+
 void wm_examples_free(wm_examples *examples);
 
 #endif

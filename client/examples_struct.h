@@ -6,6 +6,7 @@
 #define WM_CLIENT_EXAMPLES_STRUCT_H
 
 #include "client/examples_make.h"
+#include "models/measures.h"
 
 struct wm_examples {
     const wm_layout *layout;
@@ -21,6 +22,8 @@ struct wm_examples {
     bool    scaled;
     double *mean, *deviation;            /* [n_used] */
     float  *channel_mean, *channel_gain; /* [width] x becomes (x - mean) * gain */
+
+    double yardstick[WM_MEASURES_MAX]; /* of the job's measures that have a season; see wm_examples_yardsticks */
 
     /* The naive prediction where persistence would be the truth itself: a label's mean, a class's majority. */
     double  label_mean[WM_TARGETS_MAX];

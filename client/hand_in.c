@@ -129,8 +129,8 @@ static wm_status send_evaluation(const wm_lines *lines, const wm_outcome_of_work
         results[c].examples = e->examples;
         results[c].loss_sum = e->loss_sum;
         results[c].count = e->count;
-        results[c].n_sums = WM_METRICS_MAX * WM_METRIC_SUMS_MAX;
-        results[c].sums = (double *)(uintptr_t)&e->sums[0][0];
+        results[c].n_sums = result->n_sums;
+        results[c].sums = (double *)(uintptr_t)e->sums;
         list[report.n_results++] = &results[c];
     }
     request.body_case = WM__ENVELOPE__BODY_REPORT;

@@ -135,6 +135,42 @@ static void scale_by_client(wm_examples *leaf, const uint8_t *marks, size_t u)
         leaf->deviation[u] = sqrt(squares / (double)n);
 }
 
+/* The divisor of Hyndman and Koehler 2006: the mean of |Y_i - Y_{i-season}| over the readings of target t's column that
+ * are trained on, within a series. 0 if there is none. */
+static double persistence_error(const wm_examples *leaf, const uint8_t *marks, size_t t, size_t season)
+{
+    size_t used = leaf->layout->target_used[t], channel = leaf->layout->used[used].first, n = 0;
+    double sum = 0;
+
+    for (size_t s = 0; s < leaf->grid->n_series; s++) {
+        const wm_series *series = &leaf->grid->series[s];
+
+        for (size_t row = series->begin; row < series->end; row++) {
+            if (row - series->begin < season || !counts(leaf, marks, row, used) ||
+                !counts(leaf, marks, row - season, used))
+                continue;
+            sum += fabs((double)wm_grid_row(leaf->grid, row)[channel] -
+                        (double)wm_grid_row(leaf->grid, row - season)[channel]);
+            n++;
+        }
+    }
+    return n > 0 ? sum / (double)n : 0;
+}
+
+static void find_yardsticks(wm_examples *leaf, const uint8_t *marks)
+{
+    wm_measures measures;
+
+    wm_measures_of(leaf->layout->job, NULL, &measures);
+    for (size_t m = 0; marks != NULL && m < measures.n; m++) {
+        const wm_measure *measure = &measures.items[m];
+
+        if (measure->ops->season != NULL)
+            leaf->yardstick[m] =
+                persistence_error(leaf, marks, measure->target, measure->ops->season(measure->options));
+    }
+}
+
 static wm_status scale_leaf(wm_examples *leaf, const wm_scaling *scaling, wm_error *err)
 {
     const wm_layout *layout = leaf->layout;
@@ -168,6 +204,7 @@ static wm_status scale_leaf(wm_examples *leaf, const wm_scaling *scaling, wm_err
             leaf->channel_gain[used->first + c] = value ? (float)(1 / leaf->deviation[u]) : 1;
         }
     }
+    find_yardsticks(leaf, marks);
     free(marks);
     leaf->scaled = st == WM_OK;
     return st;

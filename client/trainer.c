@@ -7,7 +7,7 @@
 #include "common/crash.h"
 #include "common/rng.h"
 #include "common/sizes.h"
-#include "models/metric.h"
+#include "models/loss.h"
 #include "models/plan.h"
 #include "models/schedule.h"
 
@@ -32,7 +32,10 @@ struct wm_trainer {
     float                 *params; /* [n_params]: the copy that is trained */
     uint32_t              *order;  /* [order_room]: the examples of an epoch */
     size_t                 order_room;
+    wm_measures            measures;
     float                 *values, *truths; /* [EVALUATE_BATCH][width_max]: in the data's units */
+    float                 *quantiles;       /* [EVALUATE_BATCH][quantiles_max]: the same of a head of quantiles */
+    double                *yardsticks;      /* [EVALUATE_BATCH] */
 };
 
 static size_t width_max(const wm_job *job)
@@ -43,6 +46,31 @@ static size_t width_max(const wm_job *job)
         size_t width = wm_job_target_width(job, t);
 
         most = width > most ? width : most;
+    }
+    return most;
+}
+
+/* The levels of target t's head: 0 if it predicts the values themselves. */
+static size_t levels_of(const wm_job *job, size_t t, const double **ret)
+{
+    for (size_t i = 0; i < job->model.n_losses; i++) {
+        const wm_loss_ops *ops = (const wm_loss_ops *)job->model.losses[i].loss.member;
+
+        if (ops->levels != NULL && strcmp(job->model.losses[i].target, job->data.targets[t].name) == 0)
+            return ops->levels(job->model.losses[i].loss.options, ret);
+    }
+    return 0;
+}
+
+static size_t quantiles_max(const wm_job *job)
+{
+    const double *levels;
+    size_t        most = 1;
+
+    for (size_t t = 0; t < job->data.n_targets; t++) {
+        size_t n = wm_job_target_width(job, t) * levels_of(job, t, &levels); /* the model's head is as wide */
+
+        most = n > most ? n : most;
     }
     return most;
 }
@@ -78,7 +106,11 @@ wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **
     self->params = malloc(self->n_params * sizeof *self->params);
     self->values = malloc(EVALUATE_BATCH * width * sizeof *self->values);
     self->truths = malloc(EVALUATE_BATCH * width * sizeof *self->truths);
-    if (self->params == NULL || self->values == NULL || self->truths == NULL) {
+    self->quantiles = malloc(EVALUATE_BATCH * quantiles_max(job) * sizeof *self->quantiles);
+    self->yardsticks = malloc(EVALUATE_BATCH * sizeof *self->yardsticks);
+    wm_measures_of(job, NULL, &self->measures);
+    if (self->params == NULL || self->values == NULL || self->truths == NULL || self->quantiles == NULL ||
+        self->yardsticks == NULL) {
         st = wm_fail(err, WM_E_NOMEM, "no memory for the trainer of a model of %zu parameters", self->n_params);
         goto out;
     }
@@ -104,6 +136,8 @@ void wm_trainer_free(wm_trainer *trainer)
     free(trainer->order);
     free(trainer->values);
     free(trainer->truths);
+    free(trainer->quantiles);
+    free(trainer->yardsticks);
     free(trainer);
 }
 
@@ -120,6 +154,11 @@ const wm_model *wm_trainer_model(const wm_trainer *trainer)
 size_t wm_trainer_n_params(const wm_trainer *trainer)
 {
     return trainer->n_params;
+}
+
+const wm_measures *wm_trainer_measures(const wm_trainer *trainer)
+{
+    return &trainer->measures;
 }
 
 static bool stopped(const atomic_bool *stop)
@@ -279,26 +318,62 @@ wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, co
     return WM_OK;
 }
 
-/* Adds one batch's part of the metrics of target t. values: predictions, in the model's scale or already in the data's
- * (naive). */
-static void add_metrics(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
-                        const wm_batch *batch, size_t t, wm_evaluation *ret)
+/* values <- a head's predictions of target t in the data's units; of quantiles the one nearest the median, and
+ * quantiles <- all of them. */
+static void take_predictions(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
+                             size_t n, size_t t, const float *output)
 {
-    const wm_job *job = self->job;
-    size_t        width = wm_job_target_width(job, t);
-    bool          classes = job->data.targets[t].classes > 0;
+    size_t        width = wm_job_target_width(self->job, t), n_levels, middle = 0;
+    const double *levels = NULL;
+
+    n_levels = levels_of(self->job, t, &levels);
+    if (n_levels == 0) {
+        memcpy(self->values, output, n * width * sizeof *self->values);
+        if (self->job->data.targets[t].classes == 0)
+            wm_examples_unscale(examples, part, index, n, t, self->values);
+        return;
+    }
+    for (size_t l = 1; l < n_levels; l++)
+        if (fabs(levels[l] - 0.5) < fabs(levels[middle] - 0.5))
+            middle = l;
+    for (size_t l = 0; l < n_levels; l++) {
+        for (size_t i = 0; i < n * width; i++)
+            self->values[i] = output[i * n_levels + l];
+        wm_examples_unscale(examples, part, index, n, t, self->values);
+        for (size_t i = 0; i < n * width; i++)
+            self->quantiles[i * n_levels + l] = self->values[i];
+    }
+    for (size_t i = 0; i < n * width; i++)
+        self->values[i] = self->quantiles[i * n_levels + middle];
+}
+
+/* Adds one batch's part of the measures of target t, whose predictions are in `values`, in the data's units. */
+static void add_metrics(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
+                        const wm_batch *batch, size_t t, bool quantiles, wm_evaluation *ret)
+{
+    const wm_job   *job = self->job;
+    size_t          width = wm_job_target_width(job, t);
+    bool            classes = job->data.targets[t].classes > 0;
+    wm_metric_batch measured = { .n = batch->n,
+                                 .predicted = self->values,
+                                 .truth = classes ? NULL : self->truths,
+                                 .classes = batch->classes[t],
+                                 .quantiles = quantiles ? self->quantiles : NULL };
 
     if (!classes) {
         memcpy(self->truths, batch->targets[t], batch->n * width * sizeof *self->truths);
         wm_examples_unscale(examples, part, index, batch->n, t, self->truths);
     }
-    for (size_t m = 0; m < job->evaluate.n_metrics; m++) {
-        const wm_choice     *choice = &job->evaluate.metrics[m];
-        const wm_metric_ops *metric = (const wm_metric_ops *)choice->member;
+    for (size_t m = 0; m < self->measures.n; m++) {
+        const wm_measure *measure = &self->measures.items[m];
 
-        if (metric->for_classes == classes)
-            metric->add(choice->options, self->values, self->truths, batch->classes[t], batch->n, width,
-                        ret->sums[m]);
+        if (measure->target != t)
+            continue;
+        if (measure->ops->season != NULL) {
+            wm_examples_yardsticks(examples, part, index, batch->n, m, self->yardsticks);
+            measured.yardstick = self->yardsticks;
+        }
+        measure->ops->add(measure->options, &measure->head, &measured, ret->sums + measure->first);
     }
     ret->count += (double)(classes ? batch->n : batch->n * width);
 }
@@ -319,14 +394,14 @@ static wm_status evaluate_batch(wm_trainer *self, const wm_examples *examples, w
         ret->loss_sum += sum;
     }
     for (size_t t = 0; t < self->job->data.n_targets; t++) {
-        if (params != NULL) {
-            memcpy(self->values, outputs[t], n * wm_job_target_width(self->job, t) * sizeof *self->values);
-            if (self->job->data.targets[t].classes == 0)
-                wm_examples_unscale(examples, part, index, n, t, self->values);
-        } else {
+        const double *levels;
+
+        if (params != NULL)
+            take_predictions(self, examples, part, index, n, t, outputs[t]);
+        else
             wm_examples_naive(examples, part, index, n, t, self->values);
-        }
-        add_metrics(self, examples, part, index, &batch, t, ret);
+        add_metrics(self, examples, part, index, &batch, t, params != NULL && levels_of(self->job, t, &levels) > 0,
+                    ret);
     }
     return WM_OK;
 }

@@ -25,9 +25,10 @@ wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret
 wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **ret, wm_error *err);
 void      wm_trainer_free(wm_trainer *trainer);
 
-const wm_job   *wm_trainer_job(const wm_trainer *trainer);
-const wm_model *wm_trainer_model(const wm_trainer *trainer);
-size_t          wm_trainer_n_params(const wm_trainer *trainer);
+const wm_job      *wm_trainer_job(const wm_trainer *trainer);
+const wm_model    *wm_trainer_model(const wm_trainer *trainer);
+size_t             wm_trainer_n_params(const wm_trainer *trainer);
+const wm_measures *wm_trainer_measures(const wm_trainer *trainer); /* of the job */
 
 typedef struct wm_train_task {
     wm_update_key      key;    /* goes into the update; key.round also picks the rate and the order of examples */

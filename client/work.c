@@ -137,7 +137,7 @@ static wm_status check_task(const wm_job *job, const wm_task *task, wm_error *er
 
 wm_status wm_work(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err)
 {
-    wm_work_result result = { 0 };
+    wm_work_result result = { .n_sums = wm_trainer_measures(trainer)->n_sums };
     wm_status      st = check_task(wm_trainer_job(trainer), order->task, err);
 
     if (st != WM_OK)

@@ -24,6 +24,7 @@ typedef struct wm_work_result {
     wm_update     update;
     double        loss;    /* TRAIN */
     unsigned      present; /* EVALUATE and FINAL: bit c for results[c] */
+    size_t        n_sums;  /* of each */
     wm_evaluation results[WM_CONTENDERS];
 } wm_work_result;
 

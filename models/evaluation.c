@@ -3,7 +3,6 @@
 
 #include "models/loss.h"
 
-#include <assert.h>
 #include <math.h>
 
 /* Values that the metrics count in an example. */
@@ -31,27 +30,33 @@ static wm_status check_loss(const wm_job *job, const char *name, const wm_evalua
     return WM_OK;
 }
 
-static wm_status check_metric(const wm_job *job, const char *name, const wm_evaluation *evaluation, size_t m,
-                              wm_error *err)
+static double count_of(const wm_measure *measure, const wm_evaluation *evaluation)
 {
-    const wm_metric_ops *metric = (const wm_metric_ops *)job->evaluate.metrics[m].member;
-    double               most = evaluation->count * metric->value_most;
+    return (double)evaluation->examples * (measure->head.classes ? 1 : (double)measure->head.width);
+}
 
-    for (size_t s = 0; s < metric->n_sums; s++) {
-        double sum = evaluation->sums[m][s];
+static wm_status check_measure(const wm_measure *measure, const char *name, const wm_evaluation *evaluation,
+                               wm_error *err)
+{
+    double most = count_of(measure, evaluation) * measure->ops->value_most;
+
+    for (size_t s = measure->first; s < measure->first + measure->n_sums; s++) {
+        double sum = evaluation->sums[s];
 
         if (!isfinite(sum))
-            return wm_fail(err, WM_E_NONFINITE, "report: a sum of %s of %s is not finite", metric->member.name,
-                           name);
+            return wm_fail(err, WM_E_NONFINITE, "report: a sum of %s of %s is not finite", measure->name, name);
         if (sum < 0 || sum > most)
             return wm_fail(err, WM_E_RANGE, "report: a sum of %s of %s is %g, between 0 and %g is possible",
-                           metric->member.name, name, sum, most);
+                           measure->name, name, sum, most);
+        if (measure->ops->exact && sum != floor(sum))
+            return wm_fail(err, WM_E_RANGE, "report: a sum of %s of %s is %g, and it counts examples",
+                           measure->name, name, sum);
     }
     return WM_OK;
 }
 
-wm_status wm_evaluation_check(const wm_job *job, wm_contender contender, const wm_evaluation *evaluation,
-                              uint64_t examples_most, wm_error *err)
+wm_status wm_evaluation_check(const wm_job *job, const wm_measures *measures, wm_contender contender,
+                              const wm_evaluation *evaluation, uint64_t examples_most, wm_error *err)
 {
     const char *name = wm_contender_name(contender);
     double      count = (double)evaluation->examples * values_of(job);
@@ -65,8 +70,8 @@ wm_status wm_evaluation_check(const wm_job *job, wm_contender contender, const w
                        evaluation->count, (unsigned long long)evaluation->examples, count);
     if (!(contender == WM_NAIVE && isnan(evaluation->loss_sum)))
         st = check_loss(job, name, evaluation, err);
-    for (size_t m = 0; st == WM_OK && m < job->evaluate.n_metrics; m++)
-        st = check_metric(job, name, evaluation, m, err);
+    for (size_t m = 0; st == WM_OK && m < measures->n; m++)
+        st = check_measure(&measures->items[m], name, evaluation, err);
     return st;
 }
 
@@ -83,18 +88,14 @@ void wm_evaluation_add(wm_evaluation *to, const wm_evaluation *from)
     to->examples += from->examples;
     to->loss_sum += from->loss_sum;
     to->count += from->count;
-    for (size_t m = 0; m < WM_METRICS_MAX; m++)
-        for (size_t s = 0; s < WM_METRIC_SUMS_MAX; s++)
-            to->sums[m][s] += from->sums[m][s];
+    for (size_t s = 0; s < WM_MEASURE_SUMS_MAX; s++)
+        to->sums[s] += from->sums[s];
 }
 
-double wm_evaluation_metric(const wm_job *job, const wm_evaluation *evaluation, size_t metric)
+double wm_evaluation_figure(const wm_measure *measure, const wm_evaluation *evaluation)
 {
-    const wm_choice *choice = &job->evaluate.metrics[metric];
-
-    assert(metric < job->evaluate.n_metrics);
-    return ((const wm_metric_ops *)choice->member)
-        ->figure(choice->options, evaluation->sums[metric], evaluation->count);
+    return measure->ops->figure(measure->options, &measure->head, evaluation->sums + measure->first,
+                                count_of(measure, evaluation));
 }
 
 double wm_evaluation_loss(const wm_evaluation *evaluation)

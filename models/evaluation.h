@@ -7,15 +7,13 @@
 
 #include "common/job/job.h"
 #include "common/task.h"
-#include "models/metric.h"
-
-enum { WM_METRICS_MAX = 8 };
+#include "models/measures.h"
 
 typedef struct wm_evaluation {
     uint64_t examples;
-    double   loss_sum;                                 /* NaN where there is no model (the naive prediction) */
-    double   count;                                    /* what the metrics count: values, or examples of classes */
-    double   sums[WM_METRICS_MAX][WM_METRIC_SUMS_MAX]; /* [metrics of the job] */
+    double   loss_sum;                  /* NaN where there is no model (the naive prediction) */
+    double   count;                     /* values of all targets, a class counting as one */
+    double   sums[WM_MEASURE_SUMS_MAX]; /* [n_sums of the job's measures]; the rest is 0 */
 } wm_evaluation;
 
 /* A mean loss beyond this is reported as this, as that of training is: a model that has exploded at one client is bad news
@@ -24,9 +22,9 @@ typedef struct wm_evaluation {
 
 /* What cannot be is refused, with the contender's name in the sentence: no examples or more than `examples_most`
  * (WM_E_RANGE); a count that is not theirs (WM_E_RANGE); a loss or a sum that is not finite (WM_E_NONFINITE), or that no
- * such examples can have (WM_E_RANGE). The naive prediction has no loss: NaN. */
-wm_status wm_evaluation_check(const wm_job *job, wm_contender contender, const wm_evaluation *evaluation,
-                              uint64_t examples_most, wm_error *err);
+ * such examples can have (WM_E_RANGE); a count that is not whole (WM_E_RANGE). The naive prediction has no loss: NaN. */
+wm_status wm_evaluation_check(const wm_job *job, const wm_measures *measures, wm_contender contender,
+                              const wm_evaluation *evaluation, uint64_t examples_most, wm_error *err);
 
 /* Its loss, within the bound. */
 void wm_evaluation_clamp(wm_evaluation *evaluation);
@@ -34,7 +32,7 @@ void wm_evaluation_clamp(wm_evaluation *evaluation);
 void wm_evaluation_add(wm_evaluation *to, const wm_evaluation *from);
 
 /* NaN if there was no example. */
-double wm_evaluation_metric(const wm_job *job, const wm_evaluation *evaluation, size_t metric);
+double wm_evaluation_figure(const wm_measure *measure, const wm_evaluation *evaluation);
 double wm_evaluation_loss(const wm_evaluation *evaluation);
 
 #endif

@@ -19,6 +19,9 @@ typedef struct wm_loss_ops {
      * three times as many). NULL: as many. */
     size_t (*head_width)(const void *options, size_t width);
 
+    /* Of a loss that predicts quantiles of each value: *ret <- their levels, rising; gives back how many. NULL: none. */
+    size_t (*levels)(const void *options, const double **ret);
+
     /* Whether the options go with a target of `width`: NULL, or a sentence that becomes a fault. May be NULL. */
     const char *(*mismatch)(const void *options, size_t width, char text[WM_ERROR_TEXT]);
 

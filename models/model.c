@@ -8,6 +8,7 @@
 #include "models/batch.h"
 #include "models/graph.h"
 #include "models/initialiser.h"
+#include "models/measures.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -507,6 +508,7 @@ static void build(wm_builder *builder)
     const wm_job *job = model->job;
     size_t        n_names = job->data.n_inputs + job->model.n_layers;
     named        *names = calloc(n_names + 1, sizeof *names);
+    wm_measures   measures;
 
     model->heads = calloc(job->model.n_losses + 1, sizeof *model->heads);
     if (names == NULL || model->heads == NULL) {
@@ -524,6 +526,7 @@ static void build(wm_builder *builder)
     lay_layers(builder, names);
     if (builder->st == WM_OK)
         lay_heads(builder, names, n_names);
+    wm_measures_of(job, builder->faults, &measures);
     if (builder->st == WM_OK && builder->faults->count == builder->faults_before)
         check_uses(builder);
 out:

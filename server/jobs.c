@@ -112,14 +112,13 @@ static void round_done(void *context, const wm_round_record *round)
     live_run       *live = context;
     const wm_job   *job = live->admitted.job;
     wm_run_progress now = { .eta_ms = -1 };
-    char            left[WM_DURATION_TEXT], metric[64], rounds[32];
+    char            left[WM_DURATION_TEXT], metric[WM_MEASURE_NAME], rounds[32];
     wm_error        err;
 
     if (live->run != NULL) /* else it is just being opened */
         wm_run_progress_get(live->run, &now);
     snprintf(rounds, sizeof rounds, "%u/%lld", round->round, (long long)job->rounds);
-    snprintf(metric, sizeof metric, "%s",
-             job->evaluate.n_metrics > 0 ? job->evaluate.metrics[0].member->name : "metric");
+    wm_measure_first(job, metric);
     wm_log_line(live->jobs->settings.log, WM_LOG_INFO, "round", "committed", WM_TEXT_FIELD("round", rounds),
                 WM_REAL_FIELD("seconds", round->seconds), WM_INT_FIELD("accepted", round->accepted),
                 WM_INT_FIELD("refused", round->refused), WM_INT_FIELD("late", round->late),

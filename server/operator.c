@@ -244,7 +244,7 @@ static json_t *run_json(const wm_jobs_view *view)
     const wm_run_progress *now = &view->progress;
 
     return json_pack(
-        "{s:o, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s, s:s}",
+        "{s:o, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s, s:s, s:s}",
         "id", id_json(view->id), "job", text_json(view->job_name), "phase", wm_phase_name(now->standing.phase),
         "round", (int)now->standing.round, "rounds", (int)now->rounds, "attempt", (int)now->standing.attempt,
         "cohort", (int)now->cohort, "goal", (int)now->goal, "needed", (int)now->need, "accepted",
@@ -253,7 +253,8 @@ static json_t *run_json(const wm_jobs_view *view)
         now->left_ms != INT64_MAX ? json_integer(now->left_ms) : json_null(), "waited_ms", (json_int_t)now->open_ms,
         "eta_ms", now->eta_ms >= 0 ? json_integer(now->eta_ms) : json_null(), "train_loss",
         real_or_null(now->train_loss), "eval_loss", real_or_null(now->eval_loss), "metric",
-        real_or_null(now->metric), "waiting_for", view->waiting_for, "note", view->note);
+        real_or_null(now->metric), "metric_name", now->metric_name, "waiting_for", view->waiting_for, "note",
+        view->note);
 }
 
 static json_t *counts_json(const wm_operator *self)
@@ -358,8 +359,7 @@ static const struct {
     wm_status (*deed)(const wm_operator *self, const Wm__Command *command, wm_text *ret, wm_error *err);
 } deeds[] = {
     { "backup", backup },     { "clients", clients }, { "job list", job_list }, { "job start", job_start },
-    { "job stop", job_stop }, { "revoke", revoke },   { "snapshot", snapshot },
-    { "status", status },
+    { "job stop", job_stop }, { "revoke", revoke },   { "snapshot", snapshot }, { "status", status },
 };
 
 wm_status wm_operator_do(const wm_operator *self, const Wm__Command *command, wm_text *ret)

@@ -38,13 +38,15 @@ static wm_status allocate(wm_run *run, wm_error *err)
 
     run->state = run->n_state > 0 ? calloc(run->n_state, sizeof *run->state) : NULL;
     run->results = calloc(n, sizeof *run->results);
+    run->inexact = calloc(n * WM_CONTENDERS * run->measures.inexact + 1, sizeof *run->inexact);
+    run->exact = calloc(WM_CONTENDERS * run->measures.n_sums + 1, sizeof *run->exact);
     run->present = calloc(n, sizeof *run->present);
     run->contained = calloc(n, sizeof *run->contained);
     run->in_scaling = calloc(n, sizeof *run->in_scaling);
     run->late = calloc(n, sizeof *run->late);
     run->contributions = calloc(n, sizeof *run->contributions);
-    if ((run->n_state > 0 && run->state == NULL) || run->results == NULL || run->present == NULL ||
-        run->contained == NULL || run->in_scaling == NULL || run->late == NULL || run->contributions == NULL)
+    if ((run->n_state > 0 && run->state == NULL) || run->results == NULL || run->inexact == NULL ||
+        run->exact == NULL || run->present == NULL || run->contained == NULL || run->in_scaling == NULL || run->late == NULL || run->contributions == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a run of %zu parameters and %zu clients", run->n_params, n);
     return WM_OK;
 }
@@ -150,6 +152,7 @@ wm_status wm_run_open(const wm_run_settings *settings, wm_run **ret, wm_error *e
     run->n_params = wm_model_n_params(settings->model);
     run->train_loss = run->eval_loss = run->metric = NAN;
     run->news_end = &run->news;
+    wm_measures_of(settings->job, NULL, &run->measures);
     st = declare(run, err);
     if (st == WM_OK)
         st = allocate(run, err);
@@ -177,6 +180,8 @@ void wm_run_free(wm_run *run)
     free(run->params);
     free(run->state);
     free(run->results);
+    free(run->inexact);
+    free(run->exact);
     free(run->present);
     free(run->contained);
     free(run->in_scaling);

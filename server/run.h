@@ -15,6 +15,8 @@
 #include "models/model.h"
 #include "server/ledger.h"
 
+_Static_assert((int)WM_RESULT_METRICS == (int)WM_MEASURES_MAX, "every figure of a job is kept");
+
 typedef struct wm_run wm_run;
 
 /* Hears of a run's progress, in order and outside the run's lock, so that it may call the run; on the thread of one of
@@ -128,7 +130,8 @@ typedef struct wm_run_progress {
     int64_t     open_ms;                       /* since the attempt was opened */
     int64_t     eta_ms;                        /* to the end of the run, from the rounds so far; -1 if unknown */
     double      train_loss, eval_loss, metric; /* the last ones; NaN before */
-    char        trouble[WM_ERROR_TEXT];        /* what cannot be written, and is tried again; "" for none */
+    char        metric_name[WM_MEASURE_NAME];
+    char        trouble[WM_ERROR_TEXT]; /* what cannot be written, and is tried again; "" for none */
 } wm_run_progress;
 
 void wm_run_progress_get(wm_run *run, wm_run_progress *ret);

@@ -17,6 +17,14 @@ static size_t pinball_width(const void *options, size_t width)
     return wm_size_mul(width, ((const pinball_options *)options)->levels.count, &n) ? n : SIZE_MAX;
 }
 
+static size_t pinball_levels(const void *options, const double **ret)
+{
+    const wm_reals *levels = &((const pinball_options *)options)->levels;
+
+    *ret = levels->items;
+    return levels->count;
+}
+
 static double pinball_sum(const void *options, const float *predicted, const float *truth, const int32_t *classes,
                           size_t n, size_t width, float *grad, double scale)
 {
@@ -68,5 +76,6 @@ const wm_loss_ops wm_loss_pinball = {
                 .options_size = sizeof(pinball_options),
                 .check = pinball_check },
     .head_width = pinball_width,
+    .levels = pinball_levels,
     .sum = pinball_sum,
 };

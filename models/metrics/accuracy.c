@@ -4,38 +4,27 @@
 
 #include <math.h>
 
-static bool is_right(const float *z, size_t width, int32_t c)
-{
-    for (size_t j = 0; j < width; j++) {
-        if (isnan(z[j]))
-            return false;
-        if (j < (size_t)c ? z[j] >= z[c] : z[j] > z[c])
-            return false;
-    }
-    return true;
-}
-
-static void accuracy_add(const void *options, const float *predicted, const float *truth, const int32_t *classes,
-                         size_t n, size_t width, double sums[WM_METRIC_SUMS_MAX])
+static void accuracy_add(const void *options, const wm_metric_head *head, const wm_metric_batch *batch,
+                         double *sums)
 {
     (void)options;
-    (void)truth;
-    for (size_t i = 0; i < n; i++)
-        sums[0] += is_right(predicted + i * width, width, classes[i]);
+    for (size_t i = 0; i < batch->n; i++)
+        sums[0] += wm_metric_class(batch->predicted + i * head->width, head->width) == batch->classes[i];
 }
 
-static double accuracy_figure(const void *options, const double sums[WM_METRIC_SUMS_MAX], double count)
+static double accuracy_figure(const void *options, const wm_metric_head *head, const double *sums, double count)
 {
     (void)options;
+    (void)head;
     return count > 0 ? sums[0] / count : NAN;
 }
 
 const wm_metric_ops wm_metric_accuracy = {
-    .member = { .name = "accuracy", .doc = "Share of the examples that are classified right." },
-    .n_sums = 1,
+    .member = { .name = "accuracy", .doc = "Share of the examples that are classified right; higher is better." },
     .for_classes = true,
-    .higher_is_better = true,
+    .better = WM_HIGHER_IS_BETTER,
     .unit = "share",
+    .exact = true,
     .value_most = 1,
     .add = accuracy_add,
     .figure = accuracy_figure,

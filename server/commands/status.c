@@ -38,7 +38,7 @@ static void print_run(const wm_cli_call *call, const json_t *run)
         fprintf(call->out, "  %-16s %s\n", "note", wm_json_text(run, "note"));
     print_figure(call, run, "train_loss", "training loss");
     print_figure(call, run, "eval_loss", "evaluation loss");
-    print_figure(call, run, "metric", "metric");
+    print_figure(call, run, "metric", wm_json_text(run, "metric_name"));
     if (json_is_integer(eta))
         fprintf(call->out, "  %-16s %s\n", "to the end", wm_duration_text((int64_t)json_integer_value(eta), time));
 }

@@ -156,9 +156,12 @@ int64_t wm_remote_ask(wm_remote *remote, wm_inquiry *x)
 /* ---- evaluations, and refusals by the gateway ---- */
 
 /* What came, as the run wants it; *why names what does not hold. */
-static bool read_results(const Wm__Report *report, unsigned *present, wm_evaluation results[WM_CONTENDERS],
-                         const char **why)
+static bool read_results(const wm_job *job, const Wm__Report *report, unsigned *present,
+                         wm_evaluation results[WM_CONTENDERS], const char **why)
 {
+    wm_measures measures;
+
+    wm_measures_of(job, NULL, &measures);
     *present = 0;
     memset(results, 0, WM_CONTENDERS * sizeof *results);
     if (report->n_results == 0 || report->n_results > WM_CONTENDERS) {
@@ -173,7 +176,7 @@ static bool read_results(const Wm__Report *report, unsigned *present, wm_evaluat
             *why = "an evaluation names an unknown contender, or one twice";
             return false;
         }
-        if (from->n_sums > WM_METRICS_MAX * WM_METRIC_SUMS_MAX || from->n_sums % WM_METRIC_SUMS_MAX != 0) {
+        if (from->n_sums != measures.n_sums) {
             *why = "an evaluation has a wrong number of sums";
             return false;
         }
@@ -182,7 +185,7 @@ static bool read_results(const Wm__Report *report, unsigned *present, wm_evaluat
         to->loss_sum = from->loss_sum;
         to->count = from->count;
         for (size_t k = 0; k < from->n_sums; k++)
-            to->sums[k / WM_METRIC_SUMS_MAX][k % WM_METRIC_SUMS_MAX] = from->sums[k];
+            to->sums[k] = from->sums[k];
         *present |= 1u << from->contender;
     }
     return true;
@@ -208,7 +211,7 @@ int64_t wm_remote_report(wm_remote *remote, wm_inquiry *x)
         wm_inquiry_receipt(x, WM__RECEIPT__STATE__OVER, 0, NULL, now);
         return 0;
     }
-    if (!read_results(report, &present, results, &why)) {
+    if (!read_results(remote->serving.job, report, &present, results, &why)) {
         wm_run_refuse(remote->serving.run, client, why);
         wm_remote_refused(remote, client, why);
         wm_inquiry_receipt(x, WM__RECEIPT__STATE__REFUSED, 0, why, now);

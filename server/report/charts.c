@@ -1,7 +1,7 @@
 /* server/report/charts.c */
 #include "server/report/charts.h"
 
-#include "models/metric.h"
+#include "models/measures.h"
 #include "server/report/csv.h"
 #include "server/report/svg.h"
 
@@ -110,18 +110,12 @@ static void add_lines(wm_text *to, const char *title, const char *y_name, const 
     close_card(to);
 }
 
-/* "rmse (PM2.5)": a metric is in the unit of what is predicted, or a share. */
-static void name_metric(const wm_job *job, size_t metric, wm_text *ret)
+/* "rmse (in units of PM2.5)", "accuracy (share, 0 to 1; higher is better)" */
+static void name_measure(const wm_job *job, const wm_measure *measure, wm_text *ret)
 {
-    const wm_metric_ops *ops = (const wm_metric_ops *)job->evaluate.metrics[metric].member;
+    char unit[WM_ERROR_TEXT];
 
-    wm_text_add(ret, ops->member.name);
-    if (strcmp(ops->unit, "data") != 0)
-        wm_text_printf(ret, " (%s)", strcmp(ops->unit, "share") == 0 ? "share, 0 to 1" : ops->unit);
-    else if (job->data.n_targets == 1)
-        wm_text_printf(ret, " (in units of %s)", job->data.targets[0].column);
-    else
-        wm_text_add(ret, " (in the data's units)");
+    wm_text_printf(ret, "%s (%s)", measure->name, wm_measure_unit(job, measure, unit));
 }
 
 static void add_loss(const wm_report *report, const columns *c, wm_text *to)
@@ -139,14 +133,17 @@ static void add_loss(const wm_report *report, const columns *c, wm_text *to)
 
 static void add_metrics(const wm_report *report, const columns *c, wm_text *to)
 {
-    for (size_t m = 0; m < report->job->evaluate.n_metrics && m < WM_RESULT_METRICS; m++) {
+    wm_measures measures;
+
+    wm_measures_of(report->job, NULL, &measures);
+    for (size_t m = 0; m < measures.n; m++) {
         const wm_series series = { "validation", "s1", c->metrics[m] };
         wm_text         y_name = WM_TEXT_INIT, title = WM_TEXT_INIT;
 
         if (!isfinite(last_of(&series, c->n)))
             continue; /* never evaluated */
-        name_metric(report->job, m, &y_name);
-        wm_text_printf(&title, "%s of the federated model", report->job->evaluate.metrics[m].member->name);
+        name_measure(report->job, &measures.items[m], &y_name);
+        wm_text_printf(&title, "%s of the federated model", measures.items[m].name);
         add_lines(to, wm_text_chars(&title), wm_text_chars(&y_name), c, &series, 1, false);
         to->bad |= y_name.bad || title.bad;
         wm_text_release(&y_name);
@@ -221,14 +218,15 @@ static int worst_first(const void *a, const void *b)
 /* order[n]: by name if all are drawn, else the worst first; clients without a figure come last. */
 static void rank_clients(const wm_report *report, ranked *order)
 {
-    const wm_metric_ops *ops = (const wm_metric_ops *)report->job->evaluate.metrics[0].member;
-    size_t               n = report->record->n_population;
+    size_t      n = report->record->n_population;
+    wm_measures measures;
 
+    wm_measures_of(report->job, NULL, &measures);
     for (size_t k = 0; k < n; k++) {
         const wm_result *r = &report->final->clients[k * WM_CONTENDERS + WM_FEDERATED];
         double           figure = r->present && isfinite(r->metrics[0]) ? r->metrics[0] : (double)NAN;
 
-        order[k] = (ranked){ k, isnan(figure) ? -INFINITY : ops->higher_is_better ? -figure : figure };
+        order[k] = (ranked){ k, isnan(figure) ? -INFINITY : wm_measure_badness(&measures.items[0], figure) };
     }
     if (n > BAR_CLIENTS_MAX)
         qsort(order, n, sizeof *order, worst_first);
@@ -241,6 +239,7 @@ static void draw_bars(const wm_report *report, const ranked *order, size_t shown
     wm_series                series[WM_CONTENDERS];
     size_t                   n_series = 0;
     wm_text                  x_name = WM_TEXT_INIT;
+    wm_measures              measures;
 
     wm_text_add(to, "<ul class=\"legend\">");
     for (size_t c = 0; c < WM_CONTENDERS; c++) {
@@ -258,7 +257,8 @@ static void draw_bars(const wm_report *report, const ranked *order, size_t shown
         add_legend_entry(to, colours[c], wm_contender_name((wm_contender)c), (double)NAN);
     }
     wm_text_add(to, "</ul>\n");
-    name_metric(report->job, 0, &x_name);
+    wm_measures_of(report->job, NULL, &measures);
+    name_measure(report->job, &measures.items[0], &x_name);
     wm_svg_bars(
         to,
         &(wm_bar_chart){

@@ -2,9 +2,11 @@
 #include "server/report/csv.h"
 
 #include "common/table.h"
+#include "models/measures.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 const char wm_rounds_csv_header[] =
@@ -72,19 +74,32 @@ void wm_rounds_csv_row(const wm_history_round *round, wm_text *to)
     wm_text_printf(to, ",%" PRIu64 ",%" PRIu64 "\n", round->bytes_up, round->bytes_down);
 }
 
-static void clients_header(const wm_job *job, size_t n_clients, const wm_final_record *final, wm_text *to)
+/* "federated_rmse" */
+static void add_column(wm_text *to, wm_contender contender, const wm_measure *measure)
+{
+    char name[WM_MEASURE_NAME + 16];
+
+    snprintf(name, sizeof name, "%s_%s", wm_contender_key(contender), measure->name);
+    wm_text_add(to, ",");
+    wm_csv_text(to, name);
+}
+
+static void clients_header(const wm_measures *measures, size_t n_clients, const wm_final_record *final, wm_text *to)
 {
     wm_text_add(to, "client,selected,accepted,refused,late,declined,missed,examples,last_refusal");
     for (int c = 0; c < WM_CONTENDERS; c++)
-        for (size_t m = 0; wm_final_has(final, n_clients, (wm_contender)c) && m < job->evaluate.n_metrics; m++)
-            wm_text_printf(to, ",%s_%s", wm_contender_key((wm_contender)c), job->evaluate.metrics[m].member->name);
+        for (size_t m = 0; wm_final_has(final, n_clients, (wm_contender)c) && m < measures->n; m++)
+            add_column(to, (wm_contender)c, &measures->items[m]);
     wm_text_add(to, "\n");
 }
 
 void wm_clients_csv(const wm_job *job, const wm_run_record *record, const wm_history *history,
                     const wm_final_record *final, wm_text *to)
 {
-    clients_header(job, record->n_population, final, to);
+    wm_measures measures;
+
+    wm_measures_of(job, NULL, &measures);
+    clients_header(&measures, record->n_population, final, to);
     for (size_t k = 0; k < record->n_population; k++) {
         const wm_tally *t = &history->tallies[k];
 
@@ -95,8 +110,7 @@ void wm_clients_csv(const wm_job *job, const wm_run_record *record, const wm_his
                        t->examples);
         wm_csv_text(to, t->last_refusal);
         for (int c = 0; c < WM_CONTENDERS; c++)
-            for (size_t m = 0;
-                 wm_final_has(final, record->n_population, (wm_contender)c) && m < job->evaluate.n_metrics; m++) {
+            for (size_t m = 0; wm_final_has(final, record->n_population, (wm_contender)c) && m < measures.n; m++) {
                 const wm_result *r = final->clients != NULL ? &final->clients[k * WM_CONTENDERS + (size_t)c] : NULL;
 
                 add_figure(to, r != NULL && r->present ? r->metrics[m] : (double)NAN);

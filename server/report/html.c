@@ -2,7 +2,7 @@
 #include "server/report/html.h"
 
 #include "common/clock.h"
-#include "models/metric.h"
+#include "models/measures.h"
 #include "server/report/charts.h"
 #include "server/report/csv.h"
 #include "server/report/style.h"
@@ -86,12 +86,13 @@ static void close_tile(wm_text *to, const char *label)
 static void add_metric_tile(const wm_report *report, wm_text *to)
 {
     const wm_history *history = report->history;
-    const char       *name;
-    char              label[96];
+    wm_measures       measures;
+    const char       *name = measures.items[0].name;
+    char              label[WM_MEASURE_NAME + 48];
 
-    if (report->job->evaluate.n_metrics == 0)
+    wm_measures_of(report->job, NULL, &measures);
+    if (measures.n == 0)
         return;
-    name = report->job->evaluate.metrics[0].member->name;
     if (report->final != NULL && report->final->together[WM_FEDERATED].present) {
         open_tile(to);
         wm_add_number(to, report->final->together[WM_FEDERATED].metrics[0]);
@@ -176,8 +177,10 @@ static void add_comparison(const wm_report *report, wm_text *to)
     const wm_result          *together = report->final->together;
     double                    own = together[WM_FEDERATED].metrics[0];
     bool                      first = true;
+    wm_measures               measures;
 
-    if (report->job->evaluate.n_metrics == 0 || !together[WM_FEDERATED].present || !isfinite(own))
+    wm_measures_of(report->job, NULL, &measures);
+    if (measures.n == 0 || !together[WM_FEDERATED].present || !isfinite(own))
         return;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         const wm_result *other = &together[others[i]];
@@ -186,9 +189,11 @@ static void add_comparison(const wm_report *report, wm_text *to)
         if (!other->present || !isfinite(other->metrics[0]) || other->metrics[0] == 0)
             continue;
         change = 100 * (own / other->metrics[0] - 1);
-        if (first)
-            wm_text_printf(
-                to, "<p class=\"note\">%s of the federated model: ", report->job->evaluate.metrics[0].member->name);
+        if (first) {
+            wm_text_add(to, "<p class=\"note\">");
+            wm_add_escaped(to, measures.items[0].name);
+            wm_text_add(to, " of the federated model: ");
+        }
         wm_text_printf(to, "%s%.1f %% %s than %s", first ? "" : ", ", fabs(change), change < 0 ? "lower" : "higher",
                        wm_contender_name(others[i]));
         first = false;
@@ -197,16 +202,16 @@ static void add_comparison(const wm_report *report, wm_text *to)
         wm_text_add(to, ". The best figure of each column is bold.</p>\n");
 }
 
-static void add_best_class(wm_text *to, const wm_report *report, wm_contender contender, size_t metric)
+static void add_best_class(wm_text *to, const wm_report *report, wm_contender contender, const wm_measure *measure,
+                           size_t metric)
 {
-    const wm_metric_ops *ops = (const wm_metric_ops *)report->job->evaluate.metrics[metric].member;
-    double               own = report->final->together[contender].metrics[metric];
+    double own = report->final->together[contender].metrics[metric];
 
     for (int c = 0; c < WM_CONTENDERS; c++) {
         const wm_result *other = &report->final->together[c];
 
         if (other->present && isfinite(other->metrics[metric]) &&
-            (ops->higher_is_better ? other->metrics[metric] > own : other->metrics[metric] < own))
+            wm_measure_badness(measure, other->metrics[metric]) < wm_measure_badness(measure, own))
             return;
     }
     if (isfinite(own))
@@ -216,9 +221,12 @@ static void add_best_class(wm_text *to, const wm_report *report, wm_contender co
 static void add_final_table(const wm_report *report, wm_text *to)
 {
     const wm_result *together = report->final->together;
-    size_t           n_metrics = report->job->evaluate.n_metrics;
+    size_t           n_metrics;
     double           loss = 0, metrics[WM_RESULT_METRICS] = { 0 };
+    wm_measures      measures;
 
+    wm_measures_of(report->job, NULL, &measures);
+    n_metrics = measures.n;
     for (int c = 0; c < WM_CONTENDERS; c++) {
         loss = together[c].present ? larger(loss, together[c].loss) : loss;
         for (size_t m = 0; m < n_metrics; m++)
@@ -228,8 +236,15 @@ static void add_final_table(const wm_report *report, wm_text *to)
     add_comparison(report, to);
     wm_text_add(to, "<div class=\"scroll\"><table>\n<tr><th>model</th><th class=\"n\">examples</th>"
                     "<th class=\"n\">loss</th>");
-    for (size_t m = 0; m < n_metrics; m++)
-        wm_text_printf(to, "<th class=\"n\">%s</th>", report->job->evaluate.metrics[m].member->name);
+    for (size_t m = 0; m < n_metrics; m++) {
+        char unit[WM_ERROR_TEXT];
+
+        wm_text_add(to, "<th class=\"n\" title=\"");
+        wm_add_escaped(to, wm_measure_unit(report->job, &measures.items[m], unit));
+        wm_text_add(to, "\">");
+        wm_add_escaped(to, measures.items[m].name);
+        wm_text_add(to, "</th>");
+    }
     wm_text_add(to, "</tr>\n");
     for (int c = 0; c < WM_CONTENDERS; c++) {
         const wm_result *r = &together[c];
@@ -243,7 +258,7 @@ static void add_final_table(const wm_report *report, wm_text *to)
         add_figure(to, digits_for(loss), r->loss);
         for (size_t m = 0; m < n_metrics; m++) {
             wm_text_add(to, "</td><td class=\"n");
-            add_best_class(to, report, (wm_contender)c, m);
+            add_best_class(to, report, (wm_contender)c, &measures.items[m], m);
             wm_text_add(to, "\">");
             add_figure(to, digits_for(metrics[m]), r->metrics[m]);
         }
@@ -312,20 +327,24 @@ static void add_client_row(const wm_report *report, size_t k, const bool has[WM_
 
 static void add_clients(const wm_report *report, wm_text *to)
 {
-    size_t n = report->record->n_population, shown = n < CLIENT_ROWS_MAX ? n : CLIENT_ROWS_MAX;
-    bool   has[WM_CONTENDERS] = { false };
-    double largest = 0;
+    size_t      n = report->record->n_population, shown = n < CLIENT_ROWS_MAX ? n : CLIENT_ROWS_MAX;
+    bool        has[WM_CONTENDERS] = { false };
+    double      largest = 0;
+    wm_measures measures;
 
+    wm_measures_of(report->job, NULL, &measures);
     wm_text_add(to, "<section class=\"card\">\n<h2>Clients</h2>\n<div class=\"scroll\"><table>\n<tr><th>client</th>"
                     "<th class=\"n\">selected</th><th class=\"n\">accepted</th><th class=\"n\">refused</th>"
                     "<th class=\"n\">declined</th><th class=\"n\">late</th><th class=\"n\">missed</th>"
                     "<th class=\"n\">examples</th>");
     for (int c = 0; c < WM_CONTENDERS; c++) {
-        has[c] = report->job->evaluate.n_metrics > 0 && report->final != NULL && report->final->clients != NULL &&
+        has[c] = measures.n > 0 && report->final != NULL && report->final->clients != NULL &&
                  wm_final_has(report->final, n, (wm_contender)c);
-        if (has[c])
-            wm_text_printf(to, "<th class=\"n\">%s,<br/>%s</th>", report->job->evaluate.metrics[0].member->name,
-                           wm_contender_name((wm_contender)c));
+        if (has[c]) {
+            wm_text_add(to, "<th class=\"n\">");
+            wm_add_escaped(to, measures.items[0].name);
+            wm_text_printf(to, ",<br/>%s</th>", wm_contender_name((wm_contender)c));
+        }
         for (size_t k = 0; has[c] && k < shown; k++)
             largest = larger(largest, report->final->clients[k * WM_CONTENDERS + (size_t)c].metrics[0]);
     }

@@ -2,6 +2,7 @@
 #include "server/report/summary.h"
 
 #include "common/clock.h"
+#include "models/measures.h"
 #include "server/report/csv.h"
 
 #include <jansson.h>
@@ -21,12 +22,14 @@ static json_t *count(uint64_t value)
 
 static json_t *result_json(const wm_job *job, const wm_result *result)
 {
-    json_t *object = json_object();
+    json_t     *object = json_object();
+    wm_measures measures;
 
+    wm_measures_of(job, NULL, &measures);
     json_object_set_new(object, "examples", count(result->examples));
     json_object_set_new(object, "loss", figure(result->loss));
-    for (size_t m = 0; m < job->evaluate.n_metrics; m++)
-        json_object_set_new(object, job->evaluate.metrics[m].member->name, figure(result->metrics[m]));
+    for (size_t m = 0; m < measures.n; m++)
+        json_object_set_new(object, measures.items[m].name, figure(result->metrics[m]));
     return object;
 }
 

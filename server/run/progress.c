@@ -46,6 +46,7 @@ void wm_run_progress_get(wm_run *run, wm_run_progress *ret)
         .eval_loss = run->eval_loss,
         .metric = run->metric,
     };
+    wm_measure_first(run->settings.job, ret->metric_name);
     if (run->retry_ms > 0)
         snprintf(ret->trouble, sizeof ret->trouble, "%s", run->failure.text);
     pthread_mutex_unlock(&run->lock);

@@ -1,7 +1,8 @@
 /* server/run/results.c
  *
  * Evaluations: what clients report is kept per client until the evaluation closes, and added up in order of name, since
- * sums of doubles are not the same bits in another order. A few hundred bytes a client. */
+ * sums of doubles are not the same bits in another order. Sums that are counts are: they are added at once, and of a
+ * histogram there is one for all clients. A few hundred bytes a client. */
 #include "server/run/state.h"
 
 #include <math.h>
@@ -17,40 +18,71 @@ wm_status wm_results_check(const wm_run *run, unsigned present, const wm_evaluat
         return wm_fail(err, WM_E_INVALID, "report: without a result of the federated model");
     for (int c = 0; st == WM_OK && c < WM_CONTENDERS; c++)
         if ((present & (1u << c)) != 0)
-            st = wm_evaluation_check(job, (wm_contender)c, &results[c], (uint64_t)job->cohort.weight_cap, err);
+            st = wm_evaluation_check(job, &run->measures, (wm_contender)c, &results[c],
+                                     (uint64_t)job->cohort.weight_cap, err);
     return st;
 }
 
-void wm_results_keep(wm_run *run, uint32_t client, unsigned present, const wm_evaluation *results)
-{
-    memcpy(run->results[client], results, sizeof run->results[client]);
-    run->present[client] = present & ((1u << WM_CONTENDERS) - 1);
-}
-
-void wm_results_clear(wm_run *run)
-{
-    memset(run->present, 0, run->n_population * sizeof *run->present);
-}
-
-static wm_result figures(const wm_job *job, const wm_evaluation *sums)
+static wm_result figures(const wm_measures *measures, const wm_evaluation *sums)
 {
     wm_result result = { .present = sums->examples > 0, .examples = sums->examples };
 
     result.loss = wm_evaluation_loss(sums);
     for (size_t m = 0; m < WM_RESULT_METRICS; m++)
         result.metrics[m] =
-            m < job->evaluate.n_metrics && result.present ? wm_evaluation_metric(job, sums, m) : NAN;
+            m < measures->n && result.present ? wm_evaluation_figure(&measures->items[m], sums) : NAN;
     return result;
+}
+
+static double *inexact_of(const wm_run *run, size_t client, size_t contender)
+{
+    return run->inexact + (client * WM_CONTENDERS + contender) * run->measures.inexact;
+}
+
+void wm_results_keep(wm_run *run, uint32_t client, unsigned present, const wm_evaluation *results)
+{
+    const wm_measures *measures = &run->measures;
+
+    run->present[client] = present & ((1u << WM_CONTENDERS) - 1);
+    for (size_t c = 0; c < WM_CONTENDERS; c++) {
+        double *exact = run->exact + c * measures->n_sums;
+
+        if ((present & (1u << c)) == 0)
+            continue;
+        run->results[client][c] = (wm_kept_result){ .loss_sum = results[c].loss_sum,
+                                                    .count = results[c].count,
+                                                    .figures = figures(measures, &results[c]) };
+        memcpy(inexact_of(run, client, c), results[c].sums, measures->inexact * sizeof(double));
+        for (size_t s = measures->inexact; s < measures->n_sums; s++)
+            exact[s] += results[c].sums[s];
+    }
+}
+
+void wm_results_clear(wm_run *run)
+{
+    memset(run->present, 0, run->n_population * sizeof *run->present);
+    memset(run->exact, 0, WM_CONTENDERS * run->measures.n_sums * sizeof *run->exact);
 }
 
 wm_result wm_results_together(const wm_run *run, wm_contender contender)
 {
-    wm_evaluation sums = { 0 };
+    const wm_measures *measures = &run->measures;
+    wm_evaluation      sums = { 0 };
 
-    for (size_t k = 0; k < run->n_population; k++)
-        if ((run->present[k] & (1u << contender)) != 0)
-            wm_evaluation_add(&sums, &run->results[k][contender]);
-    return figures(run->settings.job, &sums);
+    memcpy(sums.sums, run->exact + contender * measures->n_sums, measures->n_sums * sizeof(double));
+    for (size_t k = 0; k < run->n_population; k++) {
+        const wm_kept_result *kept = &run->results[k][contender];
+        const double         *inexact = inexact_of(run, k, contender);
+
+        if ((run->present[k] & (1u << contender)) == 0)
+            continue;
+        sums.examples += kept->figures.examples;
+        sums.loss_sum += kept->loss_sum;
+        sums.count += kept->count;
+        for (size_t s = 0; s < measures->inexact; s++)
+            sums.sums[s] += inexact[s];
+    }
+    return figures(measures, &sums);
 }
 
 void wm_final_record_free(wm_final_record *final)
@@ -61,11 +93,20 @@ void wm_final_record_free(wm_final_record *final)
     free(final);
 }
 
+/* Of who reported nothing. */
+static wm_result nobody(void)
+{
+    wm_result result = { .loss = NAN };
+
+    for (size_t m = 0; m < WM_RESULT_METRICS; m++)
+        result.metrics[m] = NAN;
+    return result;
+}
+
 wm_status wm_results_final(const wm_run *run, wm_final_record **ret, wm_error *err)
 {
-    static const wm_evaluation nothing = { 0 };
-    wm_final_record           *final;
-    unsigned                   any = 0;
+    wm_final_record *final;
+    unsigned         any = 0;
 
     for (size_t k = 0; k < run->n_population; k++)
         any |= run->present[k];
@@ -83,7 +124,7 @@ wm_status wm_results_final(const wm_run *run, wm_final_record **ret, wm_error *e
         final->together[c] = wm_results_together(run, (wm_contender)c);
         for (size_t k = 0; k < run->n_population; k++)
             final->clients[k * WM_CONTENDERS + (size_t)c] =
-                figures(run->settings.job, (run->present[k] & (1u << c)) != 0 ? &run->results[k][c] : &nothing);
+                (run->present[k] & (1u << c)) != 0 ? run->results[k][c].figures : nobody();
     }
     *ret = final;
     return WM_OK;

@@ -33,9 +33,16 @@ typedef struct wm_contained {
     wm_digest digest;
 } wm_contained;
 
+/* What is kept of one client's report until the evaluation closes. */
+typedef struct wm_kept_result {
+    double    loss_sum, count;
+    wm_result figures;
+} wm_kept_result;
+
 struct wm_run {
     /* Set once. */
     wm_run_settings        settings;
+    wm_measures            measures;
     const wm_strategy_ops *strategy;
     wm_update_spec         train_spec, statistics_spec;
     size_t                 train_size, statistics_size; /* bytes of an update */
@@ -51,8 +58,10 @@ struct wm_run {
     float          *state;                        /* [n_state], the strategy's; NULL if it has none */
     wm_accumulator *train_sums, *statistics_sums; /* statistics_sums NULL if there is no such round */
 
-    wm_evaluation (*results)[WM_CONTENDERS]; /* [n_population], of the evaluation that is open */
-    unsigned *present;                       /* [n_population], a bit per contender; 0: nothing reported */
+    wm_kept_result (*results)[WM_CONTENDERS]; /* [n_population], of the evaluation that is open */
+    double   *inexact;                        /* [n_population][WM_CONTENDERS][measures.inexact]: its sums of these */
+    double   *exact;                          /* [WM_CONTENDERS][measures.n_sums]: whole numbers, of all clients */
+    unsigned *present;                        /* [n_population], a bit per contender; 0: nothing reported */
 
     wm_contained *contained; /* [n_population] */
     bool     *in_scaling;    /* [n_population]: the stored scaling has its statistics, as far as this process saw */

@@ -180,7 +180,7 @@ static const char *owner_name(void *context, size_t r)
     return r < wm_owners_count(owners) ? wm_owners_name(owners, r) : "together";
 }
 
-static void contest_metric(const wm_job *job, const wm_contest_result *results, size_t n, size_t m, figures *f)
+static void contest_measure(const wm_measure *measure, const wm_contest_result *results, size_t n, figures *f)
 {
     for (int c = 0; c < WM_CONTENDERS; c++) {
         wm_evaluation sum = { 0 };
@@ -189,28 +189,28 @@ static void contest_metric(const wm_job *job, const wm_contest_result *results, 
         for (size_t i = 0; i < n; i++) {
             if ((results[i].present & 1u << c) == 0)
                 continue;
-            f->values[i][c] = wm_evaluation_metric(job, &results[i].evaluations[c], m);
+            f->values[i][c] = wm_evaluation_figure(measure, &results[i].evaluations[c]);
             wm_evaluation_add(&sum, &results[i].evaluations[c]);
             any = true;
         }
         if (any)
-            f->values[n][c] = wm_evaluation_metric(job, &sum, m);
+            f->values[n][c] = wm_evaluation_figure(measure, &sum);
     }
 }
 
 void wm_contest_print(const wm_cli_call *call, const wm_job *job, const wm_owners *owners,
                       const wm_contest_result *results)
 {
-    size_t n = wm_owners_count(owners);
+    size_t      n = wm_owners_count(owners);
+    wm_measures measures;
 
-    for (size_t m = 0; m < job->evaluate.n_metrics; m++) {
-        figures f = { .metric = job->evaluate.metrics[m].member->name,
-                      .n_rows = n + 1,
-                      .values = new_values(n + 1) };
+    wm_measures_of(job, NULL, &measures);
+    for (size_t m = 0; m < measures.n; m++) {
+        figures f = { .metric = measures.items[m].name, .n_rows = n + 1, .values = new_values(n + 1) };
 
         if (f.values == NULL)
             return;
-        contest_metric(job, results, n, m, &f);
+        contest_measure(&measures.items[m], results, n, &f);
         print_figures(call, &f, owner_name, (void *)(uintptr_t)owners);
         free(f.values);
     }

@@ -2,6 +2,7 @@
 #include "server/tool/tool.h"
 
 #include "common/progress.h"
+#include "models/measures.h"
 #include "server/tool/results.h"
 #include "server/tool/simulation.h"
 #include "server/tool/tls_run.h"
@@ -99,13 +100,13 @@ static const char *figure(double value, char text[16])
 
 static void show_progress(void *context, const wm_run_progress *p, const wm_round_record *round, double clients_s)
 {
-    show       *s = context;
-    const char *metric = s->job->evaluate.metrics[0].member->name;
-    char        left[WM_DURATION_TEXT], loss[16], eval[16], value[16];
-    double      held_out = p->eval_loss, measured = p->metric;
+    show  *s = context;
+    char   metric[WM_MEASURE_NAME], left[WM_DURATION_TEXT], loss[16], eval[16], value[16];
+    double held_out = p->eval_loss, measured = p->metric;
 
     if (s->quiet)
         return;
+    wm_measure_first(s->job, metric);
     if (round != NULL && round->evaluated) {
         held_out = round->evaluation.loss;
         measured = round->evaluation.metrics[0];

@@ -3,6 +3,7 @@
 
 #include "common/files.h"
 #include "common/progress.h"
+#include "models/measures.h"
 #include "server/tool/process.h"
 #include "server/tool/tool.h"
 
@@ -262,13 +263,13 @@ static void show_rounds(tls_run *r)
 
         while ((end = strchr(line, '\n')) != NULL) {
             unsigned round, selected, accepted;
-            char     loss[32] = "", eval[32] = "", metric[32] = "";
+            char     loss[32] = "", eval[32] = "", metric[32] = "", name[WM_MEASURE_NAME];
 
             if (sscanf(line, "%u,%*[^,],%u,%u,%*u,%*u,%31[^,],%31[^,],%31[^,],", &round, &selected, &accepted, loss,
                        eval, metric) >= 4)
                 wm_progress_show(&r->line, "round %3u/%lld  loss %.7s  validation %.7s  %s %.7s  %u of %u clients",
                                  round, (long long)r->set->space->job->rounds, loss, eval,
-                                 r->set->space->job->evaluate.metrics[0].member->name, metric, accepted, selected);
+                                 wm_measure_first(r->set->space->job, name), metric, accepted, selected);
             line = end + 1;
         }
         r->shown = (size_t)(line - (char *)text);

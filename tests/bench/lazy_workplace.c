@@ -110,6 +110,7 @@ wm_status wm_workplace_work(wm_workplace *place, const wm_task *task, const uint
     if (task->phase == WM_PHASE_TRAIN)
         return train(place, task, run, params, ret, err);
     ret->present = 1u << WM_FEDERATED;
+    ret->n_sums = 1; /* of accuracy */
     ret->results[WM_FEDERATED] = (wm_evaluation){ .examples = EXAMPLES, .loss_sum = EXAMPLES, .count = EXAMPLES };
     return WM_OK;
 }

@@ -49,7 +49,7 @@ static void open_bench(bench *b, const char *const *sets)
         assert_ok(wm_examples_scale(wm_owners_examples(b->owners, i), NULL, &b->err), &b->err);
     b->examples = wm_owners_examples(b->owners, 0);
     assert_ok(wm_trainer_new(b->job, b->model, &b->trainer, &b->err), &b->err);
-    assert_int_equal(wm_trainer_n_params(b->trainer), 2);
+    assert_int_equal(wm_trainer_n_params(b->trainer), wm_model_n_params(b->model));
 }
 
 static void close_bench(bench *b)
@@ -88,6 +88,21 @@ static void wavy_rows(const char *folder, const char *name, size_t rows, size_t 
     for (size_t i = 0; i < rows; i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "2024-01-%02zu %02zu:00,%zu,%zu\n", 1 + i / 24, i % 24,
                               (i * 5 + kind) % 3, (i * 7 + kind) % 11);
+    test_write(folder, name, text, n);
+}
+
+/* folder/name <- hours of x = 0 and these y. */
+static void rows_of(const char *folder, const char *name, const char *ys)
+{
+    char   text[4096];
+    size_t n = (size_t)snprintf(text, sizeof text, "t,x,y\n"), hour = 0;
+
+    for (const char *y = ys; *y != '\0'; hour++) {
+        size_t digits = strcspn(y, ",");
+
+        n += (size_t)snprintf(text + n, sizeof text - n, "2024-01-01 %02zu:00,0,%.*s\n", hour, (int)digits, y);
+        y += digits + (y[digits] == ',');
+    }
     test_write(folder, name, text, n);
 }
 
@@ -293,9 +308,14 @@ static wm_status do_work(bench *b, const wm_task *task, const float *params, con
     return wm_work(b->trainer, &order, ret, &b->err);
 }
 
+static double metric_of(const bench *b, const wm_evaluation *evaluation, size_t m)
+{
+    return wm_evaluation_figure(&wm_trainer_measures(b->trainer)->items[m], evaluation);
+}
+
 static double rmse_of(const bench *b, const wm_work_result *result, wm_contender who)
 {
-    return wm_evaluation_metric(b->job, &result->results[who], 0);
+    return metric_of(b, &result->results[who], 0);
 }
 
 static void the_contenders_of_the_last_evaluation(void **state)
@@ -437,11 +457,78 @@ static void evaluations_of_clients_add_up_to_that_of_all_data(void **state)
         assert_ok(wm_evaluate(b->trainer, pooled, WM_TEST, naive ? NULL : params, NULL, &all, &b->err), &b->err);
         assert_int_equal(sum.examples, all.examples);
         assert_true(sum.count == all.count);
-        for (size_t m = 0; m < b->job->evaluate.n_metrics; m++)
-            assert_true(fabs(wm_evaluation_metric(b->job, &sum, m) - wm_evaluation_metric(b->job, &all, m)) < 1e-9);
+        for (size_t m = 0; m < wm_trainer_measures(b->trainer)->n; m++)
+            assert_true(fabs(metric_of(b, &sum, m) - metric_of(b, &all, m)) < 1e-9);
         if (!naive)
             assert_true(fabs(wm_evaluation_loss(&sum) - wm_evaluation_loss(&all)) < 1e-9);
     }
+    close_bench(b);
+}
+
+/* The divisor is each client's own, from the readings that it trained on; y goes up by the same step each hour there, so
+ * it is worked out at once. Of ten hours with one-hour horizons nine are examples: five to train on, which see the hours 0
+ * to 5, and later ones to test on. The model says 0. */
+static void errors_are_scaled_by_what_persistence_was_out_in_training(void **state)
+{
+    static const struct {
+        const char *says, *metrics, *a, *b; /* y by the hour */
+        double      want;
+    } rows[] = {
+        { "steps of 1: the test's truths 7, 8 and 9 over 1", "evaluate.metrics=mase", "0,1,2,3,4,5,6,7,8,9", NULL,
+          8 },
+        { "steps of 2: they count half", "evaluate.metrics=mase", "0,2,4,6,8,10,12,7,8,9", NULL, 4 },
+        { "two clients, each by its own", "evaluate.metrics=mase", "0,1,2,3,4,5,6,7,8,9", "0,2,4,6,8,10,12,7,8,9",
+          6 },
+        { "one whose readings are all equal does not count", "evaluate.metrics=mase", "0,1,2,3,4,5,6,7,8,9",
+          "5,5,5,5,5,5,5,7,8,9", 8 },
+        { "a season of two steps", "evaluate.metrics=[{mase: {season: 2}}]", "0,1,2,3,4,5,6,7,8,9", NULL, 4 },
+        { "a season that is longer than what there is", "evaluate.metrics=[{mase: 50}]", "0,1,2,3,4,5,6,7,8,9",
+          NULL, (double)NAN },
+    };
+    bench *b = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char   *sets[] = { rows[i].metrics, NULL };
+        wm_evaluation sum = { 0 }, one;
+        double        have;
+
+        assert_ok(wm_folder_remove(b->folder, &b->err), &b->err);
+        wm_test_folder(b->folder);
+        rows_of(b->folder, "a.csv", rows[i].a);
+        if (rows[i].b != NULL)
+            rows_of(b->folder, "b.csv", rows[i].b);
+        open_bench(b, sets);
+        for (size_t k = 0; k < wm_owners_count(b->owners); k++) {
+            assert_ok(
+                wm_evaluate(b->trainer, wm_owners_examples(b->owners, k), WM_TEST, zeros, NULL, &one, &b->err),
+                &b->err);
+            assert_int_equal(one.examples, 3);
+            wm_evaluation_add(&sum, &one);
+        }
+        have = metric_of(b, &sum, 0);
+        if (isnan(rows[i].want) ? !isnan(have) : !(fabs(have - rows[i].want) < 1e-9))
+            fail_msg("%s: %g", rows[i].says, have);
+        close_bench(b);
+    }
+}
+
+/* w x + b for each level, x is 0 throughout: the biases are the quantiles. */
+static void of_a_head_of_quantiles_the_median_is_the_prediction(void **state)
+{
+    static const char *const sets[] = { "model.loss={pinball: [0.1, 0.45, 0.9]}",
+                                        "model.layers=[flatten, {dense: 3}]", "evaluate.metrics=[mae, coverage]",
+                                        NULL };
+    static const float       params[6] = { 0, 0, 0, 7.5f, 8, 20 };
+    bench                   *b = *state;
+    wm_evaluation            one;
+
+    rows_of(b->folder, "a.csv", "0,1,2,3,4,5,6,7,8,9");
+    open_bench(b, sets);
+    assert_ok(wm_evaluate(b->trainer, b->examples, WM_TEST, params, NULL, &one, &b->err), &b->err);
+    assert_true(fabs(metric_of(b, &one, 0) - 2.0 / 3) < 1e-6); /* 8 of 7, 8 and 9 */
+    assert_true(fabs(metric_of(b, &one, 1) - 2.0 / 3) < 1e-6); /* 8 and 9 are within 7.5 and 20 */
+    assert_ok(wm_evaluate(b->trainer, b->examples, WM_TEST, NULL, NULL, &one, &b->err), &b->err);
+    assert_true(fabs(metric_of(b, &one, 0) - 1) < 1e-6 && isnan(metric_of(b, &one, 1)));
     close_bench(b);
 }
 
@@ -461,8 +548,8 @@ static void a_sum_is_not_the_mean_of_the_clients_figures(void **state)
         wm_evaluation_add(&sum, &one);
     }
     assert_true(n[1] > 5 * n[0]);
-    assert_true(fabs(wm_evaluation_metric(b->job, &sum, 0) - sqrt((n[0] + 16 * n[1]) / (n[0] + n[1]))) < 1e-6);
-    assert_true(fabs(wm_evaluation_metric(b->job, &sum, 1) - (n[0] + 4 * n[1]) / (n[0] + n[1])) < 1e-6);
+    assert_true(fabs(metric_of(b, &sum, 0) - sqrt((n[0] + 16 * n[1]) / (n[0] + n[1]))) < 1e-6);
+    assert_true(fabs(metric_of(b, &sum, 1) - (n[0] + 4 * n[1]) / (n[0] + n[1])) < 1e-6);
     assert_true(fabs(wm_evaluation_loss(&sum) - (n[0] + 16 * n[1]) / (n[0] + n[1])) < 1e-6);
     close_bench(b);
 }
@@ -476,7 +563,7 @@ static void nothing_to_evaluate_has_no_figure(void **state)
     tiny_rows(b->folder, "north.csv", 21, 0, 4);
     open_bench(b, NULL);
     assert_true(isnan(wm_evaluation_loss(&none)));
-    assert_true(isnan(wm_evaluation_metric(b->job, &none, 0)));
+    assert_true(isnan(metric_of(b, &none, 0)));
     assert_int_equal(wm_evaluate(b->trainer, b->examples, WM_TEST, zeros, &stop, &one, &b->err), WM_E_CLOSED);
     close_bench(b);
 }
@@ -496,6 +583,8 @@ int main(void)
         TEST(work_that_cannot_be_is_refused_by_name),
         TEST(baselines_train_by_whole_rounds),
         TEST(evaluations_of_clients_add_up_to_that_of_all_data),
+        TEST(errors_are_scaled_by_what_persistence_was_out_in_training),
+        TEST(of_a_head_of_quantiles_the_median_is_the_prediction),
         TEST(a_sum_is_not_the_mean_of_the_clients_figures),
         TEST(nothing_to_evaluate_has_no_figure),
     };

@@ -170,11 +170,14 @@ static void report(bad_gateway *bad, const Wm__Work *work)
     Wm__Envelope question = wm_envelope(), *answer;
     Wm__Report   message = WM__REPORT__INIT;
     Wm__Result   result = WM__RESULT__INIT, *results[] = { &result };
+    double       sums[1] = { 40 };
 
     result.contender = WM_FEDERATED;
     result.examples = 10;
     result.loss_sum = NAN;
     result.count = 10;
+    result.sums = sums;
+    result.n_sums = 1; /* of rmse */
     message.key = work->key;
     message.results = results;
     message.n_results = 1;

@@ -3,7 +3,6 @@
 #include "tests/models/words.h"
 
 #include "models/loss.h"
-#include "models/metric.h"
 #include "models/optimiser.h"
 #include "models/schedule.h"
 
@@ -243,66 +242,6 @@ static void rates_follow_their_schedule(void **state)
     }
 }
 
-/* ---- metrics ---- */
-
-static double figure(const wm_metric_ops *ops, const float *predicted, const float *truth, const int32_t *classes,
-                     size_t n, size_t width, size_t cut)
-{
-    double sums[WM_METRIC_SUMS_MAX] = { 0 }, rest[WM_METRIC_SUMS_MAX] = { 0 };
-
-    ops->add(NULL, predicted, truth, classes, cut, width, sums);
-    ops->add(NULL, predicted + cut * width, truth != NULL ? truth + cut * width : NULL,
-             classes != NULL ? classes + cut : NULL, n - cut, width, rest);
-    for (size_t s = 0; s < WM_METRIC_SUMS_MAX; s++) {
-        assert_true(s < ops->n_sums || (sums[s] == 0 && rest[s] == 0));
-        sums[s] += rest[s];
-    }
-    return ops->figure(NULL, sums, (double)(ops->for_classes ? n : n * width));
-}
-
-static void metrics_are_the_same_over_any_division(void **state)
-{
-    static const float   predicted[] = { 1, 5, 2, 2, 0, 1, 9, 9, 9 }, truth[] = { 1, 2, 4, 2, 1, 1, 8, 9, 5 };
-    static const int32_t classes[] = { 1, 1, 0 };
-    static const struct {
-        const char *name;
-        double      want;
-    } rows[] = {
-        { "rmse", 1.8559214542766738 },     /* sqrt(31 / 9): 0 9 4 0 1 0 1 0 16 */
-        { "mae", 1.2222222222222223 },      /* 11 / 9 */
-        { "accuracy", 0.6666666666666666 }, /* 5 is largest: right; 2: class 0, wrong; 9 first: right */
-    };
-
-    (void)state;
-    assert_int_equal(sizeof rows / sizeof *rows, wm_metrics.n_members);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const wm_metric_ops *ops = (const wm_metric_ops *)net_member(&wm_metrics, rows[i].name);
-        double               none[WM_METRIC_SUMS_MAX] = { 0 };
-
-        for (size_t cut = 0; cut <= 3; cut++)
-            assert_case(rows[i].name, near(figure(ops, predicted, ops->for_classes ? NULL : truth,
-                                                  ops->for_classes ? classes : NULL, 3, 3, cut),
-                                           rows[i].want));
-        assert_case("of nothing there is no figure", isnan(ops->figure(NULL, none, 0)));
-    }
-}
-
-static void nan_is_never_a_good_prediction(void **state)
-{
-    static const float   predicted[] = { NAN, 1 }, truth[] = { 1, 1 };
-    static const int32_t classes[] = { 1 };
-
-    (void)state;
-    for (size_t i = 0; i < wm_metrics.n_members; i++) {
-        const wm_metric_ops *ops = (const wm_metric_ops *)wm_metrics.members[i];
-        double               sums[WM_METRIC_SUMS_MAX] = { 0 }, have;
-
-        ops->add(NULL, predicted, truth, classes, 1, 2, sums);
-        have = ops->figure(NULL, sums, ops->for_classes ? 1 : 2);
-        assert_case(ops->member.name, ops->for_classes ? have == 0 : isnan(have));
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,8 +253,6 @@ int main(void)
         cmocka_unit_test(sgd_steps_as_pytorch_does),
         cmocka_unit_test(nesterov_without_momentum_is_a_fault),
         cmocka_unit_test(rates_follow_their_schedule),
-        cmocka_unit_test(metrics_are_the_same_over_any_division),
-        cmocka_unit_test(nan_is_never_a_good_prediction),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

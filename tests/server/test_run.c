@@ -448,7 +448,7 @@ static void reports_are_checked(void **state)
         results[0] = (wm_evaluation){ .examples = cases[i].examples,
                                       .loss_sum = cases[i].loss_sum,
                                       .count = cases[i].count,
-                                      .sums = { { cases[i].sum } } };
+                                      .sums = { cases[i].sum } };
         assert_case(cases[i].says, wm_run_report(w.run, w.names[1], WM_PHASE_EVALUATE, 1, cases[i].present, results,
                                                  &err) == WM_VERDICT_REFUSED);
         if (strstr(err.text, cases[i].text) == NULL)
@@ -476,11 +476,13 @@ static void an_exploded_loss_is_reported_as_the_worst_that_counts(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         world         w;
         wm_evaluation result = { .examples = 2, .loss_sum = cases[i].loss_sum, .count = 2 };
+        wm_measures   measures;
 
         begin(&w);
+        wm_measures_of(&w.job, NULL, &measures);
         wm_evaluation_clamp(&result);
         assert_case(cases[i].says, result.loss_sum == cases[i].want);
-        assert_ok(wm_evaluation_check(&w.job, WM_FEDERATED, &result, 2, &err), &err);
+        assert_ok(wm_evaluation_check(&w.job, &measures, WM_FEDERATED, &result, 2, &err), &err);
         world_release(&w);
     }
     wm_evaluation_clamp(&naive);

@@ -526,7 +526,7 @@ unsigned world_report(world *w, size_t k, wm_phase phase, uint32_t round, wm_eva
     results[WM_FEDERATED].count = (double)results[WM_FEDERATED].examples;
     results[WM_FEDERATED].loss_sum =
         w->plateau ? results[WM_FEDERATED].count : wm_rng_unit(&rng) * results[WM_FEDERATED].count / round;
-    results[WM_FEDERATED].sums[0][0] = results[WM_FEDERATED].loss_sum;
+    results[WM_FEDERATED].sums[0] = results[WM_FEDERATED].loss_sum;
     results[WM_NAIVE] = results[WM_FEDERATED];
     results[WM_NAIVE].loss_sum = NAN;
     return phase == WM_PHASE_FINAL ? 1u << WM_FEDERATED | 1u << WM_NAIVE : 1u << WM_FEDERATED;
