@@ -20,6 +20,8 @@ static float number_code(const wm_used *used, double x)
 {
     const wm_job_column *spec = used->spec;
 
+    if (spec != NULL)
+        x = wm_job_transform(spec, x);
     if (!isfinite(x) || fabs(x) > (double)3.4e38f)
         return NAN;
     if (spec != NULL && spec->has_range && (x < spec->low || x > spec->high))
@@ -54,7 +56,7 @@ static float category_code(const wm_job_column *spec, const char *text, size_t n
     for (size_t i = 0; i < spec->categories.count; i++)
         if (strlen(spec->categories.items[i]) == n && memcmp(spec->categories.items[i], text, n) == 0)
             return (float)i;
-    return NAN;
+    return spec->other ? (float)spec->categories.count : NAN;
 }
 
 float wm_column_code(const wm_used *used, const wm_cell *cell)
@@ -82,8 +84,11 @@ void wm_column_channels(const wm_used *used, float code, float *channels)
         channels[0] = (float)sin((double)code / 360 * turn);
         channels[1] = (float)cos((double)code / 360 * turn);
     } else {
-        assert(kind == WM_COLUMN_CATEGORIES && (size_t)code < used->spec->categories.count);
-        channels[(size_t)code] = 1;
+        assert(kind == WM_COLUMN_CATEGORIES && (size_t)code < wm_job_categories(used->spec));
+        if (used->spec->index)
+            channels[0] = code;
+        else
+            channels[(size_t)code] = 1;
     }
 }
 

@@ -44,6 +44,15 @@ static float reading_at(const wm_examples *leaf, size_t t, size_t row)
     return wm_grid_row(leaf->grid, row)[used->first];
 }
 
+/* Is the value at the horizon, or the change until then, over the alarm's level? */
+static bool alarm_at(const wm_examples *leaf, size_t t, uint32_t row)
+{
+    const wm_job_target *target = &leaf->layout->job->data.targets[t];
+    double               value = (double)reading_at(leaf, t, row + ahead_of(leaf, t, 0));
+
+    return (target->difference ? value - (double)reading_at(leaf, t, row) : value) > target->above;
+}
+
 static int32_t class_at(const wm_examples *leaf, size_t t, uint32_t row)
 {
     const wm_used *used;
@@ -51,11 +60,13 @@ static int32_t class_at(const wm_examples *leaf, size_t t, uint32_t row)
 
     if (leaf->images != NULL)
         return leaf->images->labels[row];
+    if (leaf->layout->job->data.targets[t].alarm)
+        return alarm_at(leaf, t, row);
     used = &leaf->layout->used[leaf->layout->target_used[t]];
     channels = wm_grid_row(leaf->grid, row + ahead_of(leaf, t, 0)) + used->first;
-    if (used->spec == NULL || used->spec->kind == WM_COLUMN_NUMBER)
+    if (used->spec == NULL || used->spec->kind == WM_COLUMN_NUMBER || used->spec->index)
         return (int32_t)channels[0];
-    for (size_t c = 0; c < used->spec->categories.count; c++)
+    for (size_t c = 0; c < wm_job_categories(used->spec); c++)
         if (channels[c] > 0)
             return (int32_t)c;
     abort(); /* a target is a reading, or this is no example */
@@ -366,6 +377,7 @@ static void gather_input(const wm_examples *leaf, size_t i, size_t now, float *t
     }
     length = (size_t)spec->length;
     stride = leaf->grid->pace.stride[i];
+    now -= leaf->grid->pace.ago[i];
     for (size_t s = 0; s < length; s++)
         gather_row(leaf, input, wm_grid_row(leaf->grid, now - (length - 1 - s) * stride), to + s * input->channels);
 }

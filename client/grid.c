@@ -15,13 +15,13 @@ enum {
 
 /* ---- order and step ---- */
 
-static int by_file_and_time(const void *a, const void *b, void *context)
+static int by_series_and_time(const void *a, const void *b, void *context)
 {
     const wm_readings *readings = context;
     uint32_t           i = *(const uint32_t *)a, k = *(const uint32_t *)b;
 
-    if (readings->files[i] != readings->files[k])
-        return readings->files[i] < readings->files[k] ? -1 : 1;
+    if (readings->series[i] != readings->series[k])
+        return readings->series[i] < readings->series[k] ? -1 : 1;
     if (readings->times[i] != readings->times[k])
         return readings->times[i] < readings->times[k] ? -1 : 1;
     return i < k ? -1 : 1; /* as in the file, so that the last one wins */
@@ -80,7 +80,7 @@ static wm_status find_ticks(const wm_readings *readings, const uint32_t *order, 
     int64_t *values, step = readings->layout->job->data.step_ms;
     size_t   count = 0;
 
-    if (readings->n_times == 0) {
+    if (!readings->layout->timed) {
         *ret = (tick_rule){ 1, 0 };
         return WM_OK;
     }
@@ -88,7 +88,7 @@ static wm_status find_ticks(const wm_readings *readings, const uint32_t *order, 
     if (values == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory to find the step of %zu readings", n);
     for (size_t i = 1; step == 0 && i < n; i++)
-        if (readings->files[order[i]] == readings->files[order[i - 1]] &&
+        if (readings->series[order[i]] == readings->series[order[i - 1]] &&
             readings->times[order[i]] > readings->times[order[i - 1]])
             values[count++] = readings->times[order[i]] - readings->times[order[i - 1]];
     if (step == 0)
@@ -140,7 +140,12 @@ static wm_status pace_of_inputs(const wm_layout *layout, wm_pace *pace, wm_error
         }
         if (input->length < 1 || input->length > STEPS_MAX || pace->stride[i] == 0)
             return wm_fail(err, WM_E_INVALID, "data.inputs.%s: a window has 1 to %d steps", input->name, STEPS_MAX);
-        back = ((size_t)input->length - 1) * pace->stride[i];
+        if (input->ago_ms > 0) {
+            st = in_steps(input->ago_ms, pace->step_ms, "inputs", input->name, &pace->ago[i], err);
+            if (st != WM_OK)
+                return st;
+        }
+        back = ((size_t)input->length - 1) * pace->stride[i] + pace->ago[i];
         pace->back = back > pace->back ? back : pace->back;
     }
     return WM_OK;
@@ -166,7 +171,8 @@ static wm_status pace_of_targets(const wm_layout *layout, wm_pace *pace, wm_erro
                            target->ahead.count);
         pace->ahead[t] = next;
         for (size_t h = 0; h < target->ahead.count; h++, next++) {
-            wm_status st = in_steps(target->ahead.items[h], pace->step_ms, "targets", target->name, next, err);
+            wm_status st = in_steps(target->ahead.items[h], target->rows_ahead ? 1 : pace->step_ms, "targets",
+                                    target->name, next, err);
 
             if (st != WM_OK)
                 return st;
@@ -204,9 +210,9 @@ static follow follows(const wm_readings *readings, const wm_grid *grid, const ti
 {
     int64_t slots;
 
-    if (readings->files[before] != readings->files[now])
+    if (readings->series[before] != readings->series[now])
         return BREAKS;
-    if (readings->n_times == 0) {
+    if (!readings->layout->timed) {
         *distance = 1;
         return FOLLOWS;
     }
@@ -289,10 +295,10 @@ static void put_reading(const wm_readings *readings, wm_grid *grid, uint32_t rea
 static void put_readings(const wm_readings *readings, wm_grid *grid, const tick_rule *ticks, const uint32_t *order,
                          size_t n)
 {
-    size_t row = 0, s = 0;
+    size_t row = 0, s = 0, begin = 0; /* begin: the first reading of the current file or series */
 
     for (size_t i = 0; i < n; i++) {
-        int64_t time = readings->n_times == 0
+        int64_t time = !readings->layout->timed
                            ? readings->times[order[i]]
                            : slot_of(ticks, readings->times[order[i]]) * ticks->step + ticks->phase;
         size_t  distance = 0;
@@ -303,10 +309,14 @@ static void put_readings(const wm_readings *readings, wm_grid *grid, const tick_
                 grid->times[row + k] = grid->times[row] + (int64_t)k * ticks->step;
             row += distance;
         } else if (how == BREAKS) {
+            bool same = i > 0 && readings->series[order[i]] == readings->series[order[i - 1]];
+
             row += i > 0;
             if (i > 0)
                 grid->series[s++].end = row;
-            grid->series[s] = (wm_series){ .begin = row, .file = readings->files[order[i]] };
+            if (!same)
+                begin = i;
+            grid->series[s] = (wm_series){ .begin = row, .first = i - begin, .file = readings->files[order[i]] };
         }
         grid->times[row] = time;
         put_reading(readings, grid, order[i], row);
@@ -362,8 +372,8 @@ wm_status wm_grid_new(const wm_readings *readings, uint32_t *order, size_t n, wm
     grid->layout = readings->layout;
     grid->readings = n;
     for (size_t i = 1; i < n; i++) {
-        if (by_file_and_time(&order[i - 1], &order[i], (void *)readings) > 0) {
-            qsort_r(order, n, sizeof *order, by_file_and_time, (void *)readings);
+        if (by_series_and_time(&order[i - 1], &order[i], (void *)readings) > 0) {
+            qsort_r(order, n, sizeof *order, by_series_and_time, (void *)readings);
             break;
         }
     }

@@ -1,8 +1,9 @@
 /* client/grid.h
  *
  * One owner's readings: rows of channels on a regular grid in time, gaps filled by the columns' rules.
- * Every file is a series of its own, and a gap that no example could reach across ends a series too, so that years of
- * silence cost nothing. Within a series the row after the next is two steps later.
+ * Every file, and within it every text of the job's series column, is a series of its own, and a gap that no example
+ * could reach across ends a series too, so that years of silence cost nothing. Within a series the row after the next is
+ * two steps later.
  *
  * A reading falls on the nearest step; where two fall on the same, the last one in the file wins. Without time, rows
  * are a step apart in the order of the file. Immutable once made. */
@@ -15,6 +16,7 @@
 typedef struct wm_pace {
     int64_t step_ms;               /* 0: no time */
     size_t  stride[WM_INPUTS_MAX]; /* rows between the steps of a window */
+    size_t  ago[WM_INPUTS_MAX];    /* rows from a window's end to now */
     size_t *ahead[WM_TARGETS_MAX]; /* [target_width] rows from now to each horizon; NULL: the target is at now */
     size_t  at;                    /* rows from now to where `at` inputs are taken: the farthest horizon */
     size_t  back;                  /* rows from now back to the first that an example uses */
@@ -24,6 +26,7 @@ typedef struct wm_pace {
 
 typedef struct wm_series {
     size_t   begin, end; /* rows */
+    size_t   first;      /* readings of the same series of the data before this one: a long gap begins a new one */
     uint32_t file;
 } wm_series;
 

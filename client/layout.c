@@ -80,7 +80,7 @@ static wm_status lay_target(wm_layout *layout, size_t t, wm_error *err)
         return wm_fail(err, WM_E_INVALID, "data.targets.%s: column %s is not a number%s", target->name,
                        target->column,
                        target->classes == 0 ? ", nor is the target a class" : " or a list of categories");
-    if (target->classes > 0 && (used->classes == 0 || target->classes < used->classes))
+    if (target->classes > 0 && !target->alarm && (used->classes == 0 || target->classes < used->classes))
         used->classes = target->classes; /* of two targets on one column, what both can hold */
     return WM_OK;
 }
@@ -104,7 +104,7 @@ static wm_status check(const wm_layout *layout, wm_error *err)
             return wm_fail(err, WM_E_INVALID, "data.columns.%s: a cycle is taken from the time: give data.time",
                            layout->used[i].name);
     for (size_t t = 0; t < data->n_targets; t++)
-        if (data->targets[t].ahead.count > 0)
+        if (data->targets[t].ahead.count > 0 && !data->targets[t].rows_ahead)
             return wm_fail(err, WM_E_INVALID, "data.targets.%s: `ahead` needs readings with a time: give data.time",
                            data->targets[t].name);
     return WM_OK;
@@ -114,13 +114,13 @@ wm_status wm_layout_new(const wm_job *job, wm_layout **ret, wm_error *err)
 {
     const wm_job_data *data = &job->data;
     wm_layout         *layout = calloc(1, sizeof *layout);
-    size_t             room = data->n_targets + 1;
+    size_t             room = data->n_targets + 2;
     wm_status          st = WM_OK;
 
     if (layout == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the job's data section");
     layout->job = job;
-    layout->timed = data->time_columns.count > 0;
+    layout->timed = wm_job_timed(job);
     layout->images = data->n_inputs > 0 && data->inputs[0].kind == WM_INPUT_PIXELS;
     if (data->n_inputs == 0 || data->n_inputs > WM_INPUTS_MAX || data->n_targets == 0 ||
         data->n_targets > WM_TARGETS_MAX) {
@@ -139,6 +139,7 @@ wm_status wm_layout_new(const wm_job *job, wm_layout **ret, wm_error *err)
         st = lay_input(layout, i, err);
     for (size_t t = 0; st == WM_OK && t < data->n_targets; t++)
         st = lay_target(layout, t, err);
+    layout->within = st == WM_OK && data->within != NULL ? use(layout, data->within) : SIZE_MAX;
     if (st == WM_OK)
         st = check(layout, err);
 out:

@@ -39,6 +39,7 @@ typedef struct wm_layout {
     wm_layout_input inputs[WM_INPUTS_MAX];
     size_t          target_used[WM_TARGETS_MAX];
     size_t          target_width[WM_TARGETS_MAX];
+    size_t          within; /* the used column that does not change within a window; SIZE_MAX: none */
     bool            images; /* examples are images with a label, not rows */
     bool            timed;  /* rows have a time */
 } wm_layout;

@@ -439,7 +439,7 @@ wm_status wm_owners_read(const wm_layout *layout, const wm_owners_settings *sett
         ownership.only = settings->only; /* else it is dealt first, and then kept */
     if (rule != NULL && rule->find != NULL)
         rule->find(settings->owner->options, &ownership);
-    if (layout->images && (ownership.column != NULL || ownership.by_file))
+    if (layout->images && (ownership.column != NULL || ownership.by_file || ownership.by_month))
         return wm_fail(err, WM_E_INVALID, "data.owner: images name no owner: use iid, shards, dirichlet or none");
     st = wm_readings_new(layout, &ownership, &readings, err);
     if (st != WM_OK)

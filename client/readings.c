@@ -1,6 +1,8 @@
 /* client/readings.c */
 #include "client/readings.h"
 
+#include "common/config/document.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <math.h>
@@ -10,20 +12,29 @@
 
 enum { NO_OWNER = UINT32_MAX, OWNERS_MAX = 100000 };
 
-/* An owner's text as it stands in the data, and who that is. */
-typedef struct owner_key {
+/* A text as it stands in the data, and the number of what it names. */
+typedef struct text_key {
     char    *text; /* NULL: an empty place in the table */
     size_t   n;
-    uint32_t owner; /* NO_OWNER: dropped */
-} owner_key;
+    uint32_t id; /* of an owner: NO_OWNER: dropped */
+} text_key;
+
+typedef struct text_table {
+    text_key *keys;                   /* open addressing; n_places is a power of two, less than 3/4 full */
+    size_t    n_places, n_keys, last; /* last: the place found last, since rows of one mostly come together */
+} text_table;
 
 struct wm_readings_private {
     wm_ownership ownership;
-    owner_key   *keys;               /* open addressing; n_places is a power of two, less than 3/4 full */
-    size_t   n_places, n_keys, last; /* last: the place found last, since rows of an owner mostly come together */
-    int64_t *previous;               /* [owners] time of the reading before */
-    size_t   owners_room, files_room;
-    uint32_t file, file_owner;
+    text_table   owners;
+    text_table   members;       /* of groups: texts, and the owner of each */
+    text_table   series;        /* of the current file, where the job has a column for them */
+    int64_t     *owner_before;  /* [owners] time of the reading before */
+    int64_t     *series_before; /* [series] the same */
+    size_t       owners_room, files_room, series_room;
+    uint32_t     file, file_owner, n_series; /* n_series: over all files */
+    wm_stamp     start;                      /* data.time.start, placed */
+    size_t       row, line;                  /* of the current file: rows so far, and the last one's line */
 };
 
 /* ---- names ---- */
@@ -100,7 +111,7 @@ static wm_status want(wm_readings *readings, const wm_ownership *ownership, wm_e
     if (layout->images)
         return WM_OK;
     readings->n_times = times->count;
-    readings->wanted = calloc(times->count + 1 + layout->n_used, sizeof *readings->wanted);
+    readings->wanted = calloc(times->count + 2 + layout->n_used, sizeof *readings->wanted);
     readings->used = calloc(layout->n_used + 1, sizeof *readings->used);
     readings->present = calloc(layout->n_used + 1, sizeof *readings->present);
     readings->outside = calloc(layout->n_used + 1, sizeof *readings->outside);
@@ -112,6 +123,8 @@ static wm_status want(wm_readings *readings, const wm_ownership *ownership, wm_e
             (wm_wanted){ times->items[i], times->count == 1 ? WM_CELL_WORD : WM_CELL_NUMBER };
     if (ownership->column != NULL)
         readings->wanted[readings->n_wanted++] = (wm_wanted){ ownership->column, WM_CELL_WORD };
+    if (layout->job->data.series != NULL)
+        readings->wanted[readings->n_wanted++] = (wm_wanted){ layout->job->data.series, WM_CELL_WORD };
     for (size_t i = 0; i < layout->n_used; i++) {
         if (!layout->used[i].read)
             continue;
@@ -122,6 +135,20 @@ static wm_status want(wm_readings *readings, const wm_ownership *ownership, wm_e
     if (readings->n_wanted > WM_READINGS_WANTED_MAX)
         return wm_fail(err, WM_E_INVALID, "the job uses %zu columns, at most %d can be read", readings->n_wanted,
                        WM_READINGS_WANTED_MAX);
+    return WM_OK;
+}
+
+/* The first row's time, where no column says it. */
+static wm_status place_start(wm_readings *readings, wm_error *err)
+{
+    const char *start = readings->layout->job->data.start;
+    wm_stamp   *stamp = &readings->private->start;
+
+    if (start == NULL)
+        return WM_OK;
+    if (!wm_stamp_parse(start, strlen(start), NULL, stamp))
+        return wm_fail(err, WM_E_INVALID, "data.time.start: %s is no date", start);
+    stamp->ms = wm_stamp_place(stamp, readings->zone, INT64_MIN);
     return WM_OK;
 }
 
@@ -138,7 +165,7 @@ wm_status wm_readings_new(const wm_layout *layout, const wm_ownership *ownership
     readings->layout = layout;
     readings->private->ownership = *ownership;
     readings->private->file_owner = NO_OWNER;
-    if (layout->timed && data->time_columns.count != 1 && data->time_columns.count != 4 &&
+    if (layout->timed && data->start == NULL && data->time_columns.count != 1 && data->time_columns.count != 4 &&
         data->time_columns.count != 5)
         st = wm_fail(
             err, WM_E_INVALID,
@@ -148,20 +175,33 @@ wm_status wm_readings_new(const wm_layout *layout, const wm_ownership *ownership
     if (st == WM_OK && layout->timed)
         st = wm_zone_open(data->zone != NULL ? data->zone : "UTC", &readings->zone, err);
     if (st == WM_OK)
+        st = place_start(readings, err);
+    if (st == WM_OK && ownership->by_month && !layout->timed)
+        st = wm_fail(err, WM_E_INVALID, "data.owner: months need readings with a time: give data.time");
+    if (st == WM_OK)
         *ret = readings;
     else
         wm_readings_free(readings);
     return st;
 }
 
+static void table_release(text_table *table)
+{
+    for (size_t i = 0; i < table->n_places; i++)
+        free(table->keys[i].text);
+    free(table->keys);
+    *table = (text_table){ 0 };
+}
+
 void wm_readings_free(wm_readings *readings)
 {
     if (readings == NULL)
         return;
-    for (size_t i = 0; i < readings->private->n_places; i++)
-        free(readings->private->keys[i].text);
-    free(readings->private->keys);
-    free(readings->private->previous);
+    table_release(&readings->private->owners);
+    table_release(&readings->private->members);
+    table_release(&readings->private->series);
+    free(readings->private->owner_before);
+    free(readings->private->series_before);
     wm_zone_free(readings->zone);
     free(readings->private);
     for (size_t i = 0; i < readings->n_files; i++)
@@ -177,6 +217,7 @@ void wm_readings_free(wm_readings *readings)
     free(readings->times);
     free(readings->owners);
     free(readings->files);
+    free(readings->series);
     free(readings->codes);
     free(readings->images.pixels);
     free(readings->images.labels);
@@ -195,7 +236,7 @@ void wm_readings_fault(wm_readings *readings, const char *fmt, ...)
     va_end(args);
 }
 
-/* ---- owners ---- */
+/* ---- texts and their numbers ---- */
 
 static uint64_t hash_text(const char *text, size_t n)
 {
@@ -207,7 +248,7 @@ static uint64_t hash_text(const char *text, size_t n)
 }
 
 /* The place of a text in the table, or the empty one where it belongs. */
-static size_t find_place(const owner_key *keys, size_t n_places, const char *text, size_t n)
+static size_t find_place(const text_key *keys, size_t n_places, const char *text, size_t n)
 {
     size_t place = hash_text(text, n) & (n_places - 1);
 
@@ -216,10 +257,10 @@ static size_t find_place(const owner_key *keys, size_t n_places, const char *tex
     return place;
 }
 
-static wm_status grow_table(struct wm_readings_private *self, wm_error *err)
+static wm_status grow_table(text_table *self, wm_error *err)
 {
-    size_t     n_places = self->n_places > 0 ? 2 * self->n_places : 64;
-    owner_key *keys = calloc(n_places, sizeof *keys);
+    size_t    n_places = self->n_places > 0 ? 2 * self->n_places : 64;
+    text_key *keys = calloc(n_places, sizeof *keys);
 
     if (keys == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the names of the owners");
@@ -231,6 +272,36 @@ static wm_status grow_table(struct wm_readings_private *self, wm_error *err)
     self->n_places = n_places;
     return WM_OK;
 }
+
+/* *ret: the text's place, which is empty if it is new: add_text() then fills it. */
+static wm_status look_up(text_table *self, const char *text, size_t n, text_key **ret, wm_error *err)
+{
+    wm_status st;
+
+    if (self->n_keys > 0 && self->keys[self->last].n == n && memcmp(self->keys[self->last].text, text, n) == 0) {
+        *ret = &self->keys[self->last];
+        return WM_OK;
+    }
+    if (4 * (self->n_keys + 1) > 3 * self->n_places && (st = grow_table(self, err)) != WM_OK)
+        return st;
+    *ret = &self->keys[find_place(self->keys, self->n_places, text, n)];
+    if ((*ret)->text != NULL)
+        self->last = (size_t)(*ret - self->keys);
+    return WM_OK;
+}
+
+static wm_status add_text(text_table *self, text_key *key, const char *text, size_t n, uint32_t id, wm_error *err)
+{
+    if ((key->text = strndup(text, n)) == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the names of the owners");
+    key->n = n;
+    key->id = id;
+    self->last = (size_t)(key - self->keys);
+    self->n_keys++;
+    return WM_OK;
+}
+
+/* ---- owners ---- */
 
 static wm_status add_owner(wm_readings *readings, const char *name, uint32_t *ret, wm_error *err)
 {
@@ -247,15 +318,15 @@ static wm_status add_owner(wm_readings *readings, const char *name, uint32_t *re
         if (names == NULL)
             return wm_fail(err, WM_E_NOMEM, "no memory for the names of the owners");
         readings->owner_names = names;
-        previous = realloc(self->previous, room * sizeof *previous);
+        previous = realloc(self->owner_before, room * sizeof *previous);
         if (previous == NULL)
             return wm_fail(err, WM_E_NOMEM, "no memory for the names of the owners");
-        self->previous = previous;
+        self->owner_before = previous;
         self->owners_room = room;
     }
     if ((readings->owner_names[readings->n_owners] = strdup(name)) == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the names of the owners");
-    self->previous[readings->n_owners] = INT64_MIN;
+    self->owner_before[readings->n_owners] = INT64_MIN;
     *ret = (uint32_t)readings->n_owners++;
     return WM_OK;
 }
@@ -264,8 +335,8 @@ static wm_status add_owner(wm_readings *readings, const char *name, uint32_t *re
 static wm_status check_collision(const wm_readings *readings, const char *text, size_t n, const char *name,
                                  wm_error *err)
 {
-    const struct wm_readings_private *self = readings->private;
-    char                              other[WM_OWNER_NAME_MAX + 1];
+    const text_table *self = &readings->private->owners;
+    char              other[WM_OWNER_NAME_MAX + 1];
 
     for (size_t i = 0; i < self->n_places; i++)
         if (self->keys[i].text != NULL && wm_owner_name(self->keys[i].text, self->keys[i].n, other) &&
@@ -281,17 +352,12 @@ static wm_status owner_of(wm_readings *readings, const char *text, size_t n, uin
     struct wm_readings_private *self = readings->private;
     char                        name[WM_OWNER_NAME_MAX + 1];
     uint32_t                    owner = NO_OWNER;
-    size_t                      place;
-    wm_status                   st;
+    text_key                   *key;
+    wm_status                   st = look_up(&self->owners, text, n, &key, err);
 
-    if (self->n_keys > 0 && self->keys[self->last].n == n && memcmp(self->keys[self->last].text, text, n) == 0) {
-        *ret = self->keys[self->last].owner;
-        return WM_OK;
-    }
-    if (4 * (self->n_keys + 1) > 3 * self->n_places && (st = grow_table(self, err)) != WM_OK)
+    if (st != WM_OK)
         return st;
-    place = find_place(self->keys, self->n_places, text, n);
-    if (self->keys[place].text == NULL) {
+    if (key->text == NULL) {
         if (!wm_owner_name(text, n, name))
             return wm_fail(err, WM_E_MALFORMED, "no name of letters and digits can be made of the owner \"%.*s\"",
                            (int)(n < 100 ? n : 100), text);
@@ -300,15 +366,74 @@ static wm_status owner_of(wm_readings *readings, const char *text, size_t n, uin
         if ((self->ownership.only == NULL || strcmp(self->ownership.only, name) == 0) &&
             (st = add_owner(readings, name, &owner, err)) != WM_OK)
             return st;
-        if ((self->keys[place].text = strndup(text, n)) == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for the names of the owners");
-        self->keys[place].n = n;
-        self->keys[place].owner = owner;
-        self->n_keys++;
+        if ((st = add_text(&self->owners, key, text, n, owner, err)) != WM_OK)
+            return st;
     }
-    self->last = place;
-    *ret = self->keys[place].owner;
+    *ret = key->id;
     return WM_OK;
+}
+
+/* Whose group lists the text; NO_OWNER if none does. */
+static wm_status owner_of_member(wm_readings *readings, const char *text, size_t n, uint32_t *ret, wm_error *err)
+{
+    struct wm_readings_private *self = readings->private;
+    const wm_yaml              *group = self->ownership.groups->first;
+    uint32_t                    owner = NO_OWNER;
+    text_key                   *key;
+    wm_status                   st = look_up(&self->members, text, n, &key, err);
+
+    if (st != WM_OK || key->text != NULL) {
+        *ret = st == WM_OK ? key->id : NO_OWNER;
+        return st;
+    }
+    for (; group != NULL; group = group->next) {
+        const wm_yaml *node = group->first;
+
+        while (node != NULL && (strlen(node->text) != n || memcmp(node->text, text, n) != 0))
+            node = node->next;
+        if (node != NULL)
+            break;
+    }
+    if (group != NULL)
+        st = owner_of(readings, group->key, strlen(group->key), &owner, err);
+    if (st == WM_OK)
+        st = add_text(&self->members, key, text, n, owner, err);
+    *ret = owner;
+    return st;
+}
+
+/* ---- series ---- */
+
+/* A number for the next series, which begins in the current file. */
+static wm_status new_series(struct wm_readings_private *self, uint32_t *ret, wm_error *err)
+{
+    if (self->n_series == self->series_room) {
+        size_t   room = self->series_room > 0 ? 2 * self->series_room : 16;
+        int64_t *before = room <= INT32_MAX ? realloc(self->series_before, room * sizeof *before) : NULL;
+
+        if (before == NULL)
+            return wm_fail(err, WM_E_NOMEM, "no memory for %zu series", room);
+        self->series_before = before;
+        self->series_room = room;
+    }
+    self->series_before[self->n_series] = INT64_MIN;
+    *ret = self->n_series++;
+    return WM_OK;
+}
+
+/* Which series of the current file a row's text names. */
+static wm_status series_of(struct wm_readings_private *self, const char *text, size_t n, uint32_t *ret,
+                           wm_error *err)
+{
+    text_key *key;
+    uint32_t  id;
+    wm_status st = look_up(&self->series, text, n, &key, err);
+
+    if (st == WM_OK && key->text == NULL && (st = new_series(self, &id, err)) == WM_OK)
+        st = add_text(&self->series, key, text, n, id, err);
+    if (st == WM_OK)
+        *ret = key->id;
+    return st;
 }
 
 /* ---- for sources ---- */
@@ -319,6 +444,8 @@ wm_status wm_readings_file(wm_readings *readings, const char *name, wm_error *er
     const wm_ownership         *ownership = &self->ownership;
     const char                 *part = ownership->alone != NULL ? ownership->alone : "client";
     size_t                      n = strlen(part);
+    uint32_t                    id;
+    wm_status                   st;
 
     if (readings->n_files == self->files_room) {
         size_t room = self->files_room > 0 ? 2 * self->files_room : 16;
@@ -332,7 +459,11 @@ wm_status wm_readings_file(wm_readings *readings, const char *name, wm_error *er
     if ((readings->file_names[readings->n_files] = strdup(name)) == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
     self->file = (uint32_t)readings->n_files++;
-    if (ownership->column != NULL)
+    self->row = self->line = 0;
+    table_release(&self->series);
+    if (readings->layout->job->data.series == NULL && (st = new_series(self, &id, err)) != WM_OK)
+        return st;
+    if (ownership->column != NULL || ownership->by_month)
         return WM_OK; /* every row says for itself */
     if (ownership->by_file && !wm_file_part(ownership->file_part, name, &part, &n))
         return wm_fail(err, WM_E_MALFORMED, "no owner can be taken from the file name %s%s%s", name,
@@ -345,7 +476,7 @@ static wm_status reserve_rows(wm_readings *readings, wm_error *err)
 {
     size_t    room = readings->room > 0 ? 2 * readings->room : 4096, values;
     int64_t  *times;
-    uint32_t *owners, *files;
+    uint32_t *owners, *files, *series;
     float    *codes;
 
     if (readings->n < readings->room)
@@ -358,23 +489,27 @@ static wm_status reserve_rows(wm_readings *readings, wm_error *err)
         readings->owners = owners;
     if ((files = realloc(readings->files, room * sizeof *files)) != NULL)
         readings->files = files;
+    if ((series = realloc(readings->series, room * sizeof *series)) != NULL)
+        readings->series = series;
     if ((codes = realloc(readings->codes, values)) != NULL)
         readings->codes = codes;
-    if (times == NULL || owners == NULL || files == NULL || codes == NULL)
+    if (times == NULL || owners == NULL || files == NULL || series == NULL || codes == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for %zu rows of readings", room);
     readings->room = room;
     return WM_OK;
 }
 
-/* The time of a row; false if it cannot be read. */
-static bool time_of(wm_readings *readings, const wm_cell *cells, uint32_t owner, int64_t *ret)
+/* The time of a row; false if it cannot be read. *before: of the reading before it, which it then is itself. */
+static bool time_of(wm_readings *readings, const wm_cell *cells, int64_t *before, int64_t *ret)
 {
     struct wm_readings_private *self = readings->private;
     double                      parts[5] = { 0 };
     wm_stamp                    stamp;
 
     if (readings->n_times == 0) {
-        *ret = (int64_t)readings->n;
+        *ret = readings->layout->timed
+                   ? self->start.ms + (int64_t)(self->row - 1) * readings->layout->job->data.step_ms
+                   : (int64_t)readings->n;
         return true;
     }
     for (size_t i = 0; i < readings->n_times && i < 5; i++)
@@ -383,9 +518,35 @@ static bool time_of(wm_readings *readings, const wm_cell *cells, uint32_t owner,
             ? !wm_stamp_parse(cells[0].text, cells[0].n, readings->layout->job->data.time_format, &stamp)
             : !wm_stamp_from_parts(parts, readings->n_times, &stamp))
         return false;
-    *ret = wm_stamp_place(&stamp, readings->zone, self->previous[owner]);
-    self->previous[owner] = *ret;
+    *ret = *before = wm_stamp_place(&stamp, readings->zone, *before);
     return true;
+}
+
+static void fault_time(wm_readings *readings, const wm_cell *cells, size_t line)
+{
+    const char *file = readings->file_names[readings->private->file];
+    const char *format = readings->layout->job->data.time_format;
+
+    readings->without_time++;
+    if (readings->n_times == 1)
+        wm_readings_fault(readings, "%s:%zu: \"%.*s\" in column %s is no time%s%s", file, line,
+                          (int)(cells[0].n < 60 ? cells[0].n : 60), cells[0].text, readings->wanted[0].name,
+                          format != NULL ? " of the format " : ": give data.time.format",
+                          format != NULL ? format : "");
+    else
+        wm_readings_fault(readings, "%s:%zu: the columns of data.time are no date", file, line);
+}
+
+static wm_status owner_by_month(wm_readings *readings, int64_t time, uint32_t *ret, wm_error *err)
+{
+    int64_t local = time + wm_zone_offset_ms(readings->zone, time), year = wm_civil_year(local), month = 12;
+    char    text[32];
+    int     n;
+
+    while (month > 1 && wm_civil_day(year, month, 1) * 86400000 > local)
+        month--;
+    n = snprintf(text, sizeof text, "%04lld-%02lld", (long long)year, (long long)month);
+    return owner_of(readings, text, (size_t)n, ret, err);
 }
 
 wm_status wm_readings_row(wm_readings *readings, const wm_cell *cells, size_t line, wm_error *err)
@@ -393,11 +554,13 @@ wm_status wm_readings_row(wm_readings *readings, const wm_cell *cells, size_t li
     struct wm_readings_private *self = readings->private;
     const char                 *file = readings->file_names[self->file];
     const wm_cell              *cell = cells + readings->n_times;
-    uint32_t                    owner = self->file_owner;
-    int64_t                     time;
+    uint32_t                    owner = self->file_owner, series = self->n_series - 1;
+    int64_t                     time, *before;
     float                      *codes;
     wm_status                   st;
 
+    self->row += line != self->line || self->row == 0; /* a line of a wide table comes in several rows */
+    self->line = line;
     if (self->ownership.column != NULL) {
         if (cell->n == 0) {
             readings->rows_seen++;
@@ -406,24 +569,34 @@ wm_status wm_readings_row(wm_readings *readings, const wm_cell *cells, size_t li
                               self->ownership.column);
             return WM_OK;
         }
-        if ((st = owner_of(readings, cell->text, cell->n, &owner, err)) != WM_OK)
+        st = self->ownership.groups != NULL ? owner_of_member(readings, cell->text, cell->n, &owner, err)
+                                            : owner_of(readings, cell->text, cell->n, &owner, err);
+        if (st != WM_OK)
             return st;
         cell++;
     }
-    if (owner == NO_OWNER)
+    if (owner == NO_OWNER && !self->ownership.by_month)
         return WM_OK;
+    if (readings->layout->job->data.series != NULL) {
+        if ((st = series_of(self, cell->text, cell->n, &series, err)) != WM_OK)
+            return st;
+        cell++;
+    }
+    /* Of a file without series there may be many owners in turn, and of an owner many series. */
+    before = readings->layout->job->data.series != NULL || owner == NO_OWNER ? &self->series_before[series]
+                                                                             : &self->owner_before[owner];
     readings->rows_seen++;
-    if (!time_of(readings, cells, owner, &time)) {
-        readings->without_time++;
-        if (readings->n_times == 1)
-            wm_readings_fault(
-                readings, "%s:%zu: \"%.*s\" in column %s is no time%s%s", file, line,
-                (int)(cells[0].n < 60 ? cells[0].n : 60), cells[0].text, readings->wanted[0].name,
-                readings->layout->job->data.time_format != NULL ? " of the format " : ": give data.time.format",
-                readings->layout->job->data.time_format != NULL ? readings->layout->job->data.time_format : "");
-        else
-            wm_readings_fault(readings, "%s:%zu: the columns of data.time are no date", file, line);
+    if (!time_of(readings, cells, before, &time)) {
+        fault_time(readings, cells, line);
         return WM_OK;
+    }
+    if (self->ownership.by_month) {
+        if ((st = owner_by_month(readings, time, &owner, err)) != WM_OK)
+            return st;
+        if (owner == NO_OWNER) {
+            readings->rows_seen--;
+            return WM_OK;
+        }
     }
     if ((st = reserve_rows(readings, err)) != WM_OK)
         return st;
@@ -438,6 +611,7 @@ wm_status wm_readings_row(wm_readings *readings, const wm_cell *cells, size_t li
     }
     readings->times[readings->n] = time;
     readings->owners[readings->n] = owner;
+    readings->series[readings->n] = series;
     readings->files[readings->n++] = self->file;
     return WM_OK;
 }

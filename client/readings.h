@@ -17,6 +17,8 @@ typedef struct wm_wanted {
 /* How a row finds its owner. All NULL: everything is one owner's. */
 typedef struct wm_ownership {
     const char *column;    /* its text is the owner's name */
+    const struct wm_yaml *groups; /* owners, each with a list of the column's texts; NULL: each text is one */
+    bool        by_month;  /* the local month of a row's time is: 2014-01 */
     bool        by_file;   /* the file's name is, or a part of it: */
     const char *file_part; /* "PRSA_Data_{}_*": what stands for {}; NULL: the name without its endings */
     const char *alone;     /* the name of the only owner */
@@ -38,12 +40,12 @@ typedef struct wm_images {
 typedef struct wm_readings {
     const wm_layout *layout; /* borrowed */
     wm_wanted       *wanted; /* what the source gives in each row: times, owner, columns, in this order */
-    size_t           n_wanted, n_times, n_codes;
+    size_t           n_wanted, n_times, n_codes; /* wanted: n_times, an owner's, a series', then n_codes */
     size_t          *used; /* [n_codes] which used column a code is of */
 
     size_t    n, room; /* rows */
     int64_t  *times;   /* UTC ms; the row's number where there is no time */
-    uint32_t *owners, *files;
+    uint32_t *owners, *files, *series; /* series: alike where rows belong together; rises with the files */
     float    *codes; /* [n][n_codes] */
 
     wm_zone *zone; /* of the job; NULL where rows have no time */

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* marks[n] <- is the row in a training example? By the differences of a running count, so that overlapping windows
  * cost nothing. Returns how many are. */
@@ -180,6 +181,8 @@ static wm_status scale_leaf(wm_examples *leaf, const wm_scaling *scaling, wm_err
 
     if (leaf->grid != NULL)
         st = mark_training_rows(leaf, &marks, &rows, err);
+    if (marks != NULL && leaf->laid.counts[WM_TRAIN] == 0)
+        memset(marks, 1, leaf->grid->n); /* it was left out of training: its own scale is all that it has */
     for (size_t u = 0; st == WM_OK && u < layout->n_used; u++) {
         const wm_used *used = &layout->used[u];
         bool           number = used->spec != NULL && used->spec->kind == WM_COLUMN_NUMBER;

@@ -52,19 +52,51 @@ static bool row_is_known(const wm_grid *grid, const wm_layout_input *input, size
     return true;
 }
 
-/* ok[row] stays true only where a window of input i that ends there is whole. run[row]: steps in a row, so far, that
- * are. */
+/* ok[row] stays true only where a window of input i that belongs to it is whole. run[row]: steps in a row, so far,
+ * that are. */
 static void check_window(const wm_grid *grid, size_t i, uint32_t *run, bool *ok)
 {
     const wm_layout_input *input = &grid->layout->inputs[i];
     size_t                 length = (size_t)grid->layout->job->data.inputs[i].length, stride = grid->pace.stride[i];
+    size_t                 ago = grid->pace.ago[i];
 
     for (size_t s = 0; s < grid->n_series; s++) {
         for (size_t row = grid->series[s].begin; row < grid->series[s].end; row++) {
             bool has_before = row - grid->series[s].begin >= stride;
 
             run[row] = row_holds(grid, input, row) ? (has_before ? run[row - stride] : 0) + 1 : 0;
-            ok[row] = ok[row] && run[row] >= length && row_is_known(grid, input, row);
+        }
+        for (size_t row = grid->series[s].begin; row < grid->series[s].end; row++)
+            ok[row] = ok[row] && row - grid->series[s].begin >= ago && run[row - ago] >= length &&
+                      row_is_known(grid, input, row - ago);
+    }
+}
+
+static bool same_reading(const wm_grid *grid, size_t used, size_t row)
+{
+    const wm_used *column = &grid->layout->used[used];
+    const float *now = wm_grid_row(grid, row) + column->first, *before = wm_grid_row(grid, row - 1) + column->first;
+
+    return wm_grid_state(grid, row - 1, used) == WM_STATE_READ &&
+           memcmp(now, before, column->channels * sizeof *now) == 0;
+}
+
+/* chosen[row]: may an example end here, whatever its window holds? Each so many-th row may, counted from the first
+ * that has rows enough behind it: of its series, or of the stretch in which the job's column `within` says the same. */
+static void choose_rows(const wm_grid *grid, bool *chosen)
+{
+    const wm_job_data *data = &grid->layout->job->data;
+    size_t             within = grid->layout->within, every = data->every > 0 ? (size_t)data->every : 1;
+
+    for (size_t s = 0; s < grid->n_series; s++) {
+        size_t begin = grid->series[s].begin; /* of the stretch */
+
+        for (size_t row = begin; row < grid->series[s].end; row++) {
+            if (within != SIZE_MAX && wm_grid_state(grid, row, within) != WM_STATE_READ)
+                begin = row + 1;
+            else if (within != SIZE_MAX && row > begin && !same_reading(grid, within, row))
+                begin = row;
+            chosen[row] = row >= begin + grid->pace.back && (row - begin - grid->pace.back) % every == 0;
         }
     }
 }
@@ -107,14 +139,15 @@ static wm_status find_examples(const wm_grid *grid, uint32_t *rows, size_t *n, s
 {
     const wm_pace *pace = &grid->pace;
     uint32_t      *run = malloc(grid->n * sizeof *run);
-    bool          *ok = malloc(grid->n * sizeof *ok);
+    bool          *ok = malloc(grid->n * sizeof *ok), *chosen = malloc(grid->n * sizeof *chosen);
     wm_status      st = WM_OK;
 
-    if (run == NULL || ok == NULL) {
+    if (run == NULL || ok == NULL || chosen == NULL) {
         st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", grid->n);
         goto out;
     }
     memset(ok, true, grid->n * sizeof *ok);
+    choose_rows(grid, chosen);
     for (size_t i = 0; i < grid->layout->job->data.n_inputs; i++)
         if (grid->layout->job->data.inputs[i].kind == WM_INPUT_WINDOW)
             check_window(grid, i, run, ok);
@@ -123,6 +156,8 @@ static wm_status find_examples(const wm_grid *grid, uint32_t *rows, size_t *n, s
         const wm_series *series = &grid->series[s];
 
         for (size_t row = series->begin + pace->back; row + pace->at < series->end; row++) {
+            if (!chosen[row])
+                continue;
             if (ok[row] && at_inputs_hold(grid, row) && targets_hold(grid, row))
                 rows[(*n)++] = (uint32_t)row;
             else
@@ -132,6 +167,7 @@ static wm_status find_examples(const wm_grid *grid, uint32_t *rows, size_t *n, s
 out:
     free(run);
     free(ok);
+    free(chosen);
     return st;
 }
 
@@ -243,7 +279,7 @@ static bool owner_is_listed(const wm_words *owners, const char *owner)
     return false;
 }
 
-static uint32_t file_of_row(const wm_grid *grid, uint32_t row)
+static const wm_series *series_of_row(const wm_grid *grid, uint32_t row)
 {
     size_t low = 0, high = grid->n_series;
 
@@ -255,7 +291,25 @@ static uint32_t file_of_row(const wm_grid *grid, uint32_t row)
         else
             high = middle;
     }
-    return grid->series[low].file;
+    return &grid->series[low];
+}
+
+/* An example is of a part only if all that it looks at and predicts is. */
+static void part_by_rows(const wm_grid *grid, const uint32_t *rows, size_t n, uint8_t *part_of)
+{
+    const wm_job_split *split = &grid->layout->job->data.split;
+    size_t              train = (size_t)split->rows, validate = train + (size_t)split->rows_validate;
+
+    for (size_t i = 0; i < n; i++) {
+        const wm_series *series = series_of_row(grid, rows[i]);
+        size_t           first = series->first + rows[i] - series->begin - grid->pace.back;
+        size_t           last = series->first + rows[i] - series->begin + grid->pace.at;
+
+        part_of[i] = last < train                        ? WM_TRAIN
+                     : first >= train && last < validate ? WM_VALIDATE
+                     : first >= validate                 ? WM_TEST
+                                                         : WM_PARTS;
+    }
 }
 
 static wm_status part_rows(const wm_grid *grid, const uint8_t *file_parts, const char *owner, const uint32_t *rows,
@@ -273,7 +327,7 @@ static wm_status part_rows(const wm_grid *grid, const uint8_t *file_parts, const
         return part_at_random(job, owner, n, part_of, err);
     case WM_SPLIT_FILES:
         for (size_t i = 0; i < n; i++)
-            part_of[i] = file_parts[file_of_row(grid, rows[i])];
+            part_of[i] = file_parts[series_of_row(grid, rows[i])->file];
         return WM_OK;
     case WM_SPLIT_OWNERS:
         if (owner_is_listed(&job->data.split.owners, owner)) {
@@ -281,6 +335,9 @@ static wm_status part_rows(const wm_grid *grid, const uint8_t *file_parts, const
             return WM_OK;
         }
         return part_by_time(grid, rows, n, part_of, err);
+    case WM_SPLIT_ROWS:
+        part_by_rows(grid, rows, n, part_of);
+        return WM_OK;
     case WM_SPLIT_TIME:
         break;
     }

@@ -56,11 +56,12 @@ wm_part wm_work_part(const wm_job *job)
     switch (split->kind) {
     case WM_SPLIT_TIME:
     case WM_SPLIT_RANDOM:
+    case WM_SPLIT_OWNERS:
         return split->validate > 0 ? WM_VALIDATE : WM_TEST;
     case WM_SPLIT_FILES:
         return split->validate_files != NULL ? WM_VALIDATE : WM_TEST;
-    case WM_SPLIT_OWNERS:
-        break;
+    case WM_SPLIT_ROWS:
+        return split->rows_validate > 0 ? WM_VALIDATE : WM_TEST;
     }
     return WM_TEST;
 }

@@ -19,10 +19,14 @@ typedef struct column_draft {
     missing_draft missing;
     int64_t       compass, cycle_ms;
     wm_words      categories;
+    const char   *alphabet;
+    bool          other, index;
+    int           transform;
     int           scale; /* 0: as the job says; else 1 + wm_scale_rule */
 } column_draft;
 
 static const char *const fills[] = { "none", "last", "linear", "zero", NULL };
+static const char *const transforms[] = { "none", "log", NULL };
 static const char *const scales[] = { "job", "federated", "client", "none", NULL };
 
 static const wm_option missing_options[] = {
@@ -62,19 +66,41 @@ static wm_column_kind kind_of(const column_draft *c)
         return WM_COLUMN_COMPASS;
     if (c->cycle_ms > 0)
         return WM_COLUMN_CYCLE;
-    return c->categories.count > 0 ? WM_COLUMN_CATEGORIES : WM_COLUMN_NUMBER;
+    return c->categories.count > 0 || c->alphabet != NULL ? WM_COLUMN_CATEGORIES : WM_COLUMN_NUMBER;
 }
 
-static void check_categories(const wm_words *words, wm_faults *faults, wm_place place, const char *path)
+static void check_categories(const column_draft *c, wm_faults *faults, wm_place place, const char *path)
 {
-    if (words->count == 1)
-        wm_faults_add(faults, place, path, "one category says nothing; give two or more");
+    const wm_words *words = &c->categories;
+
+    if (words->count == 1 && !c->other)
+        wm_faults_add(faults, place, path,
+                      "one category says nothing; give two or more, or other: true for all other words");
+    if ((c->other || c->index) && words->count == 0 && c->alphabet == NULL)
+        wm_faults_add(faults, place, path, "`other` and `index` are for categories");
     for (size_t i = 1; i < words->count; i++) {
         wm_words before = { .items = words->items, .count = i };
 
         if (wm_words_have(&before, words->items[i]))
             wm_faults_add(faults, place, path, "the category \"%.64s\" is there twice", words->items[i]);
     }
+}
+
+/* Characters are bytes: what is beyond ASCII would be cut in pieces. */
+static void check_alphabet(const char *alphabet, wm_faults *faults, wm_place place, const char *path)
+{
+    size_t n = alphabet != NULL ? strlen(alphabet) : 0;
+
+    if (alphabet != NULL && n < 2)
+        wm_faults_add(faults, place, path, "an alphabet has two characters or more");
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)alphabet[i] >= 0x80) {
+            wm_faults_add(faults, place, path, "the alphabet has a character that is not ASCII");
+            return;
+        } else if (memchr(alphabet, alphabet[i], i) != NULL) {
+            wm_faults_add(faults, place, path, "the character \"%c\" is in the alphabet twice", alphabet[i]);
+            return;
+        }
 }
 
 static void check_range(const wm_reals *range, wm_faults *faults, wm_place place, const char *path)
@@ -93,16 +119,19 @@ static void check_column(const void *options, wm_faults *faults, wm_place place,
     const column_draft *c = options;
     bool                number = kind_of(c) == WM_COLUMN_NUMBER;
 
-    if ((c->compass > 0) + (c->cycle_ms > 0) + (c->categories.count > 0) > 1)
-        wm_faults_add(faults, place, path, "a column is one of compass, cycle and categories, not more");
+    if ((c->compass > 0) + (c->cycle_ms > 0) + (c->categories.count > 0) + (c->alphabet != NULL) > 1)
+        wm_faults_add(faults, place, path, "a column is one of compass, cycle, categories and alphabet, not more");
     if (c->compass != 0 && c->compass != 4 && c->compass != 8 && c->compass != 16)
         wm_faults_add(faults, place, path, "a compass has 4, 8 or 16 points, not %lld", (long long)c->compass);
-    check_categories(&c->categories, faults, place, path);
+    check_categories(c, faults, place, path);
+    check_alphabet(c->alphabet, faults, place, path);
     check_range(&c->range, faults, place, path);
     if (c->range.count > 0 && !number)
         wm_faults_add(faults, place, path, "a range is for a column of numbers");
     if (c->scale != 0 && !number)
         wm_faults_add(faults, place, path, "only a column of numbers is scaled");
+    if (c->transform != 0 && !number)
+        wm_faults_add(faults, place, path, "only a column of numbers has a transform");
     if (c->cycle_ms > 0 && c->missing.fill != WM_FILL_NONE)
         wm_faults_add(faults, place, path, "a cycle follows from the time and is never missing");
     if (c->missing.fill == WM_FILL_LINEAR && !number)
@@ -142,7 +171,32 @@ static const wm_option column_options[] = {
       .kind = WM_WORDS,
       .offset = offsetof(column_draft, categories),
       .optional = true,
-      .doc = "One of these words: a channel for each, 1 for the word that was read." },
+      .doc =
+          "One of these words: a channel for each, 1 for the word that was read. All clients agree on this list." },
+    { .name = "alphabet",
+      .kind = WM_WORD,
+      .offset = offsetof(column_draft, alphabet),
+      .optional = true,
+      .doc = "The same for single characters: \"abc\" is [a, b, c]." },
+    { .name = "other",
+      .kind = WM_BOOL,
+      .offset = offsetof(column_draft, other),
+      .standard = "false",
+      .doc =
+          "One more category, the last, for every word that is not in the list; without it such a word counts as "
+          "missing." },
+    { .name = "index",
+      .kind = WM_BOOL,
+      .offset = offsetof(column_draft, index),
+      .standard = "false",
+      .doc = "The category's number in one channel, as an embedding takes it, and not a channel for each." },
+    { .name = "transform",
+      .kind = WM_CHOICE,
+      .offset = offsetof(column_draft, transform),
+      .words = transforms,
+      .standard = "none",
+      .doc = "log: sign(x) log(1 + |x|) stands for x from the reading on, for numbers of very different sizes; the "
+             "range is of x itself." },
     { .name = "scale",
       .kind = WM_CHOICE,
       .offset = offsetof(column_draft, scale),
@@ -174,6 +228,22 @@ static void check_heading(wm_reader *reader, const wm_yaml *node, const char *pa
         }
 }
 
+/* Each character of an alphabet as a word. */
+static wm_words words_of(wm_reader *reader, const char *alphabet)
+{
+    size_t       n = strlen(alphabet);
+    const char **words = wm_reader_alloc(reader, n + 1, sizeof *words);
+    char        *text = wm_reader_alloc(reader, 2 * n + 1, 1);
+
+    if (words == NULL || text == NULL)
+        return (wm_words){ 0 };
+    for (size_t i = 0; i < n; i++) {
+        text[2 * i] = alphabet[i];
+        words[i] = &text[2 * i];
+    }
+    return (wm_words){ words, n };
+}
+
 static void read_column(wm_reader *reader, wm_scale_rule scale, const wm_yaml *node, wm_job_column *ret)
 {
     const char  *path = wm_path_key(reader, "data.columns", node->key);
@@ -191,12 +261,15 @@ static void read_column(wm_reader *reader, wm_scale_rule scale, const wm_yaml *n
         .scale = c.scale == 0 ? scale : (wm_scale_rule)(c.scale - 1),
         .compass_points = c.compass,
         .cycle_ms = c.cycle_ms,
-        .categories = c.categories,
+        .categories = c.alphabet != NULL ? words_of(reader, c.alphabet) : c.categories,
+        .other = c.other,
+        .index = c.index,
+        .log = c.transform == 1,
         .place = node->key_place,
     };
     if (c.range.count == 2) { /* else there was a fault */
-        ret->low = c.range.items[0];
-        ret->high = c.range.items[1];
+        ret->low = wm_job_transform(ret, c.range.items[0]);
+        ret->high = wm_job_transform(ret, c.range.items[1]);
     }
 }
 

@@ -14,7 +14,7 @@
 typedef struct wm_time_draft {
     wm_words    columns;
     const char *column; /* `column: t` says the same as `columns: [t]` */
-    const char *zone, *format;
+    const char *zone, *format, *start;
     int64_t     step_ms;
 } wm_time_draft;
 
@@ -23,8 +23,8 @@ typedef struct wm_job_draft {
     const wm_job_families *families;
     wm_reader              reader;
     wm_time_draft          time;
-    const struct wm_yaml  *columns, *inputs, *targets, *split; /* of data */
-    const struct wm_yaml  *layers, *loss, *losses;             /* of model */
+    const struct wm_yaml  *columns, *inputs, *targets, *examples, *split; /* of data */
+    const struct wm_yaml  *layers, *loss, *losses;                        /* of model */
     wm_place               model_place;
 } wm_job_draft;
 
@@ -33,6 +33,7 @@ void wm_job_read_time(wm_job_draft *draft);
 void wm_job_read_columns(wm_job_draft *draft);
 void wm_job_read_inputs(wm_job_draft *draft);
 void wm_job_read_targets(wm_job_draft *draft);
+void wm_job_read_examples(wm_job_draft *draft);
 void wm_job_check_ranges(wm_job_draft *draft); /* columns that are used and scaled `federated` */
 void wm_job_read_split(wm_job_draft *draft);
 void wm_job_read_layers(wm_job_draft *draft);

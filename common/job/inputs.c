@@ -8,7 +8,7 @@
 
 typedef struct window_draft {
     wm_words columns;
-    int64_t  length, every_ms;
+    int64_t  length, every_ms, ago_ms;
 } window_draft;
 
 typedef struct pixels_draft {
@@ -50,6 +50,13 @@ static const wm_option window_options[] = {
       .most = 366.0 * 86400000,
       .standard = "0",
       .doc = "The distance of the steps; 0: the step of the data." },
+    { .name = "ago",
+      .kind = WM_DURATION,
+      .offset = offsetof(window_draft, ago_ms),
+      .least = 0,
+      .most = 366.0 * 86400000,
+      .standard = "0",
+      .doc = "The window ends this long before now: ago: 7d shows the same hours a week ago." },
 };
 
 static const wm_member window_table = {
@@ -160,10 +167,12 @@ static void read_input(wm_job_draft *draft, const wm_yaml *node, wm_job_input *r
         ret->columns = in.window.columns;
         ret->length = in.window.length;
         ret->every_ms = in.window.every_ms;
+        ret->ago_ms = in.window.ago_ms;
     }
     check_input_columns(draft, ret, node->place, path);
-    if (ret->every_ms > 0 && draft->job.data.time_columns.count == 0)
-        wm_faults_add(reader->faults, node->place, path, "`every` needs readings with a time: give data.time");
+    if ((ret->every_ms > 0 || ret->ago_ms > 0) && !wm_job_timed(&draft->job))
+        wm_faults_add(reader->faults, node->place, path, "`%s` needs readings with a time: give data.time",
+                      ret->every_ms > 0 ? "every" : "ago");
 }
 
 void wm_job_read_inputs(wm_job_draft *draft)

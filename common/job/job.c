@@ -29,6 +29,7 @@ static void read_trees(wm_job_draft *draft)
     wm_job_read_columns(draft);
     wm_job_read_inputs(draft);
     wm_job_read_targets(draft);
+    wm_job_read_examples(draft);
     wm_job_check_ranges(draft);
     wm_job_read_split(draft);
     wm_job_read_layers(draft);

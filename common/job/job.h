@@ -22,14 +22,15 @@ typedef enum wm_column_kind {
     WM_COLUMN_NUMBER,     /* one channel, scaled by the scale rule */
     WM_COLUMN_COMPASS,    /* N, NNE, ... of 4, 8 or 16 points: sine and cosine, two channels, never scaled */
     WM_COLUMN_CYCLE,      /* time of day or week, or a column that counts one: sine and cosine */
-    WM_COLUMN_CATEGORIES, /* one of a list of words: one-hot, a channel each */
+    WM_COLUMN_CATEGORIES, /* one of a list of words: one-hot, a channel each; or its index */
 } wm_column_kind;
 
 typedef struct wm_job_column {
     const char    *name;
     wm_column_kind kind;
     bool           has_range; /* a reading outside [low, high] counts as missing; needed for federated scaling */
-    double         low, high;
+    double         low, high; /* after the transform, as is everything that is scaled */
+    bool           log;       /* transform: sign(x) log(1 + |x|), for numbers of many sizes */
     wm_fill_rule   fill;       /* missing: {fill, limit, mask}; without `missing` a gap stays a gap */
     int64_t        fill_limit; /* steps that may be filled in a row */
     bool           mask;       /* one more channel: 1 where the value was filled */
@@ -37,6 +38,8 @@ typedef struct wm_job_column {
     int64_t        compass_points;
     int64_t        cycle_ms; /* 24h, 7d */
     wm_words       categories;
+    bool           other; /* one more category, the last: any word that is not in the list */
+    bool           index; /* one channel, the category's number, for an embedding */
     wm_place       place;
 } wm_job_column;
 
@@ -52,6 +55,7 @@ typedef struct wm_job_input {
     wm_words      columns;
     int64_t       length;   /* window: steps */
     int64_t       every_ms; /* window: distance of the steps; 0: the step of the data */
+    int64_t       ago_ms;   /* window: ends this long before now */
     wm_shape      pixels;   /* pixels: as declared */
     wm_place      place;
 } wm_job_input;
@@ -60,7 +64,10 @@ typedef struct wm_job_target {
     const char  *name;
     const char  *column;
     wm_durations ahead;       /* empty: the value at the example itself (a label) */
+    bool         rows_ahead;  /* `steps`: `ahead` counts rows, not milliseconds; for readings without a time */
     bool         difference;  /* predict the change from now, not the value */
+    bool         alarm;       /* `above`: the target is a class, 1 where the value (or change) is over `above` */
+    double       above;
     int64_t      classes;     /* > 0: the column is a label 0..classes-1, the target a class */
     wm_place     place;
 } wm_job_target;
@@ -69,12 +76,14 @@ typedef enum wm_split_kind {
     WM_SPLIT_TIME,   /* shares of each client's examples in order of time: train, validation, test */
     WM_SPLIT_RANDOM, /* the same shares, shuffled by seed and client */
     WM_SPLIT_FILES,  /* files whose name matches are test (and validation), the others train */
-    WM_SPLIT_OWNERS, /* whole clients are test only */
+    WM_SPLIT_OWNERS, /* whole clients are test only; the others' examples divide by time */
+    WM_SPLIT_ROWS,   /* each series' first rows train, the next validate, the rest test */
 } wm_split_kind;
 
 typedef struct wm_job_split {
     wm_split_kind kind;
     double        train, validate, test; /* shares, sum 1 */
+    int64_t       rows, rows_validate;   /* by rows */
     const char   *validate_files, *test_files; /* globs on the file name; NULL for none */
     wm_words      owners;
 } wm_job_split;
@@ -85,13 +94,17 @@ typedef struct wm_job_data {
     wm_words  time_columns; /* data.time: one column with a timestamp, or year, month, day, hour [, minute] */
     const char *zone;       /* IANA name; "UTC" by default */
     const char *time_format; /* strptime format of a single column; NULL: ISO 8601 or seconds since 1970 */
+    const char *start;      /* the first row's time, where no column holds one: the others follow at step_ms */
     int64_t     step_ms;    /* distance of the readings; 0: found in the data */
+    const char *series;     /* column whose text tells one series of a client from another; NULL: one a file */
     const wm_job_column *columns;
     size_t               n_columns;
     const wm_job_input  *inputs;
     size_t               n_inputs;
     const wm_job_target *targets;
     size_t               n_targets;
+    int64_t              every;  /* of the rows that can be an example, each so many-th is; 0 is 1 */
+    const char          *within; /* column that must not change within an example's window; NULL: none */
     wm_scale_rule        scale;
     int64_t              rows_min; /* a client with fewer training rows takes no part in the statistics (100) */
     wm_job_split         split;
@@ -194,6 +207,9 @@ void wm_job_free(wm_job *job);
 
 const wm_job_column *wm_job_find_column(const wm_job *job, const char *name); /* NULL if there is none */
 size_t wm_job_channels(const wm_job_column *column); /* with the mask */
+size_t wm_job_categories(const wm_job_column *column); /* with the other one */
+double wm_job_transform(const wm_job_column *column, double x); /* a number as it is kept */
+bool   wm_job_timed(const wm_job *job); /* readings have a time */
 void   wm_job_input_shape(const wm_job *job, size_t input, wm_shape *ret);
 size_t wm_job_target_width(const wm_job *job, size_t target); /* values predicted: horizons, or classes */
 bool   wm_job_needs_statistics(const wm_job *job); /* a column that is used is scaled `federated` */

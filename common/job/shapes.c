@@ -4,6 +4,7 @@
 #include "common/job/scaling.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 const wm_job_column *wm_job_find_column(const wm_job *job, const char *name)
@@ -26,10 +27,25 @@ size_t wm_job_channels(const wm_job_column *column)
         channels = 2;
         break;
     case WM_COLUMN_CATEGORIES:
-        channels = column->categories.count;
+        channels = column->index ? 1 : wm_job_categories(column);
         break;
     }
     return channels + column->mask;
+}
+
+size_t wm_job_categories(const wm_job_column *column)
+{
+    return column->categories.count + column->other;
+}
+
+double wm_job_transform(const wm_job_column *column, double x)
+{
+    return column->log ? copysign(log1p(fabs(x)), x) : x;
+}
+
+bool wm_job_timed(const wm_job *job)
+{
+    return job->data.time_columns.count > 0 || job->data.start != NULL;
 }
 
 static uint32_t channels_of(const wm_job *job, const wm_words *columns)

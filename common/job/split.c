@@ -17,8 +17,13 @@ typedef struct file_globs {
 } file_globs;
 
 typedef struct owner_names {
+    shares   others;
     wm_words names;
 } owner_names;
+
+typedef struct first_rows {
+    int64_t train, validate;
+} first_rows;
 
 static void check_shares(const void *options, wm_faults *faults, wm_place place, const char *path)
 {
@@ -74,6 +79,30 @@ static const wm_option owner_split_options[] = {
       .offset = offsetof(owner_names, names),
       .main = true,
       .doc = "These clients do not train; all that they have is for the test." },
+    { .name = "shares",
+      .kind = WM_REALS,
+      .offset = offsetof(owner_names, others.shares),
+      .least = 0,
+      .most = 1,
+      .standard = "[1, 0, 0]",
+      .doc = "How the other clients' examples divide by time: training, validation, test." },
+};
+
+static const wm_option row_split_options[] = {
+    { .name = "train",
+      .kind = WM_WHOLE,
+      .offset = offsetof(first_rows, train),
+      .least = 1,
+      .most = 1e9,
+      .main = true,
+      .doc = "So many rows at the beginning of each file (or series) train." },
+    { .name = "validate",
+      .kind = WM_WHOLE,
+      .offset = offsetof(first_rows, validate),
+      .least = 0,
+      .most = 1e9,
+      .standard = "0",
+      .doc = "The next so many are for validation; the rest is for the test." },
 };
 
 static const wm_member time_split = {
@@ -107,11 +136,20 @@ static const wm_member owner_split = {
     .name = "owners",
     .doc = "Whole clients are left out of training, to see how the model does where it never was.",
     .options = owner_split_options,
-    .n_options = 1,
+    .n_options = sizeof owner_split_options / sizeof *owner_split_options,
     .options_size = sizeof(owner_names),
+    .check = check_shares, /* its first field */
 };
 
-static const wm_member *const splits[] = { &file_split, &owner_split, &random_split, &time_split };
+static const wm_member row_split = {
+    .name = "rows",
+    .doc = "By the place in a file: the beginning trains, as where a machine is known to have run well at first.",
+    .options = row_split_options,
+    .n_options = sizeof row_split_options / sizeof *row_split_options,
+    .options_size = sizeof(first_rows),
+};
+
+static const wm_member *const splits[] = { &file_split, &owner_split, &random_split, &row_split, &time_split };
 
 const wm_family wm_job_splits = {
     .name = "split",
@@ -135,7 +173,7 @@ static void take_shares(wm_job_split *split, wm_split_kind kind, const wm_choice
 void wm_job_read_split(wm_job_draft *draft)
 {
     wm_job_split *split = &draft->job.data.split;
-    bool          timed = draft->job.data.time_columns.count > 0;
+    bool          timed = wm_job_timed(&draft->job);
     wm_yaml       standard = { .kind = WM_YAML_SCALAR, .text = timed ? "time" : "random" };
     wm_choice     choice = { 0 };
 
@@ -152,8 +190,13 @@ void wm_job_read_split(wm_job_draft *draft)
             .kind = WM_SPLIT_FILES, .train = 1, .test_files = globs->test, .validate_files = globs->validate
         };
     } else if (choice.member == &owner_split) {
-        *split = (wm_job_split){ .kind = WM_SPLIT_OWNERS,
-                                 .train = 1,
-                                 .owners = ((const owner_names *)choice.options)->names };
+        take_shares(split, WM_SPLIT_OWNERS, &choice);
+        split->owners = ((const owner_names *)choice.options)->names;
+    } else if (choice.member == &row_split) {
+        const first_rows *rows = choice.options;
+
+        *split = (wm_job_split){
+            .kind = WM_SPLIT_ROWS, .train = 1, .rows = rows->train, .rows_validate = rows->validate
+        };
     }
 }

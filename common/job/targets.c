@@ -9,6 +9,8 @@
 typedef struct target_draft {
     const char  *column;
     wm_durations ahead;
+    wm_wholes    steps;
+    wm_reals     above; /* at most one; a list, so that 0 is not the same as absent */
     bool         difference;
     int64_t      classes;
     int          missing;
@@ -20,15 +22,25 @@ static const char *const missing_rules[] = { "skip", NULL };
 static void check_target(const void *options, wm_faults *faults, wm_place place, const char *path)
 {
     const target_draft *t = options;
+    size_t              horizons = t->ahead.count + t->steps.count;
 
+    if (t->ahead.count > 0 && t->steps.count > 0)
+        wm_faults_add(faults, place, path, "has `ahead` and `steps`; one of them says it");
     for (size_t i = 1; i < t->ahead.count; i++)
         if (t->ahead.items[i - 1] >= t->ahead.items[i])
             wm_faults_add(faults, place, path, "the horizons of `ahead` must rise");
-    if (t->difference && t->ahead.count == 0)
+    for (size_t i = 1; i < t->steps.count; i++)
+        if (t->steps.items[i - 1] >= t->steps.items[i])
+            wm_faults_add(faults, place, path, "the horizons of `steps` must rise");
+    if (t->difference && horizons == 0)
         wm_faults_add(faults, place, path, "`difference` is the change until a horizon: give `ahead`");
     if (t->difference && t->classes > 0)
         wm_faults_add(faults, place, path, "classes have no `difference`");
-    if (t->classes > 0 && t->ahead.count > 1)
+    if (t->above.count > 1)
+        wm_faults_add(faults, place, path, "an alarm has one level; give each `above` a target of its own");
+    if (t->above.count > 0 && t->classes > 0)
+        wm_faults_add(faults, place, path, "`above` makes two classes of a number; leave `classes` out");
+    if ((t->classes > 0 || t->above.count > 0) && horizons > 1)
         wm_faults_add(faults, place, path, "a class is predicted for one horizon; give each a target of its own");
 }
 
@@ -45,6 +57,19 @@ static const wm_option target_options[] = {
       .optional = true,
       .doc =
           "How far ahead; a list predicts several horizons at once. Without it, the value at the example itself." },
+    { .name = "steps",
+      .kind = WM_WHOLES,
+      .offset = offsetof(target_draft, steps),
+      .least = 1,
+      .most = 1000000,
+      .optional = true,
+      .doc = "The same in rows, for readings that have an order and no time: steps: 1 is the next one." },
+    { .name = "above",
+      .kind = WM_REALS,
+      .offset = offsetof(target_draft, above),
+      .optional = true,
+      .doc =
+          "An alarm: class 1 where the value (with `difference`, the change) is over this number, else class 0." },
     { .name = "difference",
       .kind = WM_BOOL,
       .offset = offsetof(target_draft, difference),
@@ -78,23 +103,28 @@ const wm_member wm_job_target_table = {
 static void take_categories(wm_job_draft *draft, const wm_job_column *column, wm_place place, const char *path,
                             wm_job_target *target)
 {
-    if (target->classes > 0 && (size_t)target->classes != column->categories.count)
+    size_t categories = wm_job_categories(column);
+
+    if (target->alarm)
+        wm_faults_add(draft->reader.faults, place, path, "an alarm is raised by a number, and \"%.64s\" is a word",
+                      column->name);
+    else if (target->classes > 0 && (size_t)target->classes != categories)
         wm_faults_add(draft->reader.faults, place, path,
                       "%lld classes, but the column \"%.64s\" has %zu categories", (long long)target->classes,
-                      column->name, column->categories.count);
+                      column->name, categories);
     if (target->difference)
         wm_faults_add(draft->reader.faults, place, path, "categories have no `difference`");
     if (target->ahead.count > 1)
         wm_faults_add(draft->reader.faults, place, path,
                       "a category is predicted for one horizon; give each a target of its own");
-    target->classes = (int64_t)column->categories.count;
+    target->classes = (int64_t)categories;
 }
 
 static void check_column(wm_job_draft *draft, wm_place place, const char *path, wm_job_target *target)
 {
     const wm_job_column *column = wm_job_find_column(&draft->job, target->column);
 
-    if (column == NULL && target->classes == 0)
+    if (column == NULL && (target->classes == 0 || target->alarm))
         wm_job_fault_column(draft, target->column, place, path);
     else if (column != NULL && column->kind == WM_COLUMN_CATEGORIES)
         take_categories(draft, column, place, path, target);
@@ -102,6 +132,11 @@ static void check_column(wm_job_draft *draft, wm_place place, const char *path, 
         wm_faults_add(draft->reader.faults, place, path,
                       "the column \"%.64s\" is a %s; numbers and categories can be predicted", column->name,
                       column->kind == WM_COLUMN_COMPASS ? "compass" : "cycle");
+    else if (column != NULL && column->log)
+        wm_faults_add(draft->reader.faults, place, path,
+                      "the column \"%.64s\" is transformed, and errors would be told in its logarithm; predict a "
+                      "column without a transform",
+                      column->name);
 }
 
 /* What is to be predicted must not be shown. */
@@ -126,14 +161,17 @@ static void read_target(wm_job_draft *draft, const wm_yaml *node, wm_job_target 
     *ret = (wm_job_target){
         .name = node->key,
         .column = t.column != NULL ? t.column : "",
-        .ahead = t.ahead,
+        .ahead = t.steps.count > 0 ? (wm_durations){ t.steps.items, t.steps.count } : t.ahead,
+        .rows_ahead = t.steps.count > 0,
         .difference = t.difference,
-        .classes = t.classes,
+        .alarm = t.above.count > 0,
+        .above = t.above.count > 0 ? t.above.items[0] : 0,
+        .classes = t.above.count > 0 ? 2 : t.classes,
         .place = node->key_place,
     };
-    if (t.ahead.count > 0 && draft->job.data.time_columns.count == 0)
+    if (t.ahead.count > 0 && !wm_job_timed(&draft->job))
         wm_faults_add(draft->reader.faults, node->place, path,
-                      "`ahead` needs readings with a time: give data.time");
+                      "`ahead` needs readings with a time: give data.time, or count rows with `steps`");
     if (t.column == NULL)
         return;
     check_column(draft, node->place, path, ret);

@@ -15,6 +15,21 @@ static bool zone_is_good(const char *zone)
            strstr(zone, "//") == NULL;
 }
 
+/* A date and perhaps hours and minutes; which day a month has is the readings' to say. */
+static bool start_is_good(const char *start)
+{
+    static const char with[] = "dddd-dd-dd dd:dd", without[] = "dddd-dd-dd";
+    size_t            n = strlen(start);
+
+    for (size_t i = 0; i < n; i++) {
+        char want = i < sizeof with - 1 ? with[i] : '\0';
+
+        if (want == 'd' ? start[i] < '0' || start[i] > '9' : start[i] != want && !(want == ' ' && start[i] == 'T'))
+            return false;
+    }
+    return n == sizeof with - 1 || n == sizeof without - 1;
+}
+
 static void check_time(const void *options, wm_faults *faults, wm_place place, const char *path)
 {
     const wm_time_draft *time = options;
@@ -22,6 +37,15 @@ static void check_time(const void *options, wm_faults *faults, wm_place place, c
 
     if (time->columns.count > 0 && time->column != NULL)
         wm_faults_add(faults, place, path, "has `column` and `columns`; one of them says it");
+    else if (time->start != NULL && n > 0)
+        wm_faults_add(faults, place, path,
+                      "has `start`, which is for readings without a column of times, and columns");
+    else if (time->start != NULL && time->step_ms == 0)
+        wm_faults_add(faults, place, path, "`start` says when the first row was; give `step` for those after it");
+    else if (time->start != NULL && !start_is_good(time->start))
+        wm_faults_add(faults, place, path, "start \"%.64s\" is not a time such as 2012-03-01 00:00", time->start);
+    else if (time->start != NULL)
+        ; /* all is said */
     else if (n != 1 && n != 4 && n != 5)
         wm_faults_add(faults, place, path,
                       "%zu columns do not make a time; give one, or year, month, day, hour, or these and minute",
@@ -57,6 +81,13 @@ static const wm_option time_options[] = {
       .offset = offsetof(wm_time_draft, format),
       .optional = true,
       .doc = "How a single column is written, as in strptime(3); without it ISO 8601 or seconds since 1970." },
+    { .name = "start",
+      .kind = WM_WORD,
+      .offset = offsetof(wm_time_draft, start),
+      .optional = true,
+      .doc =
+          "Where no column holds a time: when each file's first row was, such as 2012-03-01 00:00; the next is a "
+          "`step` later." },
     { .name = "step",
       .kind = WM_DURATION,
       .offset = offsetof(wm_time_draft, step_ms),
@@ -90,5 +121,6 @@ void wm_job_read_time(wm_job_draft *draft)
     }
     data->zone = draft->time.zone;
     data->time_format = draft->time.format;
+    data->start = draft->time.start;
     data->step_ms = draft->time.step_ms;
 }

@@ -28,6 +28,12 @@ typedef struct test_csv_options {
     wm_words    files, missing;
     const char *separator;
     int         decimal;
+    wm_words    header;
+    bool        distinct;
+    struct {
+        const char *name, *value;
+        wm_words    columns;
+    } melt;
 } test_csv_options;
 
 typedef struct test_idx_options {

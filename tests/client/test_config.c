@@ -130,7 +130,7 @@ static void faults_are_named_with_their_place(void **state)
         { "servers: [a]\ndata: {folder: x}\n",
           "2:7: data.source: must be given: Where this gateway's readings lie: a source, such as {csv: \"*.csv\"}." },
         { "servers: [a]\ndata: {source: {parquet: x}}\n",
-          "2:17: data.source: \"parquet\" is not a known source; known here: csv, idx, synthetic" },
+          "2:17: data.source: \"parquet\" is not a known source; known here: csv, idx, synthetic, text" },
         { "servers: [a]\ndata: {source: {csv: \"*.csv\"}, owner: {colum: x}}\n",
           "2:40: data.owner: \"colum\" is not a known owner; did you mean \"column\"?" },
         { "servers: [a]\ndata: {source: {csv: \"*.csv\"}, examples_min: 0}\n",

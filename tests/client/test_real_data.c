@@ -191,6 +191,39 @@ static void tally(wm_owners *owners, const wm_job *job, wm_part part, size_t lab
     wm_batch_room_free(room);
 }
 
+/* The set's own windows: 128 samples at every 64th, inside one labelled stretch of a session. The counts of the six
+ * activities are those that come with it. */
+static void the_windows_of_activities_are_the_published_ones(void **state)
+{
+    static const size_t want[6] = { 1226, 1073, 987, 1293, 1423, 1413 };
+    size_t              labels[6] = { 0 };
+    wm_owners          *owners;
+    wm_job             *job;
+
+    (void)state;
+    if (!open_zoo("uci_har_raw", "activity.yaml", "data.split",
+                  "{owners: {names: [subject_01], shares: [1, 0, 0]}}", NULL, &job, &owners))
+        return;
+    assert_int_equal(wm_owners_count(owners), 21);
+    for (size_t k = 0; k < 21; k++) {
+        const wm_examples *examples = wm_owners_examples(owners, k);
+
+        for (int p = 0; p < WM_PARTS; p++) {
+            size_t   n = wm_examples_count(examples, (wm_part)p);
+            int32_t *classes = calloc(n + 1, sizeof *classes);
+
+            assert_non_null(classes);
+            wm_examples_classes(examples, (wm_part)p, 0, classes);
+            for (size_t i = 0; i < n; i++)
+                labels[classes[i]]++;
+            free(classes);
+        }
+    }
+    assert_memory_equal(labels, want, sizeof want);
+    wm_owners_free(owners);
+    wm_job_free(job);
+}
+
 static const char shards[] = "{shards: {clients: 100, per_client: 2}}";
 
 static void mnist_is_dealt_whole_and_once(void **state)
@@ -256,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(beijing_is_twelve_stations_of_four_years_of_hours),
         cmocka_unit_test(the_zoo_on_beijing_is_scaled_and_gathered),
+        cmocka_unit_test(the_windows_of_activities_are_the_published_ones),
         cmocka_unit_test(mnist_is_dealt_whole_and_once),
         cmocka_unit_test(a_dealt_client_alone_is_the_same),
     };

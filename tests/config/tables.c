@@ -15,6 +15,7 @@ const reference_root reference_roots[] = {
     { .id = "initialisers", .family = &wm_initialisers },
     { .id = "job", .sections_apart = true, .table = &wm_job_table },
     { .id = "job.data.columns.NAME", .table = &wm_job_column_table },
+    { .id = "job.data.examples", .table = &wm_job_examples_table },
     { .id = "job.data.inputs.NAME", .table = &wm_job_input_table },
     { .id = "job.data.split", .family = &wm_job_splits },
     { .id = "job.data.targets.NAME", .table = &wm_job_target_table },

@@ -10,6 +10,12 @@ typedef struct csv_options {
     wm_words    files, missing;
     const char *separator;
     int         decimal;
+    wm_words    header;
+    bool        distinct;
+    struct {
+        const char *name, *value;
+        wm_words    columns;
+    } melt;
 } csv_options;
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

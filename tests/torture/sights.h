@@ -32,6 +32,12 @@ typedef struct csv_settings {
     wm_words    files, missing;
     const char *separator;
     int         decimal;
+    wm_words    header;
+    bool        distinct;
+    struct {
+        const char *name, *value;
+        wm_words    columns;
+    } melt;
 } csv_settings;
 
 static inline wm_choice csv_source(void)
