@@ -76,13 +76,18 @@ bool wm_sums_size(const wm_update_spec *spec, size_t *ret)
 }
 
 /* Where part i's sums lie in a blob: 8-byte aligned, since both headers are multiples of 8. */
-static void *sums_in(uint8_t *bytes, const wm_update_spec *spec, size_t part)
+static size_t at_sums(const wm_update_spec *spec, size_t part)
 {
     size_t at = headers_size(spec);
 
     for (size_t i = 0; i < part; i++)
         at += spec->parts[i].n * sizeof(int64_t);
-    return bytes + at;
+    return at;
+}
+
+static void *sums_in(uint8_t *bytes, const wm_update_spec *spec, size_t part)
+{
+    return bytes + at_sums(spec, part);
 }
 
 wm_status wm_accumulator_new(const wm_update_spec *spec, size_t clients, wm_accumulator **ret, wm_error *err)
@@ -256,6 +261,21 @@ static wm_status open_sums(const wm_update_spec *spec, const uint8_t *bytes, siz
         if (memcmp(want, is, PART_HEADER) != 0 || shift[i] < 0 || shift[i] > shift_most(&spec->parts[i]))
             return wm_fail(err, WM_E_DAMAGED, "sums: part %zu is not \"%s\" of this job", i, spec->parts[i].name);
     }
+    return WM_OK;
+}
+
+wm_status wm_sums_open(const wm_update_spec *spec, const uint8_t *bytes, size_t n,
+                       const int64_t *sums[WM_PARTS_MAX], wm_sums_facts *facts, wm_error *err)
+{
+    int           shift[WM_PARTS_MAX];
+    wm_sums_facts found = { 0 };
+    wm_status     st = open_sums(spec, bytes, n, shift, &found.weight, &found.updates, err);
+
+    if (st != WM_OK)
+        return st;
+    for (size_t i = 0; i < spec->n_parts; i++)
+        sums[i] = (const int64_t *)(const void *)(bytes + at_sums(spec, i));
+    *facts = found;
     return WM_OK;
 }
 

@@ -60,6 +60,11 @@ typedef struct wm_sums_facts {
     double   train_loss;
 } wm_sums_facts;
 
+/* A blob of sums of that spec: sums[part] <- its values, in bytes[n], which is 8-byte aligned. has_train_loss is not
+ * looked at. WM_E_DAMAGED if it is not one. */
+wm_status wm_sums_open(const wm_update_spec *spec, const uint8_t *bytes, size_t n, const int64_t *sums[WM_PARTS_MAX],
+                       wm_sums_facts *facts, wm_error *err);
+
 /* The next model from the one before and a stored blob of sums, as the round did it: params[n_params] and
  * state[server_state] change in place, and so does bytes[n], which is of no use afterwards. *facts may be NULL.
  * WM_E_DAMAGED if the blob is not one of this job's. */

@@ -39,8 +39,8 @@ struct wm_ledger {
     wm_status (*substitute)(wm_ledger *self, const uint8_t *run, uint32_t round, const wm_substitution *drawn,
                             size_t n, wm_error *err);
 
-    /* The statistics round is over: `standing` names the scaling. */
-    wm_status (*scaled)(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
+    /* The statistics round is over: `standing` names the scaling, and `sums` the exact sums that it was made from. */
+    wm_status (*scaled)(wm_ledger *self, const uint8_t *run, const wm_standing *standing, const wm_digest *sums,
                         const wm_contribution *contributions, size_t n, wm_error *err);
 
     /* A round is committed: new model, exact sums, each update's client, digest and weight, an audit line. */

@@ -76,7 +76,8 @@ size_t wm_run_collect(const wm_run *run, wm_contribution *contributions)
     return n;
 }
 
-static wm_status store_scaling(wm_run *run, wm_digest *name, wm_error *err)
+/* What is to be made of the sums comes first: there may be no scaling in them. */
+static wm_status store_scaling(wm_run *run, wm_digest *name, wm_digest *sums_name, wm_error *err)
 {
     const int64_t *sums[WM_STATISTICS_PARTS];
     wm_scaling     scaling = { 0 };
@@ -93,12 +94,18 @@ static wm_status store_scaling(wm_run *run, wm_digest *name, wm_error *err)
         st = wm_blobs_put(run->settings.blobs, bytes, n, name, err);
     free(bytes);
     wm_scaling_release(&scaling);
+    if (st == WM_OK) {
+        const uint8_t *kept = wm_accumulator_bytes(run->statistics_sums, &n);
+
+        st = wm_blobs_put(run->settings.blobs, kept, n, sums_name, err);
+    }
     return st;
 }
 
 static wm_status do_scale(wm_run *run, wm_standing *standing, wm_error *err)
 {
-    wm_status st = store_scaling(run, &standing->scaling, err);
+    wm_digest sums;
+    wm_status st = store_scaling(run, &standing->scaling, &sums, err);
     size_t    n;
 
     if (st != WM_OK)
@@ -106,8 +113,8 @@ static wm_status do_scale(wm_run *run, wm_standing *standing, wm_error *err)
     if (wm_run_dies(run, "scaled-before"))
         return wm_run_died(err);
     n = wm_run_collect(run, run->contributions);
-    st = run->settings.ledger->scaled(run->settings.ledger, run->settings.record->id, standing, run->contributions,
-                                      n, err);
+    st = run->settings.ledger->scaled(run->settings.ledger, run->settings.record->id, standing, &sums,
+                                      run->contributions, n, err);
     if (st != WM_OK)
         return st;
     if (wm_run_dies(run, "scaled-after"))

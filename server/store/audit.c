@@ -225,10 +225,12 @@ void wm_audit_close_text(const wm_standing *standing, wm_text *text)
 void wm_audit_scaled_text(const wm_digest *scaling, const wm_round_record *round, wm_text *text)
 {
     wm_digest contributions = contributions_digest(round);
-    char      scaling_text[WM_DIGEST_TEXT], accepted[WM_DIGEST_TEXT];
+    char      scaling_text[WM_DIGEST_TEXT], accepted[WM_DIGEST_TEXT], sums[WM_DIGEST_TEXT];
 
     wm_text_printf(text, "scaling=%s clients=%zu contributions=%s", wm_digest_text(scaling, scaling_text),
                    round->n_contributions, wm_digest_text(&contributions, accepted));
+    if (!wm_digest_is_zero(&round->sums)) /* in a run from before they were kept */
+        wm_text_printf(text, " sums=%s", wm_digest_text(&round->sums, sums));
 }
 
 void wm_audit_round_text(const wm_round_record *round, wm_text *text)

@@ -91,7 +91,7 @@ static bool is_named(void *context, const wm_digest *name)
 
     wm_query_init(&q, &store->db,
                   "SELECT EXISTS (SELECT 1 FROM checkpoints WHERE digest = ?1) OR "
-                  "EXISTS (SELECT 1 FROM runs WHERE ?1 IN (model, server_state, scaling, job_digest))",
+                  "EXISTS (SELECT 1 FROM runs WHERE ?1 IN (model, server_state, scaling, statistics, job_digest))",
                   NULL);
     wm_bind_digest(&q, name);
     named = !wm_query_row(&q) || wm_column_int(&q) != 0;
@@ -125,7 +125,7 @@ wm_status wm_checkpoints_named(wm_db *db, wm_status (*each)(void *context, const
 
     wm_query_init(&q, db,
                   "SELECT digest FROM checkpoints UNION SELECT model FROM runs UNION SELECT server_state FROM runs "
-                  "UNION SELECT scaling FROM runs",
+                  "UNION SELECT scaling FROM runs UNION SELECT statistics FROM runs",
                   err);
     while (wm_query_row(&q)) {
         digest = wm_column_digest(&q);

@@ -199,11 +199,23 @@ static wm_status write_contributions(wm_store *store, const uint8_t *run, uint32
     return wm_query_done(&q);
 }
 
+static wm_status write_statistics(wm_store *store, const uint8_t *run, const wm_digest *sums, wm_error *err)
+{
+    wm_query q;
+
+    wm_query_init(&q, &store->db, "UPDATE runs SET statistics = ? WHERE id = ?", err);
+    wm_bind_digest(&q, sums);
+    wm_bind_blob(&q, run, WM_RUN_ID_SIZE);
+    return wm_query_done(&q);
+}
+
 static wm_status ledger_scaled(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
-                               const wm_contribution *contributions, size_t n, wm_error *err)
+                               const wm_digest *sums, const wm_contribution *contributions, size_t n, wm_error *err)
 {
     wm_store       *store = store_of(self);
-    wm_round_record round = { .contributions = (wm_contribution *)(uintptr_t)contributions, .n_contributions = n };
+    wm_round_record round = { .sums = *sums,
+                              .contributions = (wm_contribution *)(uintptr_t)contributions,
+                              .n_contributions = n };
     wm_text         text = WM_TEXT_INIT;
     wm_status       st = wm_store_begin(store, err);
 
@@ -211,6 +223,8 @@ static wm_status ledger_scaled(wm_ledger *self, const uint8_t *run, const wm_sta
         return st;
     wm_audit_scaled_text(&standing->scaling, &round, &text);
     st = update_standing(store, run, standing, err);
+    if (st == WM_OK)
+        st = write_statistics(store, run, sums, err);
     if (st == WM_OK)
         st = write_contributions(store, run, 0, contributions, n, false, err);
     if (st == WM_OK)

@@ -99,7 +99,10 @@ static const char version_2[] =
     "  PRIMARY KEY (run, round, client), UNIQUE (run, round, place_of)"
     ") STRICT, WITHOUT ROWID;";
 
-const char *const wm_schema_steps[] = { version_1, version_2 };
+/* The exact sums of the statistics round, which the scaling was made from; NULL in a run from before this. */
+static const char version_3[] = "ALTER TABLE runs ADD COLUMN statistics BLOB;";
+
+const char *const wm_schema_steps[] = { version_1, version_2, version_3 };
 const size_t      wm_schema_n_steps = sizeof wm_schema_steps / sizeof *wm_schema_steps;
 
 static wm_status take_step(wm_db *db, const char *step, size_t version, wm_error *err)

@@ -9,7 +9,7 @@
  *            weights are those of the accepted updates
  *   update   every accepted update is in exactly one committed round, by a client that was drawn into its cohort
  *   model    the first model is what the seed gives; model r+1 is computed again, bit for bit, from model r and the
- *            stored integer sums, as far as their files are kept
+ *            stored integer sums, as far as their files are kept; so is the scaling from the sums of the statistics
  *   file     every file in blobs/ that is named is there and has the bytes that its name promises, and the model in the
  *            run's own folder is one of that run
  *   head     what gateways have written down of the chain's head is in the chain

@@ -62,6 +62,9 @@ wm_status wm_verify_files(wm_verifier *verifier, wm_error *err);
 /* The round computed again, if its files are held. */
 wm_status wm_verify_round(wm_verified_run *run, const wm_round_record *round, wm_error *err);
 
+/* The scaling computed again from the stored sums: `round` has the statistics' contributions, and their sums' name. */
+wm_status wm_verify_scaling(wm_verified_run *run, const wm_round_record *round, wm_error *err);
+
 /* The run's own folder. */
 wm_status wm_verify_folder(wm_verified_run *run, wm_error *err);
 

@@ -4,6 +4,7 @@
  * files are checked; the round that needs it is then said not to have been computed again. */
 #include "server/store/verify_inside.h"
 
+#include "common/job/scaling.h"
 #include "server/accumulator.h"
 
 #include <inttypes.h>
@@ -182,6 +183,97 @@ wm_status wm_verify_round(wm_verified_run *run, const wm_round_record *round, wm
     return st;
 }
 
+/* ---- the scaling, once more ---- */
+
+static void say_scaling(wm_verified_run *run, bool violation, const char *why)
+{
+    wm_finding where = wm_verify_in_run(run, "model", 0, NULL);
+
+    where.violation = violation;
+    wm_verify_say(run->verifier, &where, "%s: run %s: its scaling was not computed again: %s",
+                  run->verifier->db.path, run->id, why);
+}
+
+/* Are the sums of those who were accepted? */
+static void check_who_is_in(wm_verified_run *run, const wm_round_record *round, const wm_sums_facts *facts)
+{
+    wm_finding where = wm_verify_in_run(run, "model", 0, NULL);
+    uint64_t   weight = 0;
+    uint32_t   accepted = 0;
+
+    for (size_t i = 0; i < round->n_contributions; i++)
+        if (round->contributions[i].verdict == WM_VERDICT_ACCEPTED) {
+            accepted++;
+            weight += round->contributions[i].weight;
+        }
+    if (facts->updates != accepted || facts->weight != weight)
+        wm_verify_say(run->verifier, &where,
+                      "%s: run %s: the sums of its statistics are of %" PRIu32 " clients of weight %" PRIu64
+                      ", and %" PRIu32 " of weight %" PRIu64 " were accepted",
+                      run->verifier->db.path, run->id, facts->updates, facts->weight, accepted, weight);
+}
+
+static wm_status compare_scaling(wm_verified_run *run, const int64_t *const *sums, wm_error *err)
+{
+    wm_finding where = wm_verify_in_run(run, "model", 0, NULL);
+    wm_scaling scaling = { 0 };
+    uint8_t   *bytes = NULL;
+    size_t     n;
+    wm_digest  digest;
+    char       is[WM_DIGEST_TEXT], want[WM_DIGEST_TEXT];
+    wm_status  st = wm_scaling_from_statistics(run->job.job, sums, &scaling, err);
+
+    if (st == WM_OK)
+        st = wm_scaling_encode(&scaling, &bytes, &n, err);
+    if (st == WM_OK) {
+        digest = wm_sha256_of(bytes, n);
+        if (!wm_digest_equal(&digest, &run->standing.scaling))
+            wm_verify_say(run->verifier, &where,
+                          "%s: run %s: from the sums of its statistics comes scaling %s, and it has scaling %s",
+                          run->verifier->db.path, run->id, wm_digest_text(&digest, is),
+                          wm_digest_text(&run->standing.scaling, want));
+    }
+    free(bytes);
+    wm_scaling_release(&scaling);
+    return st;
+}
+
+wm_status wm_verify_scaling(wm_verified_run *run, const wm_round_record *round, wm_error *err)
+{
+    const int64_t *sums[WM_PARTS_MAX];
+    wm_update_spec spec;
+    wm_sums_facts  facts;
+    uint8_t       *bytes = NULL;
+    size_t         n, size;
+    wm_error       why;
+    wm_status      st;
+
+    if (wm_digest_is_zero(&round->sums)) {
+        say_scaling(run, false, "it was made before the sums of statistics were kept");
+        return WM_OK;
+    }
+    wm_statistics_spec(run->job.job, &spec);
+    if (!wm_sums_size(&spec, &size))
+        return wm_fail(err, WM_E_RANGE, "the sums of statistics do not fit into memory");
+    st = get(run, &round->sums, size, &bytes, &n, &why);
+    if (is_of_the_file(st)) {
+        say_scaling(run, false, why.text);
+        return WM_OK;
+    }
+    if (st == WM_OK)
+        st = wm_sums_open(&spec, bytes, n, sums, &facts, &why);
+    if (st == WM_OK) {
+        check_who_is_in(run, round, &facts);
+        st = compare_scaling(run, sums, &why);
+    }
+    free(bytes);
+    if (st == WM_E_DAMAGED || st == WM_E_RANGE) {
+        say_scaling(run, true, why.text);
+        return WM_OK;
+    }
+    return st == WM_OK ? WM_OK : wm_fail(err, st, "%s", why.text);
+}
+
 /* ---- files ---- */
 
 /* The digest of a file of any size. */
@@ -214,8 +306,9 @@ static wm_status named_by(wm_verifier *v, const wm_digest *name, wm_finding *whe
                   "SELECT run, round, CASE WHEN sums = ?1 THEN 'sums' WHEN model_after = ?1 THEN 'model after it' "
                   "WHEN model_before = ?1 THEN 'model before it' ELSE 'server state' END FROM rounds "
                   "WHERE ?1 IN (sums, model_after, model_before, server_state) "
-                  "UNION ALL SELECT id, round, CASE WHEN scaling = ?1 THEN 'scaling' ELSE 'model' END FROM runs "
-                  "WHERE ?1 IN (model, server_state, scaling) LIMIT 1",
+                  "UNION ALL SELECT id, round, CASE WHEN scaling = ?1 THEN 'scaling' WHEN statistics = ?1 THEN "
+                  "'sums of the statistics' ELSE 'model' END FROM runs "
+                  "WHERE ?1 IN (model, server_state, scaling, statistics) LIMIT 1",
                   err);
     wm_bind_digest(&q, name);
     if (wm_query_row(&q)) {
@@ -262,7 +355,8 @@ static wm_status check_file(wm_verifier *v, const wm_digest *name, uint8_t *piec
 wm_status wm_verify_files(wm_verifier *v, wm_error *err)
 {
     static const char named[] = "SELECT digest FROM checkpoints UNION SELECT model FROM runs "
-                                "UNION SELECT server_state FROM runs UNION SELECT scaling FROM runs";
+                                "UNION SELECT server_state FROM runs UNION SELECT scaling FROM runs "
+                                "UNION SELECT statistics FROM runs";
     uint8_t          *piece = malloc(PIECE);
     int64_t           all = 0;
     wm_query          q;

@@ -64,6 +64,17 @@ static wm_status check_start(wm_verified_run *run, wm_error *err)
     return st;
 }
 
+static wm_status read_statistics(wm_verified_run *run, wm_digest *ret, wm_error *err)
+{
+    wm_query q;
+
+    wm_query_init(&q, &run->verifier->db, "SELECT statistics FROM runs WHERE id = ?", err);
+    wm_bind_blob(&q, run->record->id, WM_RUN_ID_SIZE);
+    if (wm_query_row(&q))
+        *ret = wm_column_digest(&q);
+    return wm_query_done(&q);
+}
+
 static wm_status check_statistics(wm_verified_run *run, wm_error *err)
 {
     wm_round_record round = { 0 };
@@ -72,11 +83,15 @@ static wm_status check_statistics(wm_verified_run *run, wm_error *err)
 
     if (wm_digest_is_zero(&run->standing.scaling))
         return WM_OK;
-    st = wm_contributions_read(&run->verifier->db, run->record->id, &round, err);
+    st = read_statistics(run, &round.sums, err);
+    if (st == WM_OK)
+        st = wm_contributions_read(&run->verifier->db, run->record->id, &round, err);
     if (st != WM_OK)
         return st;
     wm_audit_scaled_text(&run->standing.scaling, &round, &text);
     st = check_text(run, "scaled", 0, &text, "its scaling, or who is in it,", err);
+    if (st == WM_OK && run->admitted)
+        st = wm_verify_scaling(run, &round, err);
     wm_text_release(&text);
     free(round.contributions);
     return st;

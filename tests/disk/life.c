@@ -78,9 +78,9 @@ static wm_status note_substitute(wm_ledger *self, const uint8_t *run, uint32_t r
 }
 
 static wm_status note_scaled(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
-                             const wm_contribution *contributions, size_t n, wm_error *err)
+                             const wm_digest *sums, const wm_contribution *contributions, size_t n, wm_error *err)
 {
-    return note(self->state, of_store(self)->scaled(of_store(self), run, standing, contributions, n, err));
+    return note(self->state, of_store(self)->scaled(of_store(self), run, standing, sums, contributions, n, err));
 }
 
 static wm_status note_commit(wm_ledger *self, const uint8_t *run, const wm_standing *standing,

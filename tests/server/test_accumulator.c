@@ -211,6 +211,8 @@ static void the_next_model_follows_from_the_last_and_the_stored_sums(void **stat
     uint8_t        *stored;
     size_t          n;
     const double   *means[WM_PARTS_MAX];
+    const int64_t  *sums[WM_PARTS_MAX];
+    wm_sums_facts   facts;
     wm_error        err;
 
     (void)state;
@@ -229,14 +231,21 @@ static void the_next_model_follows_from_the_last_and_the_stored_sums(void **stat
     stored = malloc(n);
     assert_non_null(stored);
     memcpy(stored, bytes, n);
+    assert_ok(wm_sums_open(&spec, stored, n, sums, &facts, &err), &err);
+    assert_int_equal(facts.updates, CLIENTS);
+    assert_int_equal(facts.weight, 1 + 2 + 3 + 4 + 5);
+    for (size_t i = 0; i < spec.n_parts; i++)
+        assert_memory_equal(sums[i], wm_accumulator_sums(acc, i), spec.parts[i].n * sizeof(int64_t));
     wm_accumulator_means(acc, means);
     wm_strategy_of(&job)->server_apply(NULL, &spec, means, after, N, NULL);
     assert_memory_not_equal(before, after, sizeof before);
 
     for (size_t i = 0; i < 80; i++) { /* every byte of the headers is looked at */
         stored[i] ^= 0x80;
-        if (i < 16 || i >= 32)
+        if (i < 16 || i >= 32) {
             assert_int_equal(wm_sums_apply(&job, N, stored, n, again, NULL, NULL, &err), WM_E_DAMAGED);
+            assert_int_equal(wm_sums_open(&spec, stored, n, sums, &facts, &err), WM_E_DAMAGED);
+        }
         stored[i] ^= 0x80;
     }
     assert_int_equal(wm_sums_apply(&job, N, stored, n - 1, again, NULL, NULL, &err), WM_E_DAMAGED);

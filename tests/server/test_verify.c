@@ -70,6 +70,21 @@ static void a_history_that_was_only_forged_anew_still_holds(void **state)
     assert_holds(h, "the same lines, linked again");
 }
 
+static void a_run_from_before_sums_of_statistics_were_kept_holds_and_says_so(void **state)
+{
+    history *h = *state;
+
+    history_sql(h,
+                "UPDATE runs SET statistics = NULL;"
+                "UPDATE audit SET detail = substr(detail, 1, instr(detail, ' sums=') - 1) WHERE what = 'scaled'");
+    history_forge(h);
+    history_verify(h);
+    assert_holds(h, "an older run");
+    assert_non_null(
+        strstr(wm_text_chars(&h->said),
+               "its scaling was not computed again: it was made before the sums of statistics were kept"));
+}
+
 /* Names and times of all files, and the database's bytes. */
 static char *look_of(const history *h)
 {
@@ -190,8 +205,7 @@ static const struct {
       "tells of a client that was drawn in another's place, and that is not there" },
     { "the place of somebody else", "UPDATE substitutes SET place_of = (place_of + 1) % 5", true,
       "is not what the audit says, which has no line of it" },
-    { "a place that nobody gave",
-      "INSERT INTO substitutes SELECT run, 6, client, place_of FROM substitutes", true,
+    { "a place that nobody gave", "INSERT INTO substitutes SELECT run, 6, client, place_of FROM substitutes", true,
       "round 6: the place of ward-0" },
     { "another training loss", "UPDATE rounds SET train_loss = train_loss + 1 " LAST, true,
       "round 6 says a training loss of" },
@@ -218,6 +232,17 @@ static const struct {
       "its job, seed, clients or first model is not what" },
     { "another scaling", "UPDATE runs SET scaling = CAST(zeroblob(31) || x'03' AS BLOB)", true,
       "its scaling, or who is in it, is not" },
+    { "other sums of the statistics", "UPDATE runs SET statistics = CAST(zeroblob(31) || x'05' AS BLOB)", true,
+      "its scaling, or who is in it, is not" },
+    { "sums of the statistics that are those of a round",
+      "UPDATE runs SET statistics = (SELECT sums FROM rounds " LAST ")", true,
+      "its scaling was not computed again: " },
+    { "a scaling that its sums do not make", "UPDATE runs SET scaling = (SELECT model_after FROM rounds " LAST ")",
+      true, "from the sums of its statistics comes scaling" },
+    { "one more in the statistics than the sums have",
+      "INSERT OR REPLACE INTO contributions SELECT run, 0, client, 1, reason, digest, 5, loss, seconds FROM contributions "
+      "WHERE round = 0 AND client = 0",
+      true, "the sums of its statistics are of 5 clients of weight" },
     { "another client in the scaling", "UPDATE contributions SET weight = 7 WHERE round = 0 AND client = 0", true,
       "its scaling, or who is in it, is not" },
     { "a run that stands elsewhere", "UPDATE runs SET round = 3", true, "stands in round 3" },
@@ -238,7 +263,7 @@ static const struct {
     { "a run that was removed", "DELETE FROM runs", false, "tells of a run that is not there" },
     { "a run that nobody started",
       "INSERT INTO runs SELECT randomblob(16), job_name, job_text, job_digest, seed, rounds, keep, started_ms, ended_ms, "
-      "phase, round, attempt, opened_ms, model, server_state, scaling, without_gain, best_loss, outcome, why FROM runs",
+      "phase, round, attempt, opened_ms, model, server_state, scaling, without_gain, best_loss, outcome, why, statistics FROM runs",
       true, "does not tell of its start exactly once" },
     { "a waiting job with another text", "UPDATE queue SET job_text = 'job: mine'", true,
       "the waiting job of run 746865206e6578742072756e00000000 is not what audit line" },
@@ -570,7 +595,7 @@ static void every_file_is_held_against_its_name(void **state)
         snprintf(name, sizeof name, "blobs/%s", names[i]);
         try_file(h, name, "is damaged: its bytes are not those that its name promises", "is missing");
     }
-    assert_int_equal(n, (HISTORY_KEEP + 1) + HISTORY_KEEP + 1); /* models, sums, scaling */
+    assert_int_equal(n, (HISTORY_KEEP + 1) + HISTORY_KEEP + 1 + 1); /* models, sums, the scaling and its sums */
     snprintf(name, sizeof name, "runs/%s/model.safetensors", h->run);
     try_file(h, name, "its parameters are not those whose SHA-256 it names", NULL);
     wm_names_free(names, n);
@@ -606,8 +631,9 @@ static wm_digest protected_rows(const history *h)
         "ORDER BY run, round",
         "SELECT quote(run) || round || ' ' || client || quote(digest) || quote(weight) FROM contributions WHERE verdict = 1 "
         "ORDER BY run, round, client",
-        "SELECT quote(id) || job_name || job_text || quote(seed) || keep || quote(model) || quote(scaling) || phase || outcome "
-        "|| why FROM runs",
+        "SELECT quote(id) || job_name || job_text || quote(seed) || keep || quote(model) || quote(scaling) || quote(statistics) "
+        "|| phase || outcome || why FROM runs",
+        "SELECT quote(run) || round || ' ' || client || ' ' || place_of FROM substitutes ORDER BY run, round, client",
         "SELECT quote(run) || client || name FROM population ORDER BY run, client",
         "SELECT serial || name || not_after_ms || (revoked_ms <> 0) FROM certificates ORDER BY serial",
         "SELECT quote(run) || job_name || job_text || quote(seed) FROM queue ORDER BY run",
@@ -680,6 +706,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_history_that_holds_is_said_to_hold_and_what_was_let_go_is_named),
         CASE(a_history_that_was_only_forged_anew_still_holds),
+        CASE(a_run_from_before_sums_of_statistics_were_kept_holds_and_says_so),
         CASE(nothing_in_the_folder_is_changed),
         CASE(a_store_that_is_open_is_verified_through_its_handle_or_a_snapshot),
         CASE(a_folder_without_a_store_is_said_to_be_none),

@@ -213,14 +213,14 @@ static wm_status ledger_substitutes(wm_ledger *self, const uint8_t *run, uint32_
 }
 
 static wm_status ledger_scaled(wm_ledger *self, const uint8_t *run, const wm_standing *standing,
-                               const wm_contribution *contributions, size_t n, wm_error *err)
+                               const wm_digest *sums, const wm_contribution *contributions, size_t n, wm_error *err)
 {
     world    *w = self->state;
     wm_status st;
 
     check(w->standing.phase == WM_PHASE_STATISTICS && standing->phase == WM_PHASE_TRAIN && standing->round == 1);
     check(contributions != NULL && n >= 1 && n <= w->record.n_population);
-    check(wm_blobs_has(w->blobs, &standing->scaling));
+    check(wm_blobs_has(w->blobs, &standing->scaling) && wm_blobs_has(w->blobs, sums));
     st = turn(self, run, standing, err);
     for (size_t i = 0; st == WM_OK && i < n; i++)
         w->in_scaling[contributions[i].client] = contributions[i].verdict == WM_VERDICT_ACCEPTED;
@@ -351,7 +351,7 @@ static void on_closed(void *context, const wm_standing *standing, const wm_final
 void world_init(world *w, const char *text, size_t n, uint64_t seed)
 {
     wm_job_families families = { .layers = &wm_layers,
- .initialisers = &wm_initialisers,
+                                 .initialisers = &wm_initialisers,
                                  .losses = &wm_losses,
                                  .optimisers = &wm_optimisers,
                                  .schedules = &wm_schedules,

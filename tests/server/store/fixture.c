@@ -170,8 +170,10 @@ static wm_status do_scaled(wm_store *store, wm_error *err)
     wm_contribution contributions[2] = { { .client = 0, .verdict = WM_VERDICT_ACCEPTED, .weight = 5 },
                                          { .client = 2, .verdict = WM_VERDICT_DECLINED, .reason = "few rows" } };
 
+    wm_digest sums = put(store, "sums of the statistics");
+
     standing.scaling = put(store, "scaling");
-    return wm_store_ledger(store)->scaled(wm_store_ledger(store), RUN, &standing, contributions, 2, err);
+    return wm_store_ledger(store)->scaled(wm_store_ledger(store), RUN, &standing, &sums, contributions, 2, err);
 }
 
 static wm_status do_substitute(wm_store *store, wm_error *err)

@@ -127,7 +127,7 @@ static void a_backup_is_the_store_as_it_was(void **state)
     assert_ok(try_open(&copy, &err), &err);
     after = everything(copy.store);
     assert_string_equal(before, after);
-    assert_int_equal(count_blobs(f, "backup/blobs"), 4); /* two models, sums, scaling */
+    assert_int_equal(count_blobs(f, "backup/blobs"), 5); /* two models, sums, scaling and its sums */
     assert_ok(do_close(copy.store, &err), &err);
     wm_store_close(copy.store);
     free(before);
