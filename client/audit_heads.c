@@ -63,6 +63,9 @@ static wm_status load(wm_audit_heads *self, wm_error *err)
     self->kept = 0;
     if (st != WM_OK)
         return st == WM_E_MISSING ? WM_OK : st;
+    for (size_t i = 0; i < n; i++) /* a power cut leaves zeroes, and what was written after it stands behind them */
+        if (text[i] == '\0')
+            text[i] = '\n';
     sort_out(self, (char *)text, &good, &all);
     if (good.bad)
         st = wm_fail(err, WM_E_NOMEM, "no memory for the heads of the audit");

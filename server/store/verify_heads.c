@@ -69,6 +69,10 @@ wm_status wm_verify_heads(wm_verifier *v, wm_error *err)
         st = files->read(files, v->set->heads[i], FILE_MOST, &text, &n, err);
         if (st != WM_OK)
             return st;
+        for (size_t at = 0; at < n;
+             at++) /* a power cut leaves zeroes, and lines behind them: none is passed over */
+            if (text[at] == '\0')
+                text[at] = '\n';
         rest = (char *)text;
         for (size_t number = 1; st == WM_OK && (line = strsep(&rest, "\n")) != NULL; number++)
             if (*line != '\0')

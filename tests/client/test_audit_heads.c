@@ -142,6 +142,25 @@ static void a_torn_line_is_left_out(void **state)
     free(path);
 }
 
+static void what_was_written_behind_the_zeroes_of_a_power_cut_is_read(void **state)
+{
+    static const char zeroes[600];
+    scene            *s = *state;
+    char             *path = wm_path_join(s->folder, "audit-heads"), *text;
+    wm_error          err;
+
+    assert_ok(see(s, 5, "a", &err), &err);
+    assert_ok(wm_files_system()->append(wm_files_system(), path, zeroes, sizeof zeroes, &err), &err);
+    assert_ok(see(s, 9, "b", &err), &err);
+    wm_audit_heads_free(s->heads);
+    begin(s);
+    text = text_of(s);
+    assert_int_equal(lines_of(text), 2);
+    free(text);
+    assert_int_equal(see(s, 8, "c", &err), WM_E_UNTRUSTED);
+    free(path);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -150,6 +169,7 @@ int main(void)
         CASE(what_does_not_follow_is_said_once_and_written_down),
         CASE(the_file_stays_small_and_keeps_the_newest),
         CASE(a_torn_line_is_left_out),
+        CASE(what_was_written_behind_the_zeroes_of_a_power_cut_is_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

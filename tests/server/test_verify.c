@@ -540,6 +540,9 @@ static void heads_that_do_not_read_are_named(void **state)
     assert_ok(wm_files_system()->replace(wm_files_system(), path, "\n99 12\n", 7, 0600, &err), &err);
     history_verify_heads(h, path);
     assert_said(h, "a line that is none", "heads:2: it is not a number of lines and a SHA-256");
+    assert_ok(wm_files_system()->replace(wm_files_system(), path, "\0\0\0\n99 12\n", 10, 0600, &err), &err);
+    history_verify_heads(h, path);
+    assert_said(h, "a line behind zeroes", "it is not a number of lines and a SHA-256");
     free(path);
 }
 
