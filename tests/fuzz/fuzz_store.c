@@ -93,6 +93,10 @@ static const char *const columns[] = {
     "audit.hash",
     "audit_head.lines",
     "audit_head.hash",
+    "runs.statistics",
+    "substitutes.round",
+    "substitutes.client",
+    "substitutes.place_of",
 };
 
 /* ---- a store as it should be, made once ---- */
@@ -139,6 +143,7 @@ static void fill(wm_store *store)
     memcpy(waiting.id, OTHER, sizeof waiting.id);
     must(ledger->start(ledger, &run, &standing, NULL) == WM_OK);
     must(ledger->open(ledger, RUN, &standing, NULL) == WM_OK);
+    must(ledger->substitute(ledger, RUN, 1, &(wm_substitution){ .client = 1, .place_of = 0 }, 1, NULL) == WM_OK);
     round.model_after = standing.model = put(store, "model 1");
     round.sums = put(store, "sums 1");
     standing.phase = WM_PHASE_EVALUATE;
@@ -299,11 +304,15 @@ static void ask_run(wm_store *store, const uint8_t *id)
     wm_standing     standing;
     wm_run_record  *record = NULL;
     wm_final_record final = { .clients = NULL };
-    size_t          sum = 0;
+    wm_substitution drawn[2];
+    size_t          sum = 0, n_drawn;
     wm_error        err = { WM_OK, "" };
 
     (void)ledger->load(ledger, id, &standing, &err);
     (void)ledger->rounds(ledger, id, on_round, &sum, &err);
+    if (ledger->substitutes(ledger, id, 1, drawn, 2, &n_drawn, &err) == WM_OK)
+        for (size_t i = 0; i < n_drawn; i++)
+            must(n_drawn <= 2 && drawn[i].client < 2 && drawn[i].place_of < 2);
     if (wm_store_run_record(store, id, &record, &err) == WM_OK)
         for (size_t i = 0; i < record->n_population; i++)
             sum += read_all(record->population[i]);

@@ -53,6 +53,22 @@ static inline wm_status memory_replace(const wm_files *files, const char *path, 
     return WM_OK;
 }
 
+static inline wm_status memory_append(const wm_files *files, const char *path, const void *bytes, size_t n,
+                                      wm_error *err)
+{
+    memory_files *self = files->state;
+    int           i = memory_find(self, memory_name(path));
+    uint8_t      *grown;
+
+    if (i < 0)
+        return memory_replace(files, path, bytes, n, 0600, err);
+    must((grown = realloc(self->items[i].bytes, self->items[i].n + n + 1)) != NULL);
+    memcpy(grown + self->items[i].n, bytes, n);
+    self->items[i].bytes = grown;
+    self->items[i].n += n;
+    return WM_OK;
+}
+
 static inline wm_status memory_read(const wm_files *files, const char *path, size_t limit, uint8_t **ret, size_t *n,
                                     wm_error *err)
 {
@@ -96,6 +112,7 @@ static inline void memory_files_init(memory_files *self)
     memset(self, 0, sizeof *self);
     self->files = (wm_files){ .replace = memory_replace,
                               .read = memory_read,
+                              .append = memory_append,
                               .remove = memory_remove,
                               .exists = memory_exists,
                               .state = self };

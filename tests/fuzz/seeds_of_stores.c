@@ -7,6 +7,47 @@
 
 #include <math.h>
 
+/* ---- what gateways were shown of the audit ---- */
+
+#define HASH "0100000000000000000000000000000000000000000000000000000000000000"
+#define AT   " 2026-11-22T14:03:05Z"
+
+static void heads(void)
+{
+    static const struct {
+        const char *name, *text;
+    } files[] = {
+        { "three", "1 " HASH AT "\n2 " HASH AT "\n3 " HASH AT "\n" },
+        { "doubted", "2 " HASH AT "\n!1 " HASH AT "\n" },
+        { "far",
+          "18446744073709551615 " HASH AT "\n9223372036854775808 " HASH AT "\n99999999999999999999999 " HASH AT },
+        { "negative", "-1 " HASH AT "\n0 " HASH AT "\n" },
+        { "short", "2 0100 " AT "\n2 " HASH "\n2\n" },
+        { "long", "2 " HASH "00" AT "\n2 " HASH AT "and more than fits into a time\n2 " HASH AT " more\n" },
+        { "torn", "1 " HASH AT "\n2 " HASH },
+        { "empty_lines", "\n\n1 " HASH AT "\n\n!\n!!2 " HASH AT "\n" },
+        { "percent", "%s%n " HASH " %s%n\n" },
+    };
+    seed s = WM_TEXT_INIT;
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        seed_text(&s, files[i].text);
+        seed_write("heads", files[i].name, &s);
+    }
+    seed_text(&s, "1 " HASH AT "\n"); /* what a power cut leaves: blocks that were never written */
+    for (int i = 0; i < 40; i++)
+        seed_number(&s, 0, 1);
+    seed_text(&s, "3 " HASH AT "\n");
+    seed_write("heads", "zeroes", &s);
+    for (int i = 1; i <= 1100; i++) { /* more than are kept */
+        char line[128];
+
+        snprintf(line, sizeof line, "%d " HASH AT "\n", i);
+        seed_text(&s, line);
+    }
+    seed_write("heads", "many", &s);
+}
+
 /* ---- updates and sums ---- */
 
 static wm_update an_update(const wm_update_spec *spec, float value, uint64_t weight)
@@ -168,7 +209,7 @@ static void rows(void)
 
     seed_number(&s, 0, 1);
     seed_write("store", "unchanged", &s);
-    for (unsigned column = 0; column < 73; column++) {
+    for (unsigned column = 0; column < 77; column++) {
         seed_number(&s, 0, 1);
         change(&s, column, (column & 1) != 0 ? WHOLE : EVERY_ROW + WHOLE, far, sizeof far);
         change(&s, column, REAL, minus, sizeof minus);
@@ -198,6 +239,7 @@ static void rows(void)
 
 void seeds_of_stores(void)
 {
+    heads();
     updates();
     pendings();
     rows();
