@@ -69,8 +69,10 @@ static const wm_option upload_options[] = {
       .offset = offsetof(wm_upload_config, memory),
       .least = 0,
       .most = 1e12,
-      .standard = "1MiB",
-      .doc = "An update larger than this is gathered in a file without a name, and read when it is whole." },
+      .standard = "8MiB",
+      .doc =
+          "What updates on their way in may take in memory, all together; one for which there is none for more than a "
+          "moment is gathered in a file without a name, and read when it is whole." },
     { .name = "room",
       .kind = WM_BYTES,
       .offset = offsetof(wm_upload_config, room),
@@ -144,7 +146,7 @@ static const wm_option connection_options[] = {
       .offset = offsetof(wm_connection_config, memory),
       .least = 1 << 20,
       .most = 1e12,
-      .standard = "16MiB",
+      .standard = "6MiB",
       .doc =
           "What questions, and again what answers, may take in memory at once, for each listener; what is over it "
           "waits." },

@@ -27,15 +27,11 @@ static wm_status open_file(const char *folder, int *ret, wm_error *err)
     return WM_OK;
 }
 
-wm_status wm_gathering_init(wm_gathering *g, size_t size, const char *folder, wm_error *err)
+wm_status wm_gathering_init(wm_gathering *g, size_t size, uint8_t *memory, const char *folder, wm_error *err)
 {
-    wm_gathering made = { .size = size, .fd = -1 };
-    wm_status    st = WM_OK;
+    wm_gathering made = { .size = size, .memory = memory, .fd = -1 };
+    wm_status    st = memory == NULL ? open_file(folder, &made.fd, err) : WM_OK;
 
-    if (folder != NULL)
-        st = open_file(folder, &made.fd, err);
-    else if ((made.memory = malloc(size)) == NULL)
-        st = wm_fail(err, WM_E_NOMEM, "no memory for an update of %zu bytes", size);
     if (st != WM_OK)
         return st;
     wm_ranges_init(&made.have, size);
@@ -61,7 +57,6 @@ void wm_gathering_release(wm_gathering *g)
 {
     if (g->fd >= 0)
         close(g->fd);
-    free(g->memory);
     pthread_mutex_destroy(&g->lock);
 }
 

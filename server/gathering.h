@@ -16,7 +16,7 @@
 
 typedef struct wm_gathering {
     size_t          size;
-    uint8_t        *memory; /* [size], or NULL if it is in a file */
+    uint8_t        *memory; /* [size], the owner's; or NULL if it is in a file */
     int             fd;     /* -1 if it is in memory */
     pthread_mutex_t lock;   /* guards what follows */
     wm_ranges       have;
@@ -24,8 +24,8 @@ typedef struct wm_gathering {
     uint64_t        hashed;
 } wm_gathering;
 
-/* folder: for the file, NULL for memory. Quick. WM_E_NOMEM, WM_E_IO. */
-wm_status wm_gathering_init(wm_gathering *g, size_t size, const char *folder, wm_error *err);
+/* memory[size] is borrowed until the release; NULL: a file in that folder. Quick. WM_E_IO. */
+wm_status wm_gathering_init(wm_gathering *g, size_t size, uint8_t *memory, const char *folder, wm_error *err);
 
 /* Takes the blocks of the file, so that a full disk is said before a gateway has sent the half of it. Slow on a disk that
  * has to write them. WM_E_IO. */

@@ -3,11 +3,16 @@
  * A list of uploads under one lock. The bytes of an upload (gathering.h) are written outside of it; `users` keeps an
  * upload alive meanwhile.
  *
+ * Memory is for the quick: an update that fits waits for those that lie there, and is gathered in a file only if none of
+ * them was let in during the last second. A file costs the processor as much again as the network, and is what bears any
+ * number of slow links.
+ *
  * Updates in files are read back one at a time, into the same memory: of a model of 100 MB every copy counts, and fresh
  * memory costs as much time as the reading. */
 #include "server/staging.h"
 
 #include "common/memory.h"
+#include "server/buffers.h"
 #include "server/gathering.h"
 
 #include <pthread.h>
@@ -15,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_ROOM = 64 };
+enum { NAME_ROOM = 64, QUICK_MS = 1000 };
 
 typedef struct wm_staged staged;
 
@@ -38,7 +43,9 @@ struct wm_staging {
     pthread_mutex_t     lock;  /* guards the list, and of its items all that is above their lock */
     staged             *first; /* the newest */
     size_t              n_placed, n_kept;
-    uint64_t            bytes, kept_memory; /* kept_memory: of uploads without a place that lie in memory */
+    uint64_t            bytes;
+    wm_buffers          memory;
+    bool                awaited; /* somebody was told to wait for memory */
 
     pthread_mutex_t whole_lock; /* from wm_staging_take to _done of an update in a file; guards: */
     uint8_t        *whole;      /* [whole_size], where it is read to; NULL as long as there was none */
@@ -52,14 +59,17 @@ wm_status wm_staging_new(const wm_staging_settings *settings, wm_staging **ret, 
     if (staging == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the staging of updates");
     staging->settings = *settings;
+    wm_buffers_init(&staging->memory, settings->memory);
     pthread_mutex_init(&staging->lock, NULL);
     pthread_mutex_init(&staging->whole_lock, NULL);
     *ret = staging;
     return WM_OK;
 }
 
-static void staged_free(staged *up)
+static void staged_free(wm_staging *staging, staged *up)
 {
+    if (up->bytes.memory != NULL)
+        wm_buffers_give_back(&staging->memory, up->bytes.memory, up->size);
     wm_gathering_release(&up->bytes);
     free(up);
 }
@@ -70,8 +80,9 @@ void wm_staging_free(wm_staging *staging)
         return;
     for (staged *up = staging->first, *next; up != NULL; up = next) {
         next = up->next;
-        staged_free(up);
+        staged_free(staging, up);
     }
+    wm_buffers_rest(&staging->memory);
     free(staging->whole);
     pthread_mutex_destroy(&staging->whole_lock);
     pthread_mutex_destroy(&staging->lock);
@@ -95,8 +106,6 @@ static void lose_place(wm_staging *staging, staged *up)
     up->placed = false;
     staging->n_placed--;
     staging->n_kept++;
-    if (up->bytes.memory != NULL)
-        staging->kept_memory += up->size;
 }
 
 static void take_place(wm_staging *staging, staged *up)
@@ -107,8 +116,6 @@ static void take_place(wm_staging *staging, staged *up)
     up->placed_ms = wm_mono_ms(&staging->settings.clock);
     staging->n_placed++;
     staging->n_kept--;
-    if (up->bytes.memory != NULL)
-        staging->kept_memory -= up->size;
 }
 
 /* Off the list; its place and its bytes still count. */
@@ -126,8 +133,6 @@ static void uncount(wm_staging *staging, staged *up)
 {
     lose_place(staging, up);
     staging->n_kept--;
-    if (up->bytes.memory != NULL)
-        staging->kept_memory -= up->size;
     staging->bytes -= up->size;
     up->gone = true;
 }
@@ -138,14 +143,14 @@ static void let_go(wm_staging *staging, staged *up)
     unlist(staging, up);
     uncount(staging, up);
     if (up->users == 0)
-        staged_free(up);
+        staged_free(staging, up);
 }
 
-static void leave(staged *up)
+static void leave(wm_staging *staging, staged *up)
 {
     up->users--;
     if (up->gone && up->users == 0)
-        staged_free(up);
+        staged_free(staging, up);
 }
 
 /* The upload without a place that was heard longest ago; NULL if all have places. */
@@ -159,17 +164,14 @@ static staged *oldest_kept(wm_staging *staging)
     return oldest;
 }
 
-/* Lets go of broken-off uploads until those in memory fit beside the placed ones, and `more` bytes fit in the room. */
+/* Lets go of broken-off uploads until `more` bytes fit in the room. */
 static bool make_room(wm_staging *staging, uint64_t more)
 {
-    uint64_t memory_max = (uint64_t)staging->settings.places * staging->settings.memory;
-    staged  *oldest;
+    while (staging->bytes > staging->settings.room || more > staging->settings.room - staging->bytes) {
+        staged *oldest = oldest_kept(staging);
 
-    while (staging->kept_memory > memory_max || staging->bytes > staging->settings.room ||
-           more > staging->settings.room - staging->bytes) {
-        oldest = oldest_kept(staging);
         if (oldest == NULL)
-            return staging->kept_memory <= memory_max && staging->bytes == 0; /* alone it may be larger */
+            return staging->bytes == 0; /* alone it may be larger */
         let_go(staging, oldest);
     }
     return true;
@@ -193,28 +195,47 @@ static bool free_a_place(wm_staging *staging, bool somebody_waits)
     return freed;
 }
 
+/* One of those that lie in memory was let in a moment ago, so there will be memory soon. */
+static bool memory_is_quick(const wm_staging *staging)
+{
+    int64_t now = wm_mono_ms(&staging->settings.clock);
+
+    for (const staged *up = staging->first; up != NULL; up = up->next)
+        if (up->placed && up->bytes.memory != NULL && now - up->placed_ms < QUICK_MS)
+            return true;
+    return false;
+}
+
 /* ---- a place ---- */
 
 static wm_status staged_new(wm_staging *staging, const wm_upload *upload, staged **ret, wm_error *err)
 {
-    bool      in_file = upload->size > staging->settings.memory;
-    staged   *up = calloc(1, sizeof *up);
-    wm_status st;
+    uint8_t  *memory = wm_buffers_take(&staging->memory, upload->size);
+    staged   *up;
+    wm_status st = WM_OK;
 
-    if (up == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for an update");
+    staging->awaited = memory == NULL && upload->size <= staging->settings.memory && memory_is_quick(staging);
+    if (staging->awaited)
+        return wm_fail(err, WM_E_FULL, "the memory for updates is taken");
+    if ((up = calloc(1, sizeof *up)) == NULL) {
+        st = wm_fail(err, WM_E_NOMEM, "no memory for an update");
+        goto out;
+    }
     snprintf(up->client, sizeof up->client, "%s", upload->client);
     up->digest = upload->digest;
     up->key = upload->key;
     up->size = upload->size;
     up->loss = upload->loss;
-    st = wm_gathering_init(&up->bytes, upload->size, in_file ? staging->settings.folder : NULL, err);
-    if (st != WM_OK) {
-        free(up);
-        return st;
-    }
+    if ((st = wm_gathering_init(&up->bytes, upload->size, memory, staging->settings.folder, err)) != WM_OK)
+        goto out;
+    memory = NULL;
     *ret = up;
-    return WM_OK;
+    up = NULL;
+out:
+    if (memory != NULL)
+        wm_buffers_give_back(&staging->memory, memory, upload->size);
+    free(up);
+    return st;
 }
 
 /* Under the lock: the client's other uploads are of no use any more. */
@@ -233,9 +254,11 @@ static wm_status reserve(wm_staging *staging, staged *up, wm_error *err)
     wm_status st = wm_gathering_reserve(&up->bytes, err);
 
     pthread_mutex_lock(&staging->lock);
-    if (st != WM_OK && !up->gone)
-        let_go(staging, up);
-    leave(up);
+    if (st != WM_OK && !up->gone) {
+        unlist(staging, up);
+        uncount(staging, up);
+    }
+    leave(staging, up);
     pthread_mutex_unlock(&staging->lock);
     return st;
 }
@@ -268,7 +291,6 @@ wm_status wm_staging_claim(wm_staging *staging, const wm_upload *upload, wm_erro
         staging->first = up;
         staging->bytes += up->size;
         staging->n_kept++;
-        staging->kept_memory += up->bytes.memory != NULL ? up->size : 0;
         up->users++;
     }
     if (st == WM_OK) {
@@ -298,7 +320,7 @@ bool wm_staging_key(wm_staging *staging, const char *client, const wm_digest *di
 static void stop_using(wm_staging *staging, staged *up)
 {
     pthread_mutex_lock(&staging->lock);
-    leave(up);
+    leave(staging, up);
     pthread_mutex_unlock(&staging->lock);
 }
 
@@ -393,6 +415,8 @@ wm_status wm_staging_take(wm_staging *staging, const char *client, const wm_dige
 
     pthread_mutex_lock(&staging->lock);
     update.upload = take_off(staging, client, digest);
+    if (staging->first == NULL) /* nobody else is on the way, and what comes next may be a commit */
+        wm_buffers_rest(&staging->memory);
     pthread_mutex_unlock(&staging->lock);
     if (update.upload == NULL)
         return wm_fail(err, WM_E_MISSING, "the update is not here whole");
@@ -415,7 +439,7 @@ void wm_staging_done(wm_staging *staging, wm_staged_update *update)
         pthread_mutex_unlock(&staging->whole_lock);
     pthread_mutex_lock(&staging->lock);
     uncount(staging, update->upload);
-    leave(update->upload);
+    leave(staging, update->upload);
     pthread_mutex_unlock(&staging->lock);
     *update = (wm_staged_update){ 0 };
     tell_freed(staging);
@@ -428,6 +452,8 @@ static void rest(wm_staging *staging)
 
     pthread_mutex_lock(&staging->lock);
     idle = staging->bytes == 0;
+    if (idle)
+        wm_buffers_rest(&staging->memory);
     pthread_mutex_unlock(&staging->lock);
     if (!idle || pthread_mutex_trylock(&staging->whole_lock) != 0)
         return;
@@ -469,6 +495,10 @@ void wm_staging_tick(wm_staging *staging)
 
     pthread_mutex_lock(&staging->lock);
     freed = free_a_place(staging, false);
+    if (staging->awaited && !memory_is_quick(staging)) { /* a file will do then */
+        staging->awaited = false;
+        freed = true;
+    }
     make_room(staging, 0);
     pthread_mutex_unlock(&staging->lock);
     rest(staging);

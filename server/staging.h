@@ -3,7 +3,7 @@
  * Where updates lie while they come in, range by range, until they are whole. The memory of a server must not grow with
  * its clients: a few places are given out at a time, and who has none is told to come back. A place is lost by who sends
  * nothing, and by who is slow while others wait; what has come of its update stays, as long as there is room, so that a
- * cut link costs one range. Small updates lie in memory, large ones in a file without a name.
+ * cut link costs one range. Updates lie in memory as far as they may, the others in files without a name.
  *
  * An upload is named by its client's certified name and the SHA-256 of its bytes. A client has one at a time: another
  * digest replaces it. Thread-safe; time is handed in. */

@@ -30,7 +30,7 @@ static int open_scene(void **state)
     for (size_t i = 0; i < LARGE; i++)
         s->bytes[i] = (uint8_t)(i * 7 + i / 256);
     assert_ok(wm_staging_new(&(wm_staging_settings){ .places = 2,
-                                                     .memory = SIZE,
+                                                     .memory = 4 * SIZE,
                                                      .room = 3 * LARGE,
                                                      .stall_ms = 100,
                                                      .turn_ms = 1000,
@@ -114,6 +114,34 @@ static void ranges_may_come_in_any_order_and_twice(void **state)
         assert_case(cases[c].says, whole);
         check_take(s, "north", cases[c].size);
     }
+}
+
+/* A file costs as much as the network does, so it is for those who would wait for a slow one. */
+static void an_update_waits_for_memory_as_long_as_those_in_it_are_quick(void **state)
+{
+    scene            *s = *state;
+    wm_staging_counts counts;
+    bool              whole;
+
+    assert_ok(
+        wm_staging_claim(s->staging, &(wm_upload){ .client = "a", .digest = { { 1 } }, .size = 2 * SIZE }, NULL),
+        NULL);
+    assert_int_equal(claim(s, "b", LARGE / 2), WM_E_FULL);
+    wm_staging_tick(s->staging);
+    assert_int_equal(s->freed, 0);
+    s->clock.mono_ms += 99; /* not stalled, and not quick either some time later */
+    for (int i = 0; i < 10; i++, s->clock.mono_ms += 99)
+        assert_ok(wm_staging_claim(s->staging, &(wm_upload){ .client = "a", .digest = { { 1 } }, .size = 2 * SIZE },
+                                   NULL),
+                  NULL);
+    wm_staging_tick(s->staging);
+    assert_int_equal(s->freed, 1); /* who waits may come again */
+    assert_int_equal(claim(s, "b", LARGE / 2), WM_OK);
+    assert_int_equal(put(s, "b", LARGE / 2, 0, LARGE / 2, &whole), WM_OK);
+    check_take(s, "b", LARGE / 2);
+    wm_staging_drop(s->staging, "a");
+    wm_staging_counts_get(s->staging, &counts);
+    assert_int_equal(counts.bytes, 0);
 }
 
 static void what_is_outside_the_update_is_refused(void **state)
@@ -317,6 +345,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ranges_may_come_in_any_order_and_twice, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(an_update_waits_for_memory_as_long_as_those_in_it_are_quick, open_scene,
+                                        close_scene),
         cmocka_unit_test_setup_teardown(what_is_outside_the_update_is_refused, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(other_bytes_than_announced_are_refused, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(bytes_that_come_again_otherwise_change_nothing, open_scene, close_scene),
