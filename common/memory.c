@@ -7,9 +7,10 @@
 
 enum {
     ARENAS = 2,
-    OWN_MAPPING = 1 << 20, /* models and updates; messages, of 320 KiB at most, are of the heap and used again */
-    PAGE = 2 << 20,        /* a large one */
-    LARGE = 4 * PAGE,      /* below this the rounding up is too much */
+    OWN_MAPPING =
+        2 << 20,      /* models and updates; messages, of a MiB and some at most, are of the heap and used again */
+    PAGE = 2 << 20,   /* a large one */
+    LARGE = 4 * PAGE, /* below this the rounding up is too much */
 };
 
 void wm_memory_settle(size_t kept)

@@ -34,11 +34,11 @@ struct wm_front {
 
 /* A question on the control listener, perhaps held. */
 typedef struct held_question {
-    wm_parked     parked; /* first */
-    wm_errand     errand; /* of a renewal */
-    wm_request   *request;
-    Wm__Envelope *question;
-    size_t        n_bytes;
+    wm_parked   parked; /* first */
+    wm_errand   errand; /* of a renewal */
+    wm_request *request;
+    wm_view     question;
+    size_t      n_bytes;
 } held_question;
 
 /* ---- what was sent that nobody can read ---- */
@@ -52,8 +52,8 @@ static void note_garbage(wm_front *front, const char *name, const char *remote, 
     wm_roster_refused(front->settings.roster, name, err->text);
 }
 
-/* The envelope of a request; false: it was answered with a fault and given back. */
-static bool read_question(wm_front *front, wm_request *request, size_t limit, Wm__Envelope **ret)
+/* The question in a request; false: it was answered with a fault and given back. */
+static bool read_question(wm_front *front, wm_request *request, size_t limit, wm_view *ret)
 {
     char     name[WM_ROSTER_NAME], remote[80];
     wm_error err;
@@ -61,7 +61,7 @@ static bool read_question(wm_front *front, wm_request *request, size_t limit, Wm
     /* Copies, since a request that is given back is gone. */
     snprintf(name, sizeof name, "%.63s", wm_request_peer(request)->name);
     snprintf(remote, sizeof remote, "%s", wm_request_remote(request));
-    if (wm_request_question(request, limit, ret, &err) == WM_OK)
+    if (wm_request_view(request, limit, ret, &err) == WM_OK)
         return true;
     note_garbage(front, name, remote, &err);
     return false;
@@ -80,11 +80,42 @@ static void note_nonsense(wm_front *front, wm_request *request, const wm_inquiry
     note_garbage(front, wm_request_peer(request)->name, wm_request_remote(request), &err);
 }
 
+/* ---- a blob, read as it is sent ---- */
+
+typedef struct streamed {
+    wm_remote *remote;
+    wm_digest  blob;
+} streamed;
+
+static bool read_streamed(void *state, uint64_t offset, uint8_t *bytes, size_t n)
+{
+    const streamed *self = state;
+
+    return wm_remote_read(self->remote, &self->blob, offset, bytes, n);
+}
+
+static void stream(wm_front *front, wm_request *request, const wm_inquiry *x)
+{
+    streamed *self = malloc(sizeof *self);
+
+    if (self == NULL) {
+        wm_request_drop(request);
+        return;
+    }
+    self->remote = front->settings.remote;
+    wm_inquiry_digest(&x->question->fetch->digest, &self->blob);
+    wm_request_answer_range(request, &x->answer,
+                            &(wm_source){ .read = read_streamed, .close = free, .state = self });
+}
+
 static void send_answer(wm_front *front, wm_request *request, size_t n_question, wm_inquiry *x)
 {
     note_nonsense(front, request, x);
     wm_remote_count_bytes(front->settings.remote, n_question, wm_envelope_size(&x->answer));
-    wm_request_answer(request, &x->answer);
+    if (x->streams)
+        stream(front, request, x);
+    else
+        wm_request_answer(request, &x->answer);
     wm_inquiry_release(x);
 }
 
@@ -101,14 +132,14 @@ static int64_t serve_control(void *context, wm_parked *item, bool last)
         wm_request_drop(held->request);
         goto done;
     }
-    wm_inquiry_init(&x, wm_request_peer(held->request), held->question,
+    wm_inquiry_init(&x, wm_request_peer(held->request), held->question.envelope,
                     wm_mono_ms(&front->settings.clock) - item->arrived_ms, last);
     hold_ms = wm_remote_control(front->settings.remote, &x);
     if (hold_ms > 0)
         return hold_ms;
     send_answer(front, held->request, held->n_bytes, &x);
 done:
-    wm_envelope_free(held->question);
+    wm_view_close(&held->question);
     free(held);
     return 0;
 }
@@ -121,14 +152,14 @@ static void answer_renewal(wm_front *front, held_question *held, const char *why
     if (wm_request_gone(held->request)) {
         wm_request_drop(held->request);
     } else {
-        wm_inquiry_init(&x, wm_request_peer(held->request), held->question, 0, true);
+        wm_inquiry_init(&x, wm_request_peer(held->request), held->question.envelope, 0, true);
         if (why_not == NULL)
             wm_enrolment_renew(front->settings.enrolment, wm_request_remote(held->request), &x);
         else
             wm_inquiry_fault(&x, WM_E_FULL, RENEWALS_FULL_MS, "%s", why_not);
         send_answer(front, held->request, held->n_bytes, &x);
     }
-    wm_envelope_free(held->question);
+    wm_view_close(&held->question);
     free(held);
 }
 
@@ -154,7 +185,7 @@ static void handle_control(void *context, wm_request *request)
         free(held);
         return;
     }
-    if (held->question->body_case != WM__ENVELOPE__BODY_RENEW) {
+    if (held->question.envelope->body_case != WM__ENVELOPE__BODY_RENEW) {
         wm_parking_put(front->parking, &held->parked);
         return;
     }
@@ -187,29 +218,29 @@ static void control_left(void *context, const wm_peer *peer)
 
 static void handle_bulk(void *context, wm_request *request)
 {
-    wm_front     *front = context;
-    Wm__Envelope *question;
-    wm_inquiry    x;
-    size_t        n;
+    wm_front  *front = context;
+    wm_view    question;
+    wm_inquiry x;
+    size_t     n;
 
     wm_request_bytes(request, &n);
     if (!read_question(front, request, WM_BULK_BYTES_MAX, &question))
         return;
-    wm_inquiry_init(&x, wm_request_peer(request), question, 0, true);
+    wm_inquiry_init(&x, wm_request_peer(request), question.envelope, 0, true);
     wm_remote_bulk(front->settings.remote, &x);
     send_answer(front, request, n, &x);
-    wm_envelope_free(question);
+    wm_view_close(&question);
 }
 
 static void handle_enrolment(void *context, wm_request *request)
 {
-    wm_front     *front = context;
-    Wm__Envelope *question;
-    wm_inquiry    x;
+    wm_front  *front = context;
+    wm_view    question;
+    wm_inquiry x;
 
     if (!read_question(front, request, WM_ENROLMENT_BYTES_MAX, &question))
         return;
-    wm_inquiry_init(&x, wm_request_peer(request), question, 0, true);
+    wm_inquiry_init(&x, wm_request_peer(request), question.envelope, 0, true);
     wm_enrolment_enrol(front->settings.enrolment, wm_request_remote(request), &x);
     if (x.answer.body_case == WM__ENVELOPE__BODY_CERTIFICATE) {
         x.body.certificate.control_port = (uint32_t)wm_listener_port(front->control);
@@ -218,7 +249,7 @@ static void handle_enrolment(void *context, wm_request *request)
     note_nonsense(front, request, &x);
     wm_request_answer(request, &x.answer);
     wm_inquiry_release(&x);
-    wm_envelope_free(question);
+    wm_view_close(&question);
 }
 
 /* ---- the operator ---- */
@@ -412,7 +443,7 @@ static bool is_early_submit(void *context, const wm_parked *item)
     const held_question *held = (const held_question *)item;
     int                 *left = context;
 
-    return *left > 0 && held->question->body_case == WM__ENVELOPE__BODY_SUBMIT &&
+    return *left > 0 && held->question.envelope->body_case == WM__ENVELOPE__BODY_SUBMIT &&
            !wm_request_gone(held->request) && (*left)-- > 0;
 }
 

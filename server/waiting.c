@@ -34,11 +34,10 @@ void wm_waiting_note(const wm_run_progress *now, const wm_run_record *record, co
             "revoked; stop it, and start the job anew",
             now->need, record->n_population, left);
     else if (now->accepted + now->unanswered < now->need)
-        snprintf(
-            note, WM_WAITING_NOTE,
-            "the quorum cannot be reached in this attempt: %u of %u are in, and the others have declined "
-            "or were refused; they are asked again when its time is over",
-            now->accepted, now->need);
+        snprintf(note, WM_WAITING_NOTE,
+                 "the quorum cannot be reached in this attempt: %u of %u are in, and the others have declined "
+                 "or were refused; they are asked again when its time is over",
+                 now->accepted, now->need);
     else if (now->accepted + now->outstanding < now->need)
         snprintf(
             note, WM_WAITING_NOTE,

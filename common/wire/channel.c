@@ -12,8 +12,7 @@
 #include <string.h>
 
 enum {
-    IN_ROOM = 112 << 10,
-    OUT_ROOM = 264 << 10,   /* a range of a blob, whole: one write, one waking */
+    IN_ROOM = 144 << 10,
     RECORD_ROOM = 17 << 10, /* the largest record, and some */
 };
 
@@ -61,7 +60,7 @@ static bool make_room(wm_channel *ch, size_t room)
 
 static bool takes_no_more(const wm_channel *ch)
 {
-    return ch->writing || ch->out_have >= OUT_ROOM;
+    return ch->writing || ch->out_have >= WM_CHANNEL_OUT;
 }
 
 static int bio_write(BIO *bio, const char *bytes, int n)
@@ -179,7 +178,7 @@ wm_tls_step wm_channel_read(wm_channel *ch, uint8_t *bytes, size_t *n)
 
 wm_tls_step wm_channel_write(wm_channel *ch, const uint8_t *bytes, size_t *n)
 {
-    size_t room = *n < OUT_ROOM ? *n : OUT_ROOM, done = 0;
+    size_t room = *n < WM_CHANNEL_OUT ? *n : WM_CHANNEL_OUT, done = 0;
 
     if (ch->mute)
         return WM_TLS_ENDED;
@@ -205,6 +204,11 @@ wm_tls_step wm_channel_write(wm_channel *ch, const uint8_t *bytes, size_t *n)
     }
     *n = done;
     return WM_TLS_DONE;
+}
+
+bool wm_channel_has_room(const wm_channel *ch, size_t n)
+{
+    return !ch->writing && !ch->mute && ch->out_have + n <= WM_CHANNEL_OUT;
 }
 
 /* ---- records to and from the stream ---- */

@@ -20,7 +20,10 @@
 
 #include <nng/nng.h>
 
-enum { WM_CHANNEL_SMALL = 1024 };
+enum {
+    WM_CHANNEL_SMALL = 1024,
+    WM_CHANNEL_OUT = 136 << 10, /* that are written in one go: one waking */
+};
 
 typedef struct wm_channel {
     nng_stream     *stream;
@@ -48,6 +51,9 @@ void wm_channel_release(wm_channel *channel);
  * WM_TLS_AGAIN the owner receives or pushes, and comes again when the callback did. */
 wm_tls_step wm_channel_read(wm_channel *channel, uint8_t *bytes, size_t *n);
 wm_tls_step wm_channel_write(wm_channel *channel, const uint8_t *bytes, size_t *n);
+
+/* wm_channel_write would take n bytes, if nothing breaks. */
+bool wm_channel_has_room(const wm_channel *channel, size_t n);
 
 /* Waits for more; `hint`: so many bytes of plain text are expected. false: nothing was put in flight, since something
  * is already, or the stream has ended. */

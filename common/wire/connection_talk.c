@@ -3,8 +3,11 @@
  * What is said on one connection of a listener: hello, then request and answer in turn. serving.h has the rules. */
 #include "common/wire/serving.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { PIECE = 64 << 10 }; /* of an answer that is read as it goes: small enough for the processor's cache */
 
 /* Rule 3. A UNIX socket's address outlives its connection, but there a read of a dead one fails at once. */
 static void close_if_dead(wm_connection *c)
@@ -198,9 +201,17 @@ static void free_frame(wm_connection *c)
     c->frame = NULL;
 }
 
+static void close_rest(wm_connection *c)
+{
+    if (c->rest.source.close != NULL)
+        c->rest.source.close(c->rest.source.state);
+    c->rest = (wm_rest){ .left = 0 };
+}
+
 void wm_connection_drop_answer(wm_connection *c)
 {
     free_frame(c);
+    close_rest(c);
     if (c->frame_size > 0)
         wm_intake_answered(&c->listener->intake, c->frame_size);
     c->frame_size = 0;
@@ -223,11 +234,14 @@ static void write_over(wm_connection *c)
         want_message(c);
 }
 
-static void write_on(wm_connection *c)
+/* How many of bytes[n] the channel takes. */
+static size_t write_some(wm_connection *c, const uint8_t *bytes, size_t n)
 {
-    while (c->out_left > 0 && !c->closing) {
-        size_t      n = c->out_left;
-        wm_tls_step step = wm_channel_write(&c->channel, c->out, &n);
+    size_t done = 0;
+
+    while (done < n && !c->closing) {
+        size_t      part = n - done;
+        wm_tls_step step = wm_channel_write(&c->channel, bytes + done, &part);
 
         if (step == WM_TLS_AGAIN)
             break;
@@ -235,13 +249,42 @@ static void write_on(wm_connection *c)
             ended(c, step);
             break;
         }
-        c->out += n;
-        c->out_left -= n;
-        atomic_fetch_add(&c->bytes_out, n);
-        atomic_fetch_add(&c->listener->bytes_out, n);
+        done += part;
+        atomic_fetch_add(&c->bytes_out, part);
+        atomic_fetch_add(&c->listener->bytes_out, part);
     }
-    if (c->out_left == 0)
+    return done;
+}
+
+/* The channel takes a piece whole if it has room for it. */
+static void write_rest(wm_connection *c)
+{
+    uint8_t piece[PIECE];
+
+    while (c->rest.left > 0 && !c->closing && wm_channel_has_room(&c->channel, PIECE)) {
+        size_t n = c->rest.left < PIECE ? (size_t)c->rest.left : PIECE, done;
+
+        if (!c->rest.source.read(c->rest.source.state, c->rest.offset, piece, n)) {
+            wm_connection_close(c);
+            return;
+        }
+        done = write_some(c, piece, n);
+        assert(done == n || c->closing);
+        c->rest.offset += done;
+        c->rest.left -= done;
+    }
+}
+
+static void write_on(wm_connection *c)
+{
+    size_t done = write_some(c, c->out, c->out_left);
+
+    c->out += done;
+    c->out_left -= done;
+    if (c->out_left == 0) {
         free_frame(c);
+        write_rest(c);
+    }
     post_write(c);
 }
 
@@ -326,7 +369,7 @@ void wm_connection_sent(void *self)
     if (c->channel.mute && !c->closing)
         ended(c, WM_TLS_ENDED);
     write_on(c);
-    if (!c->closing && c->writing && c->out_left == 0 && wm_channel_is_flushed(&c->channel)) {
+    if (!c->closing && c->writing && c->out_left == 0 && c->rest.left == 0 && wm_channel_is_flushed(&c->channel)) {
         c->writing = false;
         write_over(c);
     }
@@ -348,7 +391,7 @@ void wm_connection_admit(wm_connection *c, bool has_memory)
     wm_connection_release(c);
 }
 
-bool wm_connection_answer(wm_connection *c, uint8_t *frame, size_t n)
+bool wm_connection_answer(wm_connection *c, uint8_t *frame, size_t n, const wm_rest *rest)
 {
     bool taken;
 
@@ -356,8 +399,9 @@ bool wm_connection_answer(wm_connection *c, uint8_t *frame, size_t n)
     taken = !c->closing;
     if (taken) {
         c->frame = frame;
-        c->frame_size = n;
-        wm_intake_answer(&c->listener->intake, n);
+        c->frame_size = n + (rest->left > 0 ? WM_CHANNEL_OUT : 0);
+        c->rest = *rest;
+        wm_intake_answer(&c->listener->intake, c->frame_size);
         write_bytes(c, frame, n);
     }
     leave(c);

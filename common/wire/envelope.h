@@ -19,9 +19,9 @@ enum { WM_PROTOCOL_VERSION = 1 };
 /* Bytes of an envelope, by the listener that it goes through. */
 enum {
     WM_CONTROL_BYTES_MAX = 64 << 10,
-    WM_BULK_BYTES_MAX = 320 << 10,
+    WM_BULK_BYTES_MAX = 1088 << 10,
     WM_ENROLMENT_BYTES_MAX = 8 << 10,
-    WM_RANGE_BYTES_MAX = 256 << 10, /* of a blob, in one bulk envelope */
+    WM_RANGE_BYTES_MAX = 1 << 20, /* of a blob, in one bulk envelope */
     WM_RANGE_BYTES_MIN = 16 << 10,
 };
 

@@ -58,12 +58,32 @@ void wm_request_answer(wm_request *request, const Wm__Envelope *answer)
     wm_request_send(request);
 }
 
+void wm_request_answer_range(wm_request *request, const Wm__Envelope *answer, const wm_source *source)
+{
+    const Wm__Range *range = answer->range;
+    uint8_t         *room = wm_request_room(request, wm_envelope_size(answer) - range->bytes.len);
+
+    if (room == NULL) {
+        source->close(source->state);
+        wm_request_drop(request);
+        return;
+    }
+    wm_range_pack_head(answer, room);
+    wm_request_send_with(request, source, range->offset, range->bytes.len);
+}
+
 void wm_request_fault(wm_request *request, wm_status status, const char *text, uint64_t come_back_ms)
 {
     wm_fault fault;
 
     wm_fault_init(&fault, status, text, come_back_ms);
     wm_request_answer(request, &fault.envelope);
+}
+
+static wm_status refuse(wm_request *request, const wm_error *why, wm_error *err)
+{
+    wm_request_fault(request, why->status, why->text, 0);
+    return wm_fail(err, why->status, "%s", why->text);
 }
 
 wm_status wm_request_question(wm_request *request, size_t limit, Wm__Envelope **ret, wm_error *err)
@@ -73,8 +93,15 @@ wm_status wm_request_question(wm_request *request, size_t limit, Wm__Envelope **
     wm_error       why;
     wm_status      st = wm_envelope_unpack(bytes, n, limit, ret, &why);
 
-    if (st == WM_OK)
-        return WM_OK;
-    wm_request_fault(request, st, why.text, 0);
-    return wm_fail(err, st, "%s", why.text);
+    return st == WM_OK ? WM_OK : refuse(request, &why, err);
+}
+
+wm_status wm_request_view(wm_request *request, size_t limit, wm_view *ret, wm_error *err)
+{
+    size_t         n;
+    const uint8_t *bytes = wm_request_bytes(request, &n);
+    wm_error       why;
+    wm_status      st = wm_view_open(bytes, n, limit, ret, &why);
+
+    return st == WM_OK ? WM_OK : refuse(request, &why, err);
 }

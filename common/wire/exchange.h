@@ -7,7 +7,7 @@
 #define WM_COMMON_WIRE_EXCHANGE_H
 
 #include "common/wire/caller.h"
-#include "common/wire/envelope.h"
+#include "common/wire/in_place.h"
 #include "common/wire/listener.h"
 #include "common/wire/ranges.h"
 
@@ -33,10 +33,14 @@ wm_status wm_ask(wm_caller *caller, size_t limit, const Wm__Envelope *question, 
 
 /* The answering half. Both give the request back; out of memory, it is dropped. */
 void wm_request_answer(wm_request *request, const Wm__Envelope *answer);
+
+/* A Range whose bytes are read from the source as they are sent; of those in `answer` only the length counts. */
+void wm_request_answer_range(wm_request *request, const Wm__Envelope *answer, const wm_source *source);
 void wm_request_fault(wm_request *request, wm_status status, const char *text, uint64_t come_back_ms);
 
-/* The question in a request. On failure a Fault that says so has been answered, and the request is given
- * back. */
+/* The question in a request; the second as a view, which is good until the request is given back. On failure a Fault that
+ * says so has been answered, and the request is given back. */
 wm_status wm_request_question(wm_request *request, size_t limit, Wm__Envelope **ret, wm_error *err);
+wm_status wm_request_view(wm_request *request, size_t limit, wm_view *ret, wm_error *err);
 
 #endif

@@ -110,6 +110,19 @@ bool wm_request_gone(wm_request *request);
 uint8_t *wm_request_room(wm_request *request, size_t n);
 void     wm_request_send(wm_request *request); /* what was put in that room; gives the request back */
 
+/* Bytes that lie somewhere else, a file most likely, and are read as the peer takes them: so of a hundred slow peers none
+ * holds memory for more than what is with TCP. */
+typedef struct wm_source {
+    /* bytes[n] <- those from `offset` on. On the network's threads, one call at a time. false: they cannot be had any more,
+     * and the connection is closed. */
+    bool (*read)(void *state, uint64_t offset, uint8_t *bytes, size_t n);
+    void (*close)(void *state); /* once, in any case, before the listener is freed */
+    void *state;
+} wm_source;
+
+/* As wm_request_send; the answer goes on with n bytes of the source, the first of which is at `offset`. */
+void wm_request_send_with(wm_request *request, const wm_source *source, uint64_t offset, uint64_t n);
+
 /* Room, copy, send. If out of memory, drop. */
 void wm_request_reply(wm_request *request, const void *bytes, size_t n);
 

@@ -71,9 +71,25 @@ static void give_back(wm_request *request)
 
 void wm_request_send(wm_request *request)
 {
+    static const wm_rest none = { .left = 0 };
+
     assert(request->frame != NULL);
-    if (wm_connection_answer(request->connection, request->frame, request->frame_size))
+    if (wm_connection_answer(request->connection, request->frame, request->frame_size, &none))
         request->frame = NULL;
+    give_back(request);
+}
+
+void wm_request_send_with(wm_request *request, const wm_source *source, uint64_t offset, uint64_t n)
+{
+    wm_frame_kind kind = request->connection->listener->kind;
+    wm_rest       rest = { .source = *source, .offset = offset, .left = n };
+
+    assert(request->frame != NULL);
+    wm_frame_head_write(kind, request->frame_size - wm_frame_head_size(kind) + n, request->frame);
+    if (wm_connection_answer(request->connection, request->frame, request->frame_size, &rest))
+        request->frame = NULL;
+    else
+        source->close(source->state);
     give_back(request);
 }
 

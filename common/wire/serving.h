@@ -55,6 +55,12 @@ typedef enum wm_read_state {
 
 enum { WM_REMOTE_TEXT = 64 };
 
+/* The end of an answer that is read as it is sent. */
+typedef struct wm_rest {
+    wm_source source; /* zeroed: there is none */
+    uint64_t  offset, left;
+} wm_rest;
+
 struct wm_connection {
     wm_listener     *listener;
     wm_crowd        *crowd;                     /* it is in one always; guarded by the listener's lock */
@@ -85,6 +91,7 @@ struct wm_connection {
     size_t          held;       /* bytes reserved with the intake for that message */
     uint8_t        *frame;      /* being written; owned; NULL for our hello, or when all of it is records */
     size_t          frame_size; /* what the intake counts for it; 0: nothing */
+    wm_rest         rest;       /* what goes after it */
     const uint8_t  *out;        /* what is left to write */
     size_t          out_left;
     int64_t         deadline;            /* of what we wait for from the peer; 0: none */
@@ -158,9 +165,9 @@ __attribute__((format(printf, 2, 3))) void wm_connection_offend(wm_connection *c
 void wm_connection_release(wm_connection *c);                /* a user lets go; no lock held */
 void wm_connection_admit(wm_connection *c, bool has_memory); /* from the list of those that wait; no lock held */
 
-/* Writes frame[n], which it takes over, and then reads on. false: the connection is closing, and the frame is still
- * the caller's. No lock held. */
-bool wm_connection_answer(wm_connection *c, uint8_t *frame, size_t n);
+/* Writes frame[n] and what is in `rest`, and then reads on; takes both over. false: the connection is closing, and they are
+ * still the caller's. No lock held. */
+bool wm_connection_answer(wm_connection *c, uint8_t *frame, size_t n, const wm_rest *rest);
 
 /* ---- connection_talk.c ---- */
 

@@ -13,6 +13,7 @@ void wm_inquiry_init(wm_inquiry *x, const wm_peer *peer, const Wm__Envelope *que
     x->held_ms = held_ms;
     x->last = last;
     x->bytes = NULL;
+    x->streams = false;
     x->issued = NULL;
     x->text[0] = '\0';
     x->answer = wm_envelope();

@@ -35,8 +35,9 @@ typedef struct wm_inquiry {
     wm_digest   model, job, scaling, audit;
     char        text[WM_ERROR_TEXT];
     Wm__Gap     gaps[WM_GAPS_MAX], *gap_list[WM_GAPS_MAX];
-    uint8_t    *bytes;  /* owned */
-    Wm__Issued *issued; /* owned: what the issuer said, of which an answer may borrow */
+    uint8_t    *bytes;   /* owned: those of a range of the job */
+    bool        streams; /* the range is of the blob that was asked for, whose bytes are read as they are sent */
+    Wm__Issued *issued;  /* owned: what the issuer said, of which an answer may borrow */
 } wm_inquiry;
 
 void wm_inquiry_init(wm_inquiry *x, const wm_peer *peer, const Wm__Envelope *question, int64_t held_ms, bool last);

@@ -45,6 +45,10 @@ void wm_remote_prepare(wm_remote *remote, const wm_run_record *record, const wm_
 int64_t wm_remote_control(wm_remote *remote, wm_inquiry *x);
 int64_t wm_remote_bulk(wm_remote *remote, wm_inquiry *x);
 
+/* bytes[n] <- those of a blob from `offset` on, for an answer whose inquiry says that it streams. false: the log has why.
+ * From any thread, for as long as the remote and its store live. */
+bool wm_remote_read(wm_remote *remote, const wm_digest *blob, uint64_t offset, uint8_t *bytes, size_t n);
+
 /* Bytes that went over the wire for the run at hand. */
 void wm_remote_count_bytes(wm_remote *remote, uint64_t up, uint64_t down);
 

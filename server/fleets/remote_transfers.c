@@ -18,12 +18,15 @@ enum {
 
 /* ---- down ---- */
 
-static void answer_range(wm_inquiry *x, uint64_t offset, size_t n, uint64_t total)
+/* Stands for bytes that are read later: of them only the length counts. */
+static const uint8_t later_bytes[1];
+
+static void answer_range(wm_inquiry *x, uint64_t offset, const uint8_t *bytes, size_t n, uint64_t total)
 {
     wm__range__init(&x->body.range);
     x->body.range.offset = offset;
     x->body.range.total = total;
-    x->body.range.bytes = wm_bytes_field(x->bytes, n);
+    x->body.range.bytes = wm_bytes_field(bytes, n);
     x->answer.body_case = WM__ENVELOPE__BODY_RANGE;
     x->answer.range = &x->body.range;
 }
@@ -42,13 +45,62 @@ static bool may_fetch(wm_remote *remote, const char *client, const wm_digest *di
            (!wm_digest_is_zero(&task.scaling) && wm_digest_equal(digest, &task.scaling));
 }
 
+static void beyond(wm_inquiry *x, uint64_t total)
+{
+    wm_inquiry_fault(x, WM_E_RANGE, 0, "the blob has %llu bytes, none at %llu", (unsigned long long)total,
+                     (unsigned long long)x->question->fetch->offset);
+}
+
+static int64_t fetch_job(wm_remote *remote, wm_inquiry *x)
+{
+    const Wm__Fetch *fetch = x->question->fetch;
+    uint64_t         total = remote->serving.job_bytes;
+    size_t           n = fetch->length;
+
+    if (fetch->offset >= total) {
+        beyond(x, total);
+        return 0;
+    }
+    n = total - fetch->offset < n ? (size_t)(total - fetch->offset) : n;
+    if ((x->bytes = malloc(n)) == NULL) {
+        wm_inquiry_fault(x, WM_E_NOMEM, TROUBLE_MS, "the server is short of memory");
+        return 0;
+    }
+    memcpy(x->bytes, remote->serving.record->job_text + fetch->offset, n);
+    answer_range(x, fetch->offset, x->bytes, n, total);
+    return 0;
+}
+
+/* The sentence has a path of ours; a gateway need not know it. */
+static void note_unreadable(wm_remote *remote, const wm_error *err)
+{
+    wm_log_line(remote->settings.log, WM_LOG_ERROR, "round", "a blob of the task cannot be read",
+                WM_TEXT_FIELD("why", err->text));
+}
+
+bool wm_remote_read(wm_remote *remote, const wm_digest *blob, uint64_t offset, uint8_t *bytes, size_t n)
+{
+    uint64_t  total;
+    size_t    got = 0;
+    wm_error  err;
+    wm_status st =
+        wm_blobs_get_range(wm_store_blobs(remote->settings.store), blob, offset, bytes, n, &got, &total, &err);
+
+    if (st == WM_OK && got < n)
+        st = wm_fail(&err, WM_E_DAMAGED, "a blob of a model has become shorter");
+    if (st != WM_OK)
+        note_unreadable(remote, &err);
+    return st == WM_OK;
+}
+
 int64_t wm_remote_fetch(wm_remote *remote, wm_inquiry *x)
 {
     const Wm__Fetch *fetch = x->question->fetch;
     size_t           got = 0, n = fetch->length;
-    uint64_t         total = remote->serving.job_bytes;
+    uint64_t         total;
+    uint8_t          first;
     wm_digest        digest;
-    wm_status        st = WM_OK;
+    wm_status        st;
     wm_error         err;
 
     if (!wm_inquiry_digest(&fetch->digest, &digest) || n == 0 || n > WM_RANGE_BYTES_MAX) {
@@ -65,28 +117,19 @@ int64_t wm_remote_fetch(wm_remote *remote, wm_inquiry *x)
                          "that blob does not belong to the task of this gateway: ask for work");
         return 0;
     }
-    x->bytes = malloc(n);
-    if (x->bytes == NULL) {
-        wm_inquiry_fault(x, WM_E_NOMEM, TROUBLE_MS, "the server is short of memory");
-        return 0;
-    }
-    if (!wm_digest_equal(&digest, &remote->serving.job_digest)) {
-        st = wm_blobs_get_range(wm_store_blobs(remote->settings.store), &digest, fetch->offset, x->bytes, n, &got,
-                                &total, &err);
-    } else if (fetch->offset < total) {
-        got = total - fetch->offset < n ? (size_t)(total - fetch->offset) : n;
-        memcpy(x->bytes, remote->serving.record->job_text + fetch->offset, got);
-    }
+    if (wm_digest_equal(&digest, &remote->serving.job_digest))
+        return fetch_job(remote, x);
+    st = wm_blobs_get_range(wm_store_blobs(remote->settings.store), &digest, fetch->offset, &first, 1, &got, &total,
+                            &err);
     if (st != WM_OK) {
-        /* The sentence has a path of ours; a gateway need not know it. */
-        wm_log_line(remote->settings.log, WM_LOG_ERROR, "round", "a blob of the task cannot be read",
-                    WM_TEXT_FIELD("why", err.text));
+        note_unreadable(remote, &err);
         wm_inquiry_fault(x, WM_E_IO, TROUBLE_MS, "the server cannot read this blob at this moment");
     } else if (got == 0) {
-        wm_inquiry_fault(x, WM_E_RANGE, 0, "the blob has %llu bytes, none at %llu", (unsigned long long)total,
-                         (unsigned long long)fetch->offset);
+        beyond(x, total);
     } else {
-        answer_range(x, fetch->offset, got, total);
+        x->streams = true;
+        answer_range(x, fetch->offset, later_bytes, total - fetch->offset < n ? (size_t)(total - fetch->offset) : n,
+                     total);
     }
     return 0;
 }

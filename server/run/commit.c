@@ -2,6 +2,7 @@
  *
  * A round is committed: its sums and the next model as blobs, then the ledger. */
 #include "server/run/state.h"
+#include "common/memory.h"
 
 #include <assert.h>
 #include <math.h>
@@ -204,6 +205,7 @@ wm_status wm_run_commit(wm_run *run, wm_standing *standing, wm_error *err)
 
     if (!run->commit.begun)
         begin_commit(run);
+    wm_memory_rest(); /* the round's messages are through, and a commit takes two models more */
     st = store_commit(run, err);
     if (st != WM_OK)
         return st;

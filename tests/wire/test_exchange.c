@@ -18,7 +18,26 @@ typedef struct desk {
     wm_exchange  exchange;
     uint8_t     *blob;
     atomic_int   fetches, drop_each; /* every so many questions the line is cut instead; 0: never */
+    bool         streams;            /* answers are read from the blob as they are sent */
+    atomic_int   fail_each;          /* of its readings; 0: none fails */
+    atomic_int   readings, opened, closed;
 } desk;
+
+static bool read_blob(void *state, uint64_t offset, uint8_t *bytes, size_t n)
+{
+    desk *d = state;
+    int   each = atomic_load(&d->fail_each);
+
+    if (offset > BLOB || n > BLOB - offset || (each > 0 && atomic_fetch_add(&d->readings, 1) % each == each - 1))
+        return false;
+    memcpy(bytes, d->blob + offset, n);
+    return true;
+}
+
+static void close_blob(void *state)
+{
+    atomic_fetch_add(&((desk *)state)->closed, 1);
+}
 
 static void answer_fetch(desk *d, wm_request *request, const Wm__Fetch *fetch)
 {
@@ -37,7 +56,13 @@ static void answer_fetch(desk *d, wm_request *request, const Wm__Fetch *fetch)
     }
     answer.body_case = WM__ENVELOPE__BODY_RANGE;
     answer.range = &range;
-    wm_request_answer(request, &answer);
+    if (d->streams) {
+        atomic_fetch_add(&d->opened, 1);
+        wm_request_answer_range(request, &answer,
+                                &(wm_source){ .read = read_blob, .close = close_blob, .state = d });
+    } else {
+        wm_request_answer(request, &answer);
+    }
 }
 
 static void handle(void *context, wm_request *request)
@@ -139,26 +164,21 @@ static void bytes_that_are_no_envelope_are_answered_with_a_fault(void **state)
     desk_close(&d);
 }
 
-static void a_blob_gets_through_a_line_that_keeps_breaking(void **state)
+/* The whole blob, over however many breaks of the line. */
+static void fetch_blob(desk *d)
 {
-    desk         d;
     wm_clock     clock = wm_clock_system();
     wm_download *download = NULL;
-    wm_digest    digest;
+    wm_digest    digest = wm_sha256_of(d->blob, BLOB);
     wm_status    st = WM_E_CLOSED;
     uint64_t     come_back_ms, before = BLOB;
     uint8_t     *bytes;
     size_t       n;
-    int          breaks = 0;
     wm_error     err;
 
-    (void)state;
-    desk_open(&d);
-    digest = wm_sha256_of(d.blob, BLOB);
-    atomic_store(&d.drop_each, 2); /* also the one more try that the caller makes by itself fails now and then */
     assert_ok(wm_download_new(&digest, BLOB, BLOB, &download, &err), &err);
-    for (; st != WM_OK && breaks < 100; breaks++) {
-        st = wm_download_run(download, &d.exchange, &clock, &come_back_ms, &err);
+    for (int tries = 0; st != WM_OK && tries < 100; tries++) {
+        st = wm_download_run(download, &d->exchange, &clock, &come_back_ms, &err);
         assert_true(st == WM_OK || st == WM_E_CLOSED);
         assert_true(wm_download_lacking(download) <= before);
         before = wm_download_lacking(download);
@@ -166,10 +186,34 @@ static void a_blob_gets_through_a_line_that_keeps_breaking(void **state)
     assert_ok(st, &err);
     bytes = wm_download_take(download, &n);
     assert_int_equal(n, BLOB);
-    assert_memory_equal(bytes, d.blob, BLOB);
+    assert_memory_equal(bytes, d->blob, BLOB);
     free(bytes);
     wm_download_free(download);
+}
+
+static void a_blob_gets_through_a_line_that_keeps_breaking(void **state)
+{
+    desk d;
+
+    (void)state;
+    desk_open(&d);
+    atomic_store(&d.drop_each, 2); /* also the one more try that the caller makes by itself fails now and then */
+    fetch_blob(&d);
     desk_close(&d);
+}
+
+static void what_is_read_as_it_is_sent_gets_through_although_reading_fails_now_and_then(void **state)
+{
+    desk d;
+
+    (void)state;
+    desk_open(&d);
+    d.streams = true;
+    atomic_store(&d.fail_each, 20); /* a range of a MiB takes sixteen readings */
+    fetch_blob(&d);
+    assert_true(atomic_load(&d.readings) > 20);
+    desk_close(&d);
+    assert_int_equal(atomic_load(&d.closed), atomic_load(&d.opened));
 }
 
 int main(void)
@@ -179,6 +223,7 @@ int main(void)
         cmocka_unit_test(another_version_is_answered_with_a_fault_that_names_both),
         cmocka_unit_test(bytes_that_are_no_envelope_are_answered_with_a_fault),
         cmocka_unit_test(a_blob_gets_through_a_line_that_keeps_breaking),
+        cmocka_unit_test(what_is_read_as_it_is_sent_gets_through_although_reading_fails_now_and_then),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,10 +154,10 @@ static const struct {
 } paces[] = {
     { "a modem keeps to the smallest", 16 << 10, 8192, 16 << 10 },
     { "20 kB a second", 16384, 819, 98304 },
-    { "a cable takes the largest", 16 << 10, 10, 256 << 10 },
-    { "a range that took no time", 16 << 10, 0, 256 << 10 },
+    { "a cable takes the largest", 16 << 10, 10, 1 << 20 },
+    { "a range that took no time", 16 << 10, 0, 1 << 20 },
     { "a link that has got slow", 256 << 10, 20000, 64 << 10 },
-    { "a clock that went back counts as no time", 16 << 10, -5, 256 << 10 },
+    { "a clock that went back counts as no time", 16 << 10, -5, 1 << 20 },
 };
 
 static void ranges_are_sized_to_the_link(void **state)
@@ -213,7 +213,7 @@ static void the_first_range_of_a_transfer_is_a_quarter_of_it_at_most(void **stat
         uint64_t    seen, transfer, want; /* the pace that an earlier transfer has left; 0: there was none */
     } cases[] = {
         { "nothing is known yet", 0, 100 << 20, 16 << 10 },
-        { "a quick link, and much to move", 256 << 10, 100 << 20, 256 << 10 },
+        { "a quick link, and much to move", 1 << 20, 100 << 20, 1 << 20 },
         { "a quick link, and little to move", 256 << 10, 400 << 10, 96 << 10 },
         { "a quick link, and next to nothing", 256 << 10, 10, 16 << 10 },
         { "a slow link stays slow", 32 << 10, 100 << 20, 32 << 10 },

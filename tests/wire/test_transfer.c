@@ -7,7 +7,7 @@
 #include "common/rng.h"
 #include "common/wire/transfer.h"
 
-enum { BLOB = 700 * 1000 };
+enum { BLOB = 2800 * 1000 };
 
 /* How an answer is wrong. */
 typedef enum lie { OTHER_OFFSET, OTHER_TOTAL, SHORT_RANGE, FLIPPED_BIT, OTHER_BODY } lie;
@@ -135,7 +135,7 @@ static wm_download *download_of(const fake *f)
     wm_download *d = NULL;
     wm_error     err;
 
-    assert_ok(wm_download_new(&digest, BLOB, 1 << 20, &d, &err), &err);
+    assert_ok(wm_download_new(&digest, BLOB, 4 << 20, &d, &err), &err);
     return d;
 }
 
@@ -157,7 +157,7 @@ static void a_blob_comes_down_in_few_questions_on_a_quick_link(void **state)
     bytes = wm_download_take(d, &n);
     assert_int_equal(n, BLOB);
     assert_memory_equal(bytes, f.blob, BLOB);
-    assert_int_equal(f.questions, 4); /* 16 KiB to feel the way, then 256 KiB each */
+    assert_int_equal(f.questions, 4); /* 16 KiB to feel the way, then 1 MiB each */
     assert_int_equal(f.largest, WM_RANGE_BYTES_MAX);
     free(bytes);
     wm_download_free(d);
@@ -200,7 +200,7 @@ static void a_cut_link_costs_one_range(void **state)
     d = download_of(&f);
     assert_int_equal(wm_download_run(d, &exchange, &clock, &come_back_ms, &err), WM_E_CLOSED);
     lacking = wm_download_lacking(d);
-    assert_int_equal(lacking, BLOB - (16 << 10) - (256 << 10));
+    assert_int_equal(lacking, BLOB - (16 << 10) - (1 << 20));
     assert_int_equal(wm_download_run(d, &exchange, &clock, &come_back_ms, &err), WM_E_CLOSED);
     assert_int_equal(wm_download_lacking(d), lacking);
     assert_ok(wm_download_run(d, &exchange, &clock, &come_back_ms, &err), &err);
@@ -329,7 +329,7 @@ static void an_update_goes_up_gap_by_gap(void **state)
     assert_int_equal(u.word.come_back_ms, 77);
     assert_string_equal(u.word.reason, "because");
     assert_memory_equal(u.f.blob, u.mine, BLOB);
-    assert_int_equal(u.f.questions, 4); /* 16 KiB, the rest of the first gap, two for the second */
+    assert_int_equal(u.f.questions, 5); /* 16 KiB, the rest of the first gap, three for the second */
     upload_release(&u);
 }
 
