@@ -66,10 +66,10 @@ static double the_others_train(office *o)
 
 /* ---- messages ---- */
 
-/* A message of 1 MiB from a gateway of the office, where 320 KiB are the most: the connection ends, and says why. */
+/* A message of 2 MiB from a gateway of the office, where 1088 KiB are the most: the connection ends, and says why. */
 static double a_message_over_the_limit(office *o)
 {
-    size_t    n = 1 << 20, n_reply;
+    size_t    n = 2 << 20, n_reply;
     uint8_t  *bytes = calloc(1, n), *reply;
     liar      l;
     wm_error  err;
@@ -80,7 +80,7 @@ static double a_message_over_the_limit(office *o)
     liar_open(&l, o, FAULT_VICTIM);
     st = wm_caller_call(l.bulk, bytes, n, 20000, &reply, &n_reply, &err);
     if (st == WM_OK)
-        office_fail(o, "a message of 1 MiB was answered");
+        office_fail(o, "a message of 2 MiB was answered");
     office_wait_text(o, o->server_log, "over the limit of");
     seconds = the_others_train(o);
     liar_close(&l);

@@ -15,7 +15,7 @@
 
 #include <math.h>
 
-enum { BAD = 1, ANSWER_MS = 30 * 1000, ROOM = 400 << 10 };
+enum { BAD = 1, ANSWER_MS = 30 * 1000, ROOM = 1200 << 10 };
 
 typedef struct letter {
     uint8_t bytes[ROOM];
@@ -191,7 +191,7 @@ static void twenty_thousand_unknown_fields(letter *l)
 
 /* ---- envelopes ---- */
 
-static uint8_t       zeros[300 << 10];
+static uint8_t       zeros[1100 << 10];
 static Wm__Key       fit_key; /* of a run that nobody knows */
 static const uint8_t some_run[WM_RUN_ID_SIZE] = { 1, 2, 3 };
 
@@ -476,7 +476,7 @@ static const row rows[] = {
     { "garbage for enrolment", ENROLMENT, garbage, FAULT, WM_E_MALFORMED, "does not decode" },
     { "64 KiB of ones", CONTROL, all_ones, FAULT, WM_E_MALFORMED, "does not decode" },
     { "over the limit of control", CONTROL, one_byte_too_many, CUT_OFF, WM_OK, "over the limit of 65536" },
-    { "over the limit of bulk", BULK, too_much_for_bulk, CUT_OFF, WM_OK, "over the limit of 327680" },
+    { "over the limit of bulk", BULK, too_much_for_bulk, CUT_OFF, WM_OK, "over the limit of 1114112" },
     { "over the limit of enrolment", ENROLMENT, too_much_for_enrolment, CUT_OFF, WM_OK, "over the limit of 8192" },
     { "a field of 2^63 bytes", CONTROL, a_field_of_2_to_the_63, FAULT, WM_E_MALFORMED, "does not decode" },
     { "half a submit", CONTROL, half_a_submit, FAULT, WM_E_MALFORMED, "does not decode" },
@@ -501,13 +501,13 @@ static const row rows[] = {
     { "a question to the issuer", CONTROL, an_issue, FAULT, WM_E_INVALID, "does not belong" },
     { "a question to the issuer, on bulk", BULK, an_issue, FAULT, WM_E_INVALID, "does not belong" },
     { "an answer", CONTROL, an_answer, FAULT, WM_E_INVALID, "does not belong" },
-    { "a fetch of nothing", BULK, a_fetch_of_nothing, FAULT, WM_E_MALFORMED, "1 to 262144" },
-    { "a fetch of 4 GiB", BULK, a_fetch_of_4_gib, FAULT, WM_E_MALFORMED, "1 to 262144" },
+    { "a fetch of nothing", BULK, a_fetch_of_nothing, FAULT, WM_E_MALFORMED, "1 to 1048576" },
+    { "a fetch of 4 GiB", BULK, a_fetch_of_4_gib, FAULT, WM_E_MALFORMED, "1 to 1048576" },
     { "a fetch with a short digest", BULK, a_fetch_with_a_short_digest, FAULT, WM_E_MALFORMED, "named blob" },
     { "a fetch of what nobody has", BULK, a_fetch_of_what_nobody_has, FAULT, WM_E_REFUSED, "does not belong" },
-    { "a put of nothing", BULK, a_put_of_nothing, FAULT, WM_E_MALFORMED, "1 to 262144" },
-    { "a put of too much", BULK, a_put_of_too_much, FAULT, WM_E_MALFORMED, "1 to 262144" },
-    { "a put with a long digest", BULK, a_put_with_a_long_digest, FAULT, WM_E_MALFORMED, "1 to 262144" },
+    { "a put of nothing", BULK, a_put_of_nothing, FAULT, WM_E_MALFORMED, "1 to 1048576" },
+    { "a put of too much", BULK, a_put_of_too_much, FAULT, WM_E_MALFORMED, "1 to 1048576" },
+    { "a put with a long digest", BULK, a_put_with_a_long_digest, FAULT, WM_E_MALFORMED, "1 to 1048576" },
     { "a put of what was not announced", BULK, a_put_of_what_was_not_announced, ANSWER, WM_OK, NULL },
     { "a renewal of garbage", CONTROL, a_renewal_of_garbage, FAULT, WM_E_REFUSED, "too early" },
     { "an enrolment of garbage", ENROLMENT, an_enrolment_of_garbage, FAULT, WM_E_MALFORMED, "can be answered" },

@@ -92,7 +92,7 @@ static void the_first_server_yaml_reads_back_as_the_defaults(void **state)
     assert_int_equal(config.names.count, 2);
     assert_string_equal(config.names.items[1], "2001:db8::1");
     assert_int_equal(config.uploads.at_once, 4);
-    assert_int_equal(config.uploads.memory, 1 << 20);
+    assert_int_equal(config.uploads.memory, 8 << 20);
     assert_int_equal(config.connections.idle_ms, 90000);
     assert_int_equal(config.certificates.gateway_ms, 30ll * 86400 * 1000);
     assert_ok(wm_server_config_addresses(&config, addresses, WM_TOKEN_ADDRESSES, &n, &err), &err);
