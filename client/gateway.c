@@ -4,19 +4,16 @@
 #include "client/back_off.h"
 #include "client/conversation.h"
 #include "client/enrol.h"
-#include "common/cond.h"
+#include "client/stop.h"
 #include "common/memory.h"
 #include "common/wire/envelope.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -51,10 +48,7 @@ typedef struct gateway {
     bool                heard;               /* the last question was answered */
     char                said[WM_ERROR_TEXT]; /* the failure that was logged last */
     wm_back_off         back_off;            /* its dice are for all that is left to chance */
-    pthread_t           signals;
-    atomic_bool         stopping, closing;
-    pthread_mutex_t     lock; /* for the sleep */
-    pthread_cond_t      stopped;
+    wm_stop             stop;
 } gateway;
 
 /* ---- opening ---- */
@@ -187,78 +181,14 @@ static wm_status open_conversation(gateway *g, wm_error *err)
 
 /* ---- stopping ---- */
 
-/* A handler has no context: what it needs is the one thing here that belongs to the process and not to a gateway.
- * sigwait() would need the signals blocked in every thread, and OpenBLAS makes some before main. */
-static struct {
-    sem_t                 rung; /* by the handler, and by ourselves to end the thread */
-    volatile sig_atomic_t number;
-} stop_signal;
-
-static void on_stop_signal(int number)
+/* On the stop's thread. */
+static void interrupt(void *context)
 {
-    int saved = errno;
+    gateway *g = context;
 
-    stop_signal.number = number;
-    sem_post(&stop_signal.rung);
-    errno = saved;
-}
-
-static void *signals_main(void *arg)
-{
-    gateway *g = arg;
-
-    while (sem_wait(&stop_signal.rung) != 0)
-        ; /* EINTR: the handler ran in this thread */
-    if (atomic_load(&g->closing))
-        return NULL;
-    wm_log_line(g->set.log, WM_LOG_INFO, "client", "stopping",
-                WM_TEXT_FIELD("signal", stop_signal.number == SIGTERM ? "TERM" : "INT"));
-    atomic_store(&g->stopping, true);
     wm_caller_interrupt(g->control);
     wm_caller_interrupt(g->bulk);
     wm_desk_interrupt(g->desk);
-    pthread_mutex_lock(&g->lock);
-    pthread_cond_broadcast(&g->stopped);
-    pthread_mutex_unlock(&g->lock);
-    return NULL;
-}
-
-/* Before anything else, so that a gateway which is stopped while it starts ends as orderly as later. */
-static wm_status take_signals(wm_error *err)
-{
-    struct sigaction action = { .sa_handler = on_stop_signal, .sa_flags = SA_RESTART };
-
-    if (sem_init(&stop_signal.rung, 0, 0) != 0)
-        return wm_fail(err, WM_E_IO, "cannot wait for signals: %s", strerror(errno));
-    sigemptyset(&action.sa_mask);
-    signal(SIGPIPE, SIG_IGN);
-    if (sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0)
-        return wm_fail(err, WM_E_IO, "cannot take over the signals: %s", strerror(errno));
-    return WM_OK;
-}
-
-/* Once there is something to interrupt; a signal that has come before is found by the thread. */
-static wm_status start_signals(gateway *g, wm_error *err)
-{
-    int e = pthread_create(&g->signals, NULL, signals_main, g);
-
-    return e == 0 ? WM_OK : wm_fail(err, WM_E_NOMEM, "cannot start a thread: %s", strerror(e));
-}
-
-static void give_signals_back(void)
-{
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
-}
-
-static void sleep_ms(gateway *g, int64_t ms)
-{
-    int64_t until_ms = wm_cond_after_ms(ms);
-
-    pthread_mutex_lock(&g->lock);
-    while (!atomic_load(&g->stopping) && wm_cond_wait_until(&g->stopped, &g->lock, until_ms))
-        ;
-    pthread_mutex_unlock(&g->lock);
 }
 
 /* ---- certificates ---- */
@@ -300,7 +230,7 @@ static void renew(gateway *g)
         st = use_identity(g, &err);
     if (st == WM_OK)
         said_renewed(g);
-    else if (!atomic_load(&g->stopping))
+    else if (!wm_stop_asked(&g->stop))
         wm_log_line(g->set.log, WM_LOG_WARNING, "certificate", "renewal failed, trying again later",
                     WM_TEXT_FIELD("why", err.text));
 }
@@ -353,7 +283,7 @@ static void failed(gateway *g, wm_status st, bool reached, int64_t wait_ms, wm_e
     hang_up_bulk(g);
     if (err->status == WM_E_TIMEOUT) /* a link that has forgotten one connection has forgotten the other as well */
         wm_caller_hang_up(g->control);
-    sleep_ms(g, wait_ms);
+    wm_stop_sleep_ms(&g->stop, wait_ms);
 }
 
 /* How long the server may hold our question: no longer than an open bulk connection should rest. */
@@ -401,16 +331,16 @@ static void one_turn(gateway *g)
         st = wm_conversation_turn(g->conversation, poll_ms(g), &wait_ms, &err);
     if (st == WM_E_EXPIRED)
         late = true; /* our clock lags; the server knows better */
-    if (late && !atomic_load(&g->stopping))
+    if (late && !wm_stop_asked(&g->stop))
         st = renew_late(g, &err);
-    if (atomic_load(&g->stopping))
+    if (wm_stop_asked(&g->stop))
         return;
     if (st != WM_OK) {
         failed(g, st, !late && wm_conversation_reached(g->conversation), wait_ms, &err);
         return;
     }
     if (late) { /* a server that calls the new one expired too is asked ever more seldom, as upon a failure */
-        sleep_ms(g, wm_back_off_failed(&g->back_off, WM_OK, true));
+        wm_stop_sleep_ms(&g->stop, wm_back_off_failed(&g->back_off, WM_OK, true));
         return;
     }
     wm_back_off_reset(&g->back_off);
@@ -419,7 +349,7 @@ static void one_turn(gateway *g)
     if (g->renew)
         renew(g);
     if (wait_ms > 0)
-        sleep_ms(g, wait_ms);
+        wm_stop_sleep_ms(&g->stop, wait_ms);
 }
 
 /* So that nobody waits for us. By a connection of its own, since the signal has ended the other one; only if the server
@@ -464,17 +394,12 @@ static wm_status open_all(gateway *g, wm_error *err)
         return st;
     wm_rng_init_keyed(&g->back_off.jitter, (uint64_t)wm_mono_ms(&g->set.clock), "back-off", (uint64_t)getpid(),
                       g->identity.facts.name);
-    return start_signals(g, err);
+    return wm_stop_start(&g->stop, g->set.log, interrupt, g, err);
 }
 
-static void close_all(gateway *g, bool signals)
+static void close_all(gateway *g)
 {
-    if (signals) {
-        atomic_store(&g->closing, true);
-        sem_post(&stop_signal.rung);
-        pthread_join(g->signals, NULL);
-    }
-    give_signals_back();
+    wm_stop_release(&g->stop);
     wm_conversation_free(g->conversation);
     wm_desk_free(g->desk);
     wm_caller_free(g->control);
@@ -487,8 +412,6 @@ static void close_all(gateway *g, bool signals)
     wm_arena_free(g->memory);
     if (g->lock_fd >= 0)
         close(g->lock_fd);
-    pthread_cond_destroy(&g->stopped);
-    pthread_mutex_destroy(&g->lock);
 }
 
 wm_status wm_gateway_run(const wm_gateway_settings *settings, wm_error *err)
@@ -498,19 +421,17 @@ wm_status wm_gateway_run(const wm_gateway_settings *settings, wm_error *err)
     wm_status st;
 
     wm_memory_settle(HEAP_KEPT);
-    pthread_mutex_init(&g.lock, NULL);
-    wm_cond_init(&g.stopped);
-    st = take_signals(err);
+    st = wm_stop_init(&g.stop, err);
     if (st == WM_OK)
         st = open_all(&g, err);
     if (st == WM_OK) {
         wm_log_line(g.set.log, WM_LOG_INFO, "client", "started", WM_TEXT_FIELD("name", g.identity.facts.name),
                     WM_TEXT_FIELD("server", g.config.servers.items[0]),
                     WM_TEXT_FIELD("certificate_until", wm_time_text(g.identity.facts.not_after_ms, until)));
-        while (!atomic_load(&g.stopping))
+        while (!wm_stop_asked(&g.stop))
             one_turn(&g);
         sign_off(&g);
     }
-    close_all(&g, st == WM_OK);
+    close_all(&g);
     return st;
 }
