@@ -13,8 +13,8 @@
 #include "server/errands.h"
 #include "server/front.h"
 #include "server/issuer_keeper.h"
+#include "server/opening.h"
 #include "server/operator.h"
-#include "server/store/audit.h"
 #include "server/own_certificate.h"
 
 #include <errno.h>
@@ -27,7 +27,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -36,10 +35,6 @@ enum {
     FLUSH_MS = 60 * 1000,
     RENEW_LOOK_MOST_MS = 3600 * 1000,
     ERRANDS_MOST = 64, /* renewals that wait for the issuer; it works one off in a few milliseconds */
-    LOCK_MS = 3000,
-    LOCK_LOOK_MS = 50,
-    STORE_PATIENCE_MS = 5 * 1000, /* for a command that has the store open */
-    STORE_PAUSE_MS = 20,
 };
 
 typedef struct daemon_state {
@@ -178,66 +173,6 @@ static void raise_descriptors(void)
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
-}
-
-/* A little behind it may be: corrections are followed, and so they may have been taken back. */
-static wm_status check_clock(daemon_state *daemon, wm_error *err)
-{
-    int64_t   now = wm_wall_ms(&daemon->settings->clock), latest;
-    char      now_text[WM_TIME_TEXT], latest_text[WM_TIME_TEXT];
-    wm_status st = wm_store_latest_ms(daemon->store, &latest, err);
-
-    if (st == WM_OK && now + WM_STEADY_SLACK_MS < latest)
-        return wm_fail(
-            err, WM_E_INVALID,
-            "the clock says %s, but the last commit of this office was at %s: set the clock, and start again",
-            wm_time_text(now, now_text), wm_time_text(latest, latest_text));
-    return st;
-}
-
-/* A command that found no server has the store open for a moment: that is no reason to give up. */
-static wm_status open_store_soon(daemon_state *daemon, wm_error *err)
-{
-    const wm_daemon_settings *set = daemon->settings;
-    struct timespec           pause = { .tv_nsec = STORE_PAUSE_MS * 1000000L };
-    wm_status                 st;
-
-    for (int waited = 0;; waited += STORE_PAUSE_MS) {
-        st = wm_store_open(set->files, set->folder, set->clock, &daemon->store, err);
-        if (st != WM_E_REFUSED || waited >= STORE_PATIENCE_MS)
-            return st;
-        nanosleep(&pause, NULL);
-    }
-}
-
-/* A chain that does not hold is no reason to stop a city, and every reason to be said: it was not we who wrote it. */
-static void look_at_audit(daemon_state *daemon)
-{
-    wm_error err;
-
-    if (wm_store_audit_verify(daemon->store, NULL, &err) != WM_OK)
-        wm_log_line(daemon->settings->log, WM_LOG_ERROR, "audit",
-                    "the history of this office does not hold: `wardmote-server verify` has all of it",
-                    WM_TEXT_FIELD("why", err.text));
-}
-
-static wm_status open_store(daemon_state *daemon, wm_error *err)
-{
-    const wm_daemon_settings *set = daemon->settings;
-    wm_status                 st = open_store_soon(daemon, err);
-
-    if (st == WM_OK)
-        look_at_audit(daemon);
-    if (st == WM_OK)
-        st = check_clock(daemon, err);
-    if (st == WM_OK)
-        st = wm_roster_new(set->clock, &daemon->roster, err);
-    if (st == WM_OK)
-        wm_roster_set_patience(daemon->roster, &(wm_patience){ .silence_ms = set->config->presence.silence_ms,
-                                                               .gone_ms = set->config->presence.gone_ms });
-    if (st == WM_OK)
-        st = wm_roster_load(daemon->roster, daemon->store, err);
-    return st;
 }
 
 static wm_status open_issuer(daemon_state *daemon, wm_error *err)
@@ -529,7 +464,7 @@ wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
     raise_descriptors();
     st = open_signals(&daemon, err);
     if (st == WM_OK)
-        st = open_store(&daemon, err);
+        st = wm_office_open(&own, &daemon.store, &daemon.roster, err);
     if (st == WM_OK)
         st = open_issuer(&daemon, err);
     if (st == WM_OK)
