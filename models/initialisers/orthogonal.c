@@ -10,7 +10,7 @@
 /* Multiplications; a few seconds. A model is begun by whoever checks a run, too. The shorter side is then below
  * WM_ORTHOGONAL_SIDE_MAX. */
 static const double work_max = 0x1p31;
-_Static_assert((double)WM_ORTHOGONAL_SIDE_MAX *WM_ORTHOGONAL_SIDE_MAX *WM_ORTHOGONAL_SIDE_MAX > 0x1p31,
+_Static_assert((int64_t)WM_ORTHOGONAL_SIDE_MAX *WM_ORTHOGONAL_SIDE_MAX *WM_ORTHOGONAL_SIDE_MAX > (int64_t)1 << 31,
                "no side that is let through is longer");
 
 typedef struct orthogonal_options {
