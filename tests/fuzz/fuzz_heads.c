@@ -68,11 +68,14 @@ static void count(void *context, const wm_finding *finding)
     ++*(uint64_t *)context;
 }
 
-/* An audit of three lines, of whose table nothing else is read. */
+/* An audit of three lines, of whose table nothing else is read; made once, and only read. */
 static wm_db three_lines(void)
 {
-    wm_db db = { .path = strdup("store.db") };
+    static wm_db db;
 
+    if (db.handle != NULL)
+        return db;
+    db.path = strdup("store.db");
     must(db.path != NULL && sqlite3_open(":memory:", &db.handle) == SQLITE_OK);
     must(sqlite3_exec(db.handle,
                       "CREATE TABLE audit (line INTEGER PRIMARY KEY, hash BLOB NOT NULL);"
@@ -83,10 +86,10 @@ static wm_db three_lines(void)
 
 static void read_as_office(const memory_files *folder, const taker *file)
 {
-    const char        *paths[] = { "audit-heads", "audit-heads" };
+    const char        *path = "audit-heads";
     uint64_t           said = 0, lines = 1;
     wm_verify_settings settings = {
-        .files = &folder->files, .heads = paths, .n_heads = 2, .finding = count, .context = &said
+        .files = &folder->files, .heads = &path, .n_heads = 1, .finding = count, .context = &said
     };
     wm_verifier v = { .set = &settings, .db = three_lines(), .result = { .head = { .lines = LINES } } };
     wm_error    err = { WM_OK, "" };
@@ -94,10 +97,8 @@ static void read_as_office(const memory_files *folder, const taker *file)
     for (size_t i = 0; i < file->n; i++)
         lines += file->bytes[i] == '\n' || file->bytes[i] == 0;
     must(wm_verify_heads(&v, &err) == WM_OK);
-    must(v.result.heads <= 2 * lines && v.result.violations <= 2 * lines);
-    must(v.result.heads % 2 == 0 && v.result.violations % 2 == 0); /* the same file twice */
+    must(v.result.heads <= lines && v.result.violations <= lines);
     must(said <= v.result.violations);
-    wm_db_close(&v.db);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
