@@ -10,6 +10,7 @@
 
 #include "common/job/scaling.h"
 #include "models/batch.h"
+#include "models/metric.h"
 
 typedef struct wm_examples wm_examples;
 
@@ -53,6 +54,11 @@ void wm_examples_unscale(const wm_examples *examples, wm_part part, const uint32
  * majority class of this client's training part. */
 void wm_examples_naive(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t target,
                        float *values);
+
+/* labels[n] <- whether each example is an anomaly, by the job's column for that, at the time of target t's farthest
+ * horizon. Without such a column all are normal. */
+void wm_examples_labels(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t t,
+                        wm_normality *labels);
 
 /* yardsticks[n] <- for measure m of the job, which has a season: how far persistence from a season ago was out, on
  * average, over the readings that each example's client trained on; 0 where there are no two of them, or all are equal. */

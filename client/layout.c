@@ -85,6 +85,16 @@ static wm_status lay_target(wm_layout *layout, size_t t, wm_error *err)
     return WM_OK;
 }
 
+static wm_status lay_label(wm_layout *layout, const char *name, wm_error *err)
+{
+    if (layout->images)
+        return wm_fail(err, WM_E_INVALID, "evaluate.anomaly.label: images have no columns; leave it out");
+    layout->label = use(layout, name);
+    if (layout->used[layout->label].spec != NULL && layout->used[layout->label].spec->kind != WM_COLUMN_NUMBER)
+        return wm_fail(err, WM_E_INVALID, "evaluate.anomaly.label: column %s is not a number", name);
+    return WM_OK;
+}
+
 static wm_status check(const wm_layout *layout, wm_error *err)
 {
     const wm_job_data *data = &layout->job->data;
@@ -114,7 +124,8 @@ wm_status wm_layout_new(const wm_job *job, wm_layout **ret, wm_error *err)
 {
     const wm_job_data *data = &job->data;
     wm_layout         *layout = calloc(1, sizeof *layout);
-    size_t             room = data->n_targets + 2;
+    const char        *label = job->evaluate.anomaly.label;
+    size_t             room = data->n_targets + 2 + (label != NULL);
     wm_status          st = WM_OK;
 
     if (layout == NULL)
@@ -140,6 +151,9 @@ wm_status wm_layout_new(const wm_job *job, wm_layout **ret, wm_error *err)
     for (size_t t = 0; st == WM_OK && t < data->n_targets; t++)
         st = lay_target(layout, t, err);
     layout->within = st == WM_OK && data->within != NULL ? use(layout, data->within) : SIZE_MAX;
+    layout->label = SIZE_MAX;
+    if (st == WM_OK && label != NULL)
+        st = lay_label(layout, label, err);
     if (st == WM_OK)
         st = check(layout, err);
 out:

@@ -40,6 +40,7 @@ typedef struct wm_layout {
     size_t          target_used[WM_TARGETS_MAX];
     size_t          target_width[WM_TARGETS_MAX];
     size_t          within; /* the used column that does not change within a window; SIZE_MAX: none */
+    size_t          label; /* column that says which examples are anomalies; SIZE_MAX: none does */
     bool            images; /* examples are images with a label, not rows */
     bool            timed;  /* rows have a time */
 } wm_layout;

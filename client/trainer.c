@@ -36,6 +36,8 @@ struct wm_trainer {
     float                 *values, *truths; /* [EVALUATE_BATCH][width_max]: in the data's units */
     float                 *quantiles;       /* [EVALUATE_BATCH][quantiles_max]: the same of a head of quantiles */
     double                *yardsticks;      /* [EVALUATE_BATCH] */
+    double                *scores;          /* [EVALUATE_BATCH]: losses of a detector's target */
+    wm_normality          *labels;          /* [EVALUATE_BATCH] */
 };
 
 static size_t width_max(const wm_job *job)
@@ -108,9 +110,11 @@ wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **
     self->truths = malloc(EVALUATE_BATCH * width * sizeof *self->truths);
     self->quantiles = malloc(EVALUATE_BATCH * quantiles_max(job) * sizeof *self->quantiles);
     self->yardsticks = malloc(EVALUATE_BATCH * sizeof *self->yardsticks);
+    self->scores = malloc(EVALUATE_BATCH * sizeof *self->scores);
+    self->labels = malloc(EVALUATE_BATCH * sizeof *self->labels);
     wm_measures_of(job, NULL, &self->measures);
     if (self->params == NULL || self->values == NULL || self->truths == NULL || self->quantiles == NULL ||
-        self->yardsticks == NULL) {
+        self->yardsticks == NULL || self->scores == NULL || self->labels == NULL) {
         st = wm_fail(err, WM_E_NOMEM, "no memory for the trainer of a model of %zu parameters", self->n_params);
         goto out;
     }
@@ -138,6 +142,8 @@ void wm_trainer_free(wm_trainer *trainer)
     free(trainer->truths);
     free(trainer->quantiles);
     free(trainer->yardsticks);
+    free(trainer->scores);
+    free(trainer->labels);
     free(trainer);
 }
 
@@ -347,27 +353,64 @@ static void take_predictions(wm_trainer *self, const wm_examples *examples, wm_p
         self->values[i] = self->quantiles[i * n_levels + middle];
 }
 
+static const wm_job_loss *loss_of(const wm_job *job, size_t t)
+{
+    for (size_t i = 0; i < job->model.n_losses; i++)
+        if (strcmp(job->model.losses[i].target, job->data.targets[t].name) == 0)
+            return &job->model.losses[i];
+    return NULL;
+}
+
+/* Whether target t is what a detector judges by. */
+static bool is_detector(const wm_trainer *self, size_t t)
+{
+    size_t m = wm_measures_threshold(&self->measures);
+
+    return m < self->measures.n && self->measures.items[m].target == t;
+}
+
+/* scores and labels <- of a detector's target: each example's loss, and what it was. output: as the model gave it. */
+static void take_scores(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
+                        const wm_batch *batch, size_t t, const float *output, wm_metric_batch *ret)
+{
+    const wm_job_loss *loss = loss_of(self->job, t);
+    const wm_loss_ops *ops = (const wm_loss_ops *)loss->loss.member;
+    size_t             width = wm_job_target_width(self->job, t);
+    size_t             head_width = ops->head_width != NULL ? ops->head_width(loss->loss.options, width) : width;
+
+    for (size_t i = 0; i < batch->n; i++)
+        self->scores[i] = ops->sum(loss->loss.options, output + i * head_width, batch->targets[t] + i * width, NULL,
+                                   1, width, NULL, 0);
+    wm_examples_labels(examples, part, index, batch->n, t, self->labels);
+    ret->scores = self->scores;
+    ret->labels = self->labels;
+}
+
 /* Adds one batch's part of the measures of target t, whose predictions are in `values`, in the data's units. */
 static void add_metrics(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
-                        const wm_batch *batch, size_t t, bool quantiles, wm_evaluation *ret)
+                        const wm_batch *batch, size_t t, const float *output, wm_evaluation *ret)
 {
     const wm_job   *job = self->job;
     size_t          width = wm_job_target_width(job, t);
     bool            classes = job->data.targets[t].classes > 0;
+    const double   *levels;
     wm_metric_batch measured = { .n = batch->n,
                                  .predicted = self->values,
                                  .truth = classes ? NULL : self->truths,
                                  .classes = batch->classes[t],
-                                 .quantiles = quantiles ? self->quantiles : NULL };
+                                 .quantiles =
+                                     output != NULL && levels_of(job, t, &levels) > 0 ? self->quantiles : NULL };
 
     if (!classes) {
         memcpy(self->truths, batch->targets[t], batch->n * width * sizeof *self->truths);
         wm_examples_unscale(examples, part, index, batch->n, t, self->truths);
     }
+    if (output != NULL && is_detector(self, t))
+        take_scores(self, examples, part, index, batch, t, output, &measured);
     for (size_t m = 0; m < self->measures.n; m++) {
         const wm_measure *measure = &self->measures.items[m];
 
-        if (measure->target != t)
+        if (measure->target != t || measure->again)
             continue;
         if (measure->ops->season != NULL) {
             wm_examples_yardsticks(examples, part, index, batch->n, m, self->yardsticks);
@@ -376,6 +419,25 @@ static void add_metrics(wm_trainer *self, const wm_examples *examples, wm_part p
         measure->ops->add(measure->options, &measure->head, &measured, ret->sums + measure->first);
     }
     ret->count += (double)(classes ? batch->n : batch->n * width);
+}
+
+/* Adds the scores of one batch of the examples that set a detector's threshold, and nothing else. */
+static wm_status calibrate_batch(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
+                                 size_t n, const float *params, wm_evaluation *ret, wm_error *err)
+{
+    const wm_measure *measure = &self->measures.items[wm_measures_threshold(&self->measures)];
+    const float      *outputs[WM_TARGETS_MAX];
+    wm_metric_batch   measured = { .n = n, .calibration = true };
+    wm_batch          batch;
+    wm_status         st;
+
+    wm_examples_gather(examples, part, index, n, self->room, &batch);
+    st = wm_plan_forward(self->evaluate, params, &batch, outputs, NULL, err);
+    if (st != WM_OK)
+        return st;
+    take_scores(self, examples, part, index, &batch, measure->target, outputs[measure->target], &measured);
+    measure->ops->add(measure->options, &measure->head, &measured, ret->sums + measure->first);
+    return WM_OK;
 }
 
 static wm_status evaluate_batch(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
@@ -394,37 +456,48 @@ static wm_status evaluate_batch(wm_trainer *self, const wm_examples *examples, w
         ret->loss_sum += sum;
     }
     for (size_t t = 0; t < self->job->data.n_targets; t++) {
-        const double *levels;
-
         if (params != NULL)
             take_predictions(self, examples, part, index, n, t, outputs[t]);
         else
             wm_examples_naive(examples, part, index, n, t, self->values);
-        add_metrics(self, examples, part, index, &batch, t, params != NULL && levels_of(self->job, t, &levels) > 0,
-                    ret);
+        add_metrics(self, examples, part, index, &batch, t, params != NULL ? outputs[t] : NULL, ret);
     }
     return WM_OK;
 }
 
-wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,
-                      const atomic_bool *stop, wm_evaluation *ret, wm_error *err)
-{
-    size_t        n = wm_examples_count(examples, part);
-    wm_evaluation result = { .examples = n, .loss_sum = params != NULL ? 0 : NAN };
-    uint32_t      index[EVALUATE_BATCH];
+typedef wm_status (*each_batch)(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
+                                size_t n, const float *params, wm_evaluation *ret, wm_error *err);
 
-    for (size_t at = 0; at < n; at += EVALUATE_BATCH) {
-        size_t    size = n - at < EVALUATE_BATCH ? n - at : EVALUATE_BATCH;
-        wm_status st;
+static wm_status over_part(wm_trainer *self, const wm_examples *examples, wm_part part, const float *params,
+                           each_batch each, const atomic_bool *stop, wm_evaluation *ret, wm_error *err)
+{
+    size_t    n = wm_examples_count(examples, part);
+    uint32_t  index[EVALUATE_BATCH];
+    wm_status st = WM_OK;
+
+    for (size_t at = 0; st == WM_OK && at < n; at += EVALUATE_BATCH) {
+        size_t size = n - at < EVALUATE_BATCH ? n - at : EVALUATE_BATCH;
 
         if (stopped(stop))
             return wm_fail(err, WM_E_CLOSED, "the evaluation was stopped");
         for (size_t i = 0; i < size; i++)
             index[i] = (uint32_t)(at + i);
-        st = evaluate_batch(trainer, examples, part, index, size, params, &result, err);
-        if (st != WM_OK)
-            return st;
+        st = each(self, examples, part, index, size, params, ret, err);
     }
-    *ret = result;
-    return WM_OK;
+    return st;
+}
+
+wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,
+                      const atomic_bool *stop, wm_evaluation *ret, wm_error *err)
+{
+    const wm_measures *measures = &trainer->measures;
+    wm_evaluation result = { .examples = wm_examples_count(examples, part), .loss_sum = params != NULL ? 0 : NAN };
+    wm_status     st = over_part(trainer, examples, part, params, evaluate_batch, stop, &result, err);
+
+    if (st == WM_OK && params != NULL && wm_measures_threshold(measures) < measures->n)
+        st = over_part(trainer, examples, wm_examples_count(examples, WM_VALIDATE) > 0 ? WM_VALIDATE : WM_TRAIN,
+                       params, calibrate_batch, stop, &result, err);
+    if (st == WM_OK)
+        *ret = result;
+    return st;
 }

@@ -49,7 +49,8 @@ wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, co
                             uint32_t first_round, size_t epochs, float *params, const atomic_bool *stop,
                             wm_error *err);
 
-/* params NULL: the naive prediction. WM_E_CLOSED: stopped. */
+/* params NULL: the naive prediction. Of a job that makes a detector the scores of the validation part (the training part
+ * if that is empty) are counted as well: they set the threshold. WM_E_CLOSED: stopped. */
 wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,
                       const atomic_bool *stop, wm_evaluation *ret, wm_error *err);
 

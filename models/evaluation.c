@@ -35,10 +35,12 @@ static double count_of(const wm_measure *measure, const wm_evaluation *evaluatio
     return (double)evaluation->examples * (measure->head.classes ? 1 : (double)measure->head.width);
 }
 
+/* Of a detector the examples that set its threshold count too, which are others. */
 static wm_status check_measure(const wm_measure *measure, const char *name, const wm_evaluation *evaluation,
-                               wm_error *err)
+                               uint64_t examples_most, wm_error *err)
 {
-    double most = count_of(measure, evaluation) * measure->ops->value_most;
+    double count = measure->ops->detects ? (double)examples_most : count_of(measure, evaluation);
+    double most = count * measure->ops->value_most;
 
     for (size_t s = measure->first; s < measure->first + measure->n_sums; s++) {
         double sum = evaluation->sums[s];
@@ -71,7 +73,7 @@ wm_status wm_evaluation_check(const wm_job *job, const wm_measures *measures, wm
     if (!(contender == WM_NAIVE && isnan(evaluation->loss_sum)))
         st = check_loss(job, name, evaluation, err);
     for (size_t m = 0; st == WM_OK && m < measures->n; m++)
-        st = check_measure(&measures->items[m], name, evaluation, err);
+        st = check_measure(&measures->items[m], name, evaluation, examples_most, err);
     return st;
 }
 

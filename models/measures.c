@@ -12,8 +12,13 @@ static void head_of(const wm_job *job, size_t target, wm_metric_head *ret)
 {
     const wm_job_model *model = &job->model;
 
+    const wm_job_anomaly *anomaly = &job->evaluate.anomaly;
+
     *ret = (wm_metric_head){ .width = wm_job_target_width(job, target),
                              .classes = job->data.targets[target].classes > 0 };
+    if (anomaly->false_alarms > 0 && !ret->classes &&
+        (anomaly->of != NULL ? strcmp(anomaly->of, job->data.targets[target].name) == 0 : job->data.n_targets == 1))
+        ret->anomaly = anomaly;
     for (size_t i = 0; i < model->n_losses; i++) {
         const wm_loss_ops *ops = (const wm_loss_ops *)model->losses[i].loss.member;
 
@@ -47,6 +52,15 @@ static bool is_named(const wm_measures *measures, const char *name)
     return false;
 }
 
+/* The measure before it whose sums are the same; NULL if there is none. */
+static const wm_measure *same_sums(const wm_measures *measures, const wm_metric_ops *ops, size_t target)
+{
+    for (size_t i = 0; ops->detects && i < measures->n; i++)
+        if (measures->items[i].ops->detects && measures->items[i].target == target)
+            return &measures->items[i];
+    return NULL;
+}
+
 static void add_measure(const wm_job *job, const wm_choice *metric, size_t target, const wm_metric_head *head,
                         bool several, wm_faults *faults, wm_measures *ret)
 {
@@ -62,6 +76,10 @@ static void add_measure(const wm_job *job, const wm_choice *metric, size_t targe
         snprintf(text, sizeof text, "is listed already");
     } else if (ret->n == WM_MEASURES_MAX) {
         snprintf(text, sizeof text, "makes more than %d figures; leave one out", WM_MEASURES_MAX);
+    } else if (same_sums(ret, ops, target) != NULL) {
+        measure.again = true;
+        ret->items[ret->n++] = measure;
+        return;
     } else if (measure.n_sums > WM_MEASURE_SUMS_MAX - ret->n_sums) {
         snprintf(text, sizeof text, "needs %zu sums, %zu of %d are left; give it fewer bins, or leave one out",
                  measure.n_sums, WM_MEASURE_SUMS_MAX - ret->n_sums, WM_MEASURE_SUMS_MAX);
@@ -104,13 +122,29 @@ void wm_measures_of(const wm_job *job, wm_faults *faults, wm_measures *ret)
     *ret = (wm_measures){ 0 };
     for (size_t m = 0; m < job->evaluate.n_metrics; m++)
         add_metric(job, &job->evaluate.metrics[m], faults, ret);
+    if (job->evaluate.anomaly.false_alarms > 0)
+        add_metric(job, &wm_metric_threshold, faults, ret);
     exact = ret->inexact;
     for (size_t i = 0; i < ret->n; i++) {
-        size_t *next = ret->items[i].ops->exact ? &exact : &inexact;
+        wm_measure *measure = &ret->items[i];
+        size_t     *next = measure->ops->exact ? &exact : &inexact;
 
-        ret->items[i].first = *next;
-        *next += ret->items[i].n_sums;
+        if (measure->again) {
+            measure->first = same_sums(ret, measure->ops, measure->target)->first;
+            continue;
+        }
+        measure->first = *next;
+        *next += measure->n_sums;
     }
+}
+
+size_t wm_measures_threshold(const wm_measures *measures)
+{
+    size_t m = 0;
+
+    while (m < measures->n && &measures->items[m].ops->member != wm_metric_threshold.member)
+        m++;
+    return m;
 }
 
 const char *wm_measure_first(const wm_job *job, char *text)
@@ -129,6 +163,8 @@ double wm_measure_badness(const wm_measure *measure, double figure)
         return -figure;
     case WM_NEARER_IS_BETTER:
         return fabs(figure - measure->ops->aim(measure->options, &measure->head));
+    case WM_NEITHER_IS_BETTER:
+        return NAN;
     case WM_LOWER_IS_BETTER:
         break;
     }
@@ -143,6 +179,8 @@ const char *wm_measure_unit(const wm_job *job, const wm_measure *measure, char *
     if (strcmp(ops->unit, "data") == 0)
         snprintf(text, WM_ERROR_TEXT, "in %s%s", column != NULL ? "units of " : "the data's units",
                  column != NULL ? column : "");
+    else if (ops->better == WM_NEITHER_IS_BETTER)
+        snprintf(text, WM_ERROR_TEXT, "%s", ops->unit);
     else if (ops->better == WM_NEARER_IS_BETTER)
         snprintf(text, WM_ERROR_TEXT, "%s; %.4g is right", ops->unit, ops->aim(measure->options, &measure->head));
     else

@@ -12,16 +12,19 @@
 #ifndef WM_MODELS_METRIC_H
 #define WM_MODELS_METRIC_H
 
-#include "common/config/family.h"
+#include "common/job/job.h"
 #include "common/status.h"
 
 /* What is measured: one head and its target. */
 typedef struct wm_metric_head {
-    size_t        width;   /* values that an example has, or classes */
-    bool          classes; /* a class is predicted, by logits */
-    const double *levels;  /* [n_levels]: quantiles that are predicted of each value, rising */
-    size_t        n_levels;
+    size_t                width;   /* values that an example has, or classes */
+    bool                  classes; /* a class is predicted, by logits */
+    const double         *levels;  /* [n_levels]: quantiles that are predicted of each value, rising */
+    size_t                n_levels;
+    const wm_job_anomaly *anomaly; /* it makes a detector; NULL: it does not */
 } wm_metric_head;
+
+typedef enum wm_normality { WM_NORMAL, WM_ANOMALY, WM_NOT_KNOWN } wm_normality;
 
 /* Predictions and truths of one head. */
 typedef struct wm_metric_batch {
@@ -33,16 +36,27 @@ typedef struct wm_metric_batch {
     const double
         *yardstick; /* [n]: how far persistence was out, on average, where the example's client trained; 0 if
                                * that is not known. NULL unless the metric has a `season` */
+    /* Of a detector; NULL otherwise, and of the naive prediction. */
+    const double       *scores; /* [n]: each example's loss */
+    const wm_normality *labels; /* [n] */
+    bool calibration; /* these examples are not measured: they are those by which the threshold is picked */
 } wm_metric_batch;
 
-typedef enum wm_better { WM_LOWER_IS_BETTER, WM_HIGHER_IS_BETTER, WM_NEARER_IS_BETTER } wm_better;
+typedef enum wm_better {
+    WM_LOWER_IS_BETTER,
+    WM_HIGHER_IS_BETTER,
+    WM_NEARER_IS_BETTER, /* to `aim` */
+    WM_NEITHER_IS_BETTER,
+} wm_better;
 
 typedef struct wm_metric_ops {
     wm_member   member;      /* first: see family.h */
     bool        for_classes; /* takes classes, not values */
     wm_better   better;
-    const char *unit;  /* "data": the target's own unit; "share": a number from 0 to 1; else a word for people */
-    bool        exact; /* its sums are counts, whole numbers: they add up to the same bits in any order */
+    const char *unit; /* "data": the target's own unit; "share": a number from 0 to 1; else a word for people */
+    bool detects; /* is of a detector: also hears the examples by which the threshold is picked; all of them on a
+                          * head have the same sums, which are kept once */
+    bool exact;   /* its sums are counts, whole numbers: they add up to the same bits in any order */
     double
         value_most; /* the most that one counted value can add to a sum; the least is 0: what says more is refused */
 
@@ -67,6 +81,9 @@ typedef struct wm_metric_ops {
     /* count: values seen (examples x width), or examples for classes. NaN where there is no figure. */
     double (*figure)(const void *options, const wm_metric_head *head, const double *sums, double count);
 } wm_metric_ops;
+
+/* The threshold of a detector, as a metric of its target. */
+extern const wm_choice wm_metric_threshold;
 
 /* The class that logits z[width] predict: the largest, of equal ones the first; -1 if there is a NaN among them. */
 int32_t wm_metric_class(const float *z, size_t width);

@@ -161,6 +161,15 @@ typedef enum wm_baseline {
     WM_BASELINE_TUNED = 8,  /* the federated model and one local epoch */
 } wm_baseline;
 
+/* How a model becomes a detector: an example's score is the loss of one target, and above a threshold it is an alarm. */
+typedef struct wm_job_anomaly {
+    double      false_alarms; /* the share of normal examples that may be over the threshold; 0: there is no detector */
+    const char *of;           /* a target; NULL: the only one */
+    const char *label;        /* column that says which examples are none; NULL: that is not known */
+    wm_reals    normal;       /* its values that are normal; every other is an anomaly */
+    int64_t     bins;
+} wm_job_anomaly;
+
 typedef struct wm_job_evaluate {
     int64_t          every;     /* rounds; the last round is always evaluated */
     wm_choice        select;    /* who evaluates: all by default */
@@ -168,6 +177,7 @@ typedef struct wm_job_evaluate {
     size_t           n_metrics;
     unsigned         baselines; /* wm_baseline, or-ed */
     int64_t          patience;  /* evaluations without a better loss after which the run ends early; 0: never */
+    wm_job_anomaly   anomaly;
 } wm_job_evaluate;
 
 typedef struct wm_job {

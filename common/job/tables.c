@@ -234,6 +234,51 @@ static const wm_member cohort_table = {
     .options_size = sizeof(wm_job_cohort),
 };
 
+static const wm_option anomaly_options[] = {
+    { .name = "false_alarms",
+      .kind = WM_REAL,
+      .offset = offsetof(wm_job_anomaly, false_alarms),
+      .least = 1e-6,
+      .most = 0.5,
+      .doc = "The share of normal examples that may be taken for an anomaly: the threshold follows from it." },
+    { .name = "of",
+      .kind = WM_WORD,
+      .offset = offsetof(wm_job_anomaly, of),
+      .optional = true,
+      .doc =
+          "The target whose loss is an example's score: what the model expected, and how far off that was. Not needed "
+          "where there is one target." },
+    { .name = "label",
+      .kind = WM_WORD,
+      .offset = offsetof(wm_job_anomaly, label),
+      .optional = true,
+      .doc =
+          "A column that says what each reading was; it is used to measure, and never to train. Without it every "
+          "example counts as normal." },
+    { .name = "normal",
+      .kind = WM_REALS,
+      .offset = offsetof(wm_job_anomaly, normal),
+      .standard = "[0]",
+      .doc = "The label's values that are normal; every other is an anomaly." },
+    { .name = "bins",
+      .kind = WM_WHOLE,
+      .offset = offsetof(wm_job_anomaly, bins),
+      .least = 8,
+      .most = 340,
+      .standard = "256",
+      .doc =
+          "Bins of the histogram of scores that clients send, over 2^-16 to 2^16: the threshold is exact to a bin, "
+          "9 % of it with 256." },
+};
+
+static const wm_member anomaly_table = {
+    .name = "anomaly",
+    .doc = "Makes a detector of anomalies of the model: a threshold for its loss, from normal examples.",
+    .options = anomaly_options,
+    .n_options = sizeof anomaly_options / sizeof *anomaly_options,
+    .options_size = sizeof(wm_job_anomaly),
+};
+
 static const wm_option evaluate_options[] = {
     { .name = "every",
       .kind = WM_WHOLE,
@@ -270,6 +315,13 @@ static const wm_option evaluate_options[] = {
       .most = 1e9,
       .standard = "0",
       .doc = "Ends the run after so many evaluations without a better loss; 0: never." },
+    { .name = "anomaly",
+      .kind = WM_SECTION,
+      .offset = offsetof(wm_job_evaluate, anomaly),
+      .section = &anomaly_table,
+      .optional = true,
+      .doc = "A detector of anomalies: a threshold for the loss, picked from a histogram of the scores of normal "
+             "examples, which is all that clients send. It is written into model.safetensors." },
 };
 _Static_assert(offsetof(wm_job_evaluate, n_metrics) - offsetof(wm_job_evaluate, metrics) ==
                    offsetof(wm_choices, count),

@@ -214,7 +214,7 @@ static void add_best_class(wm_text *to, const wm_report *report, wm_contender co
             wm_measure_badness(measure, other->metrics[metric]) < wm_measure_badness(measure, own))
             return;
     }
-    if (isfinite(own))
+    if (isfinite(wm_measure_badness(measure, own)))
         wm_text_add(to, " best");
 }
 

@@ -1,12 +1,14 @@
 /* server/report/run_folder.c */
 #include "server/report/run_folder.h"
 
+#include "models/measures.h"
 #include "models/safetensors.h"
 #include "server/report/csv.h"
 #include "server/report/html.h"
 #include "server/report/summary.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +18,10 @@ enum { SCALING_MAX = 1 << 20 };
 struct wm_run_folder {
     wm_run_folder_settings s;
     wm_history             history;
-    size_t                 n_written;  /* rounds that rounds.csv has */
-    int64_t                flushed_ms; /* mono, of the other files */
-    wm_digest              model;      /* in model.safetensors; zero if there is none yet */
+    size_t                 n_written;     /* rounds that rounds.csv has */
+    int64_t                flushed_ms;    /* mono, of the other files */
+    wm_digest              model;         /* in model.safetensors; zero if there is none yet */
+    bool                   has_threshold; /* it has one of a detector */
 };
 
 static wm_status replace_file(const wm_run_folder *folder, const char *name, const wm_text *text, wm_error *err)
@@ -112,21 +115,42 @@ static wm_status read_checkpoint(const wm_run_folder *folder, const wm_digest *n
                          wm_digest_text(name, text));
 }
 
+/* From which loss on an example is an alarm, by the newest model; NaN if the job makes no detector, or before that model
+ * was evaluated. */
+static double threshold_of(const wm_run_folder *folder)
+{
+    const wm_history *history = &folder->history;
+    wm_measures       measures;
+    size_t            m;
+
+    wm_measures_of(folder->s.job, NULL, &measures);
+    m = wm_measures_threshold(&measures);
+    return m < measures.n && history->n_rounds > 0 && history->rounds[history->n_rounds - 1].evaluated
+               ? history->rounds[history->n_rounds - 1].evaluation.metrics[m]
+               : (double)NAN;
+}
+
 static wm_status new_model_file(const wm_run_folder *folder, const wm_standing *standing, const char *path,
                                 wm_safetensors_file *ret, wm_error *err)
 {
-    char      id[WM_RUN_TEXT], digest[WM_DIGEST_TEXT], round[16];
+    char      id[WM_RUN_TEXT], digest[WM_DIGEST_TEXT], round[16], threshold[32];
     wm_text   scaling = WM_TEXT_INIT;
     wm_status st = scaling_text(folder, &standing->scaling, &scaling, err);
 
     snprintf(round, sizeof round, "%" PRIu32,
              folder->history.n_rounds > 0 ? folder->history.rounds[folder->history.n_rounds - 1].round : 0);
+    snprintf(threshold, sizeof threshold, "%.17g", threshold_of(folder));
     if (st == WM_OK) {
+        bool              scaled = scaling.size > 0, detects = isfinite(threshold_of(folder));
         const wm_metadata metadata[] = { { "job", folder->s.record->job_text },
                                          { "run", wm_run_id_text(folder->s.record->id, id) },
                                          { "round", round },
                                          { "sha256", wm_digest_text(&standing->model, digest) },
-                                         { scaling.size > 0 ? "scaling" : NULL, wm_text_chars(&scaling) },
+                                         { scaled    ? "scaling"
+                                           : detects ? "threshold"
+                                                     : NULL,
+                                           scaled ? wm_text_chars(&scaling) : threshold },
+                                         { scaled && detects ? "threshold" : NULL, threshold },
                                          { NULL, NULL } };
 
         st = wm_safetensors_file_new(path, folder->s.model, metadata, ret, err);
@@ -143,7 +167,8 @@ static wm_status write_model(wm_run_folder *folder, const wm_standing *standing,
     char               *path;
     wm_status           st;
 
-    if (wm_digest_equal(&standing->model, &folder->model))
+    if (wm_digest_equal(&standing->model, &folder->model) &&
+        folder->has_threshold == isfinite(threshold_of(folder)))
         return WM_OK;
     path = wm_path_join(folder->s.path, "model.safetensors");
     if (path == NULL)
@@ -158,8 +183,10 @@ static wm_status write_model(wm_run_folder *folder, const wm_standing *standing,
     }
     if (st == WM_OK)
         st = folder->s.files->replace(folder->s.files, path, file.bytes, file.n_bytes, 0644, err);
-    if (st == WM_OK)
+    if (st == WM_OK) {
         folder->model = standing->model;
+        folder->has_threshold = isfinite(threshold_of(folder));
+    }
 out:
     free(file.bytes);
     free(path);

@@ -5,7 +5,8 @@
  *     rounds.csv         one line a round
  *     clients.csv        one line a client
  *     model.safetensors  the newest model; its metadata holds "job", "run", "round", "sha256" and, if the job scales,
- *                        "scaling": the bytes of the scaling in hexadecimal, so that it can be evaluated alone
+ *                        "scaling": the bytes of the scaling in hexadecimal, so that it can be evaluated alone; of a
+ *                        detector of anomalies "threshold": the loss from which on an example is one
  *     summary.json       how it stands or ended
  *     report.html        all of it on a page
  *

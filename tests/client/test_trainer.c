@@ -532,6 +532,51 @@ static void of_a_head_of_quantiles_the_median_is_the_prediction(void **state)
     close_bench(b);
 }
 
+/* The model says 0, so the score of an hour is y squared. Hours 4 to 6 hold the validation part and set the threshold: 1, whose
+ * bin ends at 2^(1/8). Hours 7 to 9 are the test part. */
+static void a_detector_is_set_by_the_validation_part_and_measured_on_another(void **state)
+{
+    static const struct {
+        const char *says, *rows;
+        double      false_alarms, f1, threshold;
+    } cases[] = {
+        { "an attack that is seen and an hour without a word", "4,1,0\n5,1,0\n6,1,0\n7,1,0\n8,9,1\n9,9,\n", 0, 1,
+          1.0905077326652577 },
+        { "an attack that is not seen", "4,1,0\n5,1,0\n6,1,0\n7,1,0\n8,1,-999\n9,1,0\n", 0, 0, 1.0905077326652577 },
+        { "a false alarm and an attack that is seen", "4,1,0\n5,1,0\n6,1,0\n7,2,0\n8,2,1\n9,1,0\n", 0.5, 2.0 / 3,
+          1.0905077326652577 },
+        { "what is no normal hour sets no threshold", "4,1,1\n5,1,1\n6,1,1\n7,2,0\n8,2,1\n9,1,0\n", (double)NAN,
+          (double)NAN, (double)NAN },
+    };
+    static const char *const sets[] = { "evaluate.anomaly={false_alarms: 0.4, label: attack}",
+                                        "evaluate.metrics=[false_alarms, detection]",
+                                        "data.split={time: [0.3, 0.4, 0.3]}", NULL };
+    bench                   *b = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char          text[1024];
+        size_t        n = (size_t)snprintf(text, sizeof text, "t,x,y,attack\n");
+        double        want[] = { cases[i].false_alarms, cases[i].f1, cases[i].threshold };
+        wm_evaluation one;
+
+        for (int hour = 0; hour < 4; hour++)
+            n += (size_t)snprintf(text + n, sizeof text - n, "2024-01-01 %02d:00,0,7,0\n", hour);
+        for (const char *row = cases[i].rows; *row != '\0'; row = strchr(row, '\n') + 1)
+            n += (size_t)snprintf(text + n, sizeof text - n, "2024-01-01 0%c:00,0%.*s\n", row[0],
+                                  (int)(strchr(row, '\n') - row - 1), row + 1);
+        test_write(b->folder, "a.csv", text, n);
+        open_bench(b, sets);
+        assert_ok(wm_evaluate(b->trainer, b->examples, WM_TEST, zeros, NULL, &one, &b->err), &b->err);
+        for (size_t m = 0; m < 3; m++) {
+            double have = metric_of(b, &one, m);
+
+            if (isnan(want[m]) ? !isnan(have) : !(fabs(have - want[m]) < 1e-12))
+                fail_msg("%s: figure %zu is %.17g", cases[i].says, m, have);
+        }
+        close_bench(b);
+    }
+}
+
 static void a_sum_is_not_the_mean_of_the_clients_figures(void **state)
 {
     bench        *b = *state;
@@ -585,6 +630,7 @@ int main(void)
         TEST(evaluations_of_clients_add_up_to_that_of_all_data),
         TEST(errors_are_scaled_by_what_persistence_was_out_in_training),
         TEST(of_a_head_of_quantiles_the_median_is_the_prediction),
+        TEST(a_detector_is_set_by_the_validation_part_and_measured_on_another),
         TEST(a_sum_is_not_the_mean_of_the_clients_figures),
         TEST(nothing_to_evaluate_has_no_figure),
     };

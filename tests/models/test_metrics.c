@@ -13,6 +13,7 @@ enum { CLIENTS = 7, DIVISIONS = 200 };
 /* A job of the words for its targets, layers, losses and metrics; fails with the faults. */
 typedef struct words {
     const char *targets, *layers, *losses, *metrics;
+    const char *rest; /* of evaluate: ", anomaly: {...}"; NULL for none */
 } words;
 
 static const char head[] = "job: m\ndata:\n  inputs: {past: {window: {columns: [y], length: 2}}}\n"
@@ -25,8 +26,8 @@ static wm_text text_of(const words *w)
     wm_text_printf(&text,
                    "%s  targets: {%s}\n  scale: none\nmodel:\n  layers: [flatten, %s]\n  losses: {%s}\n"
                    "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 1}\nrounds: 1\nstrategy: fedavg\n"
-                   "evaluate: {metrics: [%s]}\n",
-                   head, w->targets, w->layers, w->losses, w->metrics);
+                   "evaluate: {metrics: [%s]%s}\n",
+                   head, w->targets, w->layers, w->losses, w->metrics, w->rest != NULL ? w->rest : "");
     return text;
 }
 
@@ -232,9 +233,101 @@ static void auroc_is_off_by_no_more_than_its_bins_say(void **state)
     assert_true(last < 0.02);
 }
 
+static const words of_detector = { "v: {column: y, ahead: [1h]}", "{dense: 1}", "v: mse",
+                                   "detection, {detection: recall}, {detection: precision}, {detection: auroc}, "
+                                   "false_alarms",
+                                   ", anomaly: {false_alarms: 0.02, label: attack}" };
+
+/* The examples that set the threshold and those that are measured, divided among clients by chance. */
+static void a_threshold_lets_through_the_false_alarms_that_are_asked_for(void **state)
+{
+    enum { SET_BY = 400, SCORES = 160 };
+    static const struct {
+        const char *name;
+        double      want;
+    } rows[] = {
+        { "threshold", want_threshold },
+        { "false_alarms", want_false_alarms },
+        { "detection_f1", want_detection_f1 },
+        { "detection_recall", want_detection_recall },
+        { "detection_precision", want_detection_precision },
+        { "detection_auroc", want_detection_auroc },
+    };
+    wm_measures       measures;
+    wm_job           *job = job_of(&of_detector, &measures);
+    const wm_measure *m = named(&measures, "threshold");
+    wm_rng            rng;
+
+    (void)state;
+    assert_int_equal(measures.n, 6);
+    assert_int_equal(measures.n_sums, 3 * 256); /* once for all of them */
+    assert_int_equal(wm_measures_threshold(&measures), 5);
+    wm_rng_init(&rng, 7);
+    for (int d = 0; d < DIVISIONS; d++) {
+        static double clients[CLIENTS][WM_MEASURE_SUMS_MAX], sums[WM_MEASURE_SUMS_MAX];
+
+        memset(clients, 0, sizeof clients);
+        memset(sums, 0, sizeof sums);
+        for (size_t i = 0; i < SET_BY + SCORES; i++) {
+            bool            calibration = i < SET_BY;
+            wm_normality    label = calibration ? WM_NORMAL : (wm_normality)detector_labels[i - SET_BY];
+            double          score = calibration ? detector_set_by[i] : detector_scores[i - SET_BY];
+            wm_metric_batch one = { .n = 1, .scores = &score, .labels = &label, .calibration = calibration };
+
+            m->ops->add(m->options, &m->head, &one, clients[wm_rng_below(&rng, CLIENTS)]);
+        }
+        for (size_t k = 0; k < CLIENTS; k++)
+            for (size_t s = 0; s < m->n_sums; s++)
+                sums[s] += clients[k][s];
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            const wm_measure *at = named(&measures, rows[i].name);
+            double            have = at->ops->figure(at->options, &at->head, sums, SCORES);
+
+            if (!(fabs(have - rows[i].want) <= 1e-12))
+                fail_msg("%s: %.17g, by its definition it is %.17g", rows[i].name, have, rows[i].want);
+        }
+    }
+    wm_job_free(job);
+}
+
+static void scores_that_cannot_be_told_are_the_worst(void **state)
+{
+    static const struct {
+        const char  *says;
+        double       score;
+        wm_normality label;
+        bool         calibration;
+        size_t       section, bin;
+    } rows[] = {
+        { "a normal example's NaN is a false alarm", (double)NAN, WM_NORMAL, false, 1, 255 },
+        { "and no threshold is above it", (double)NAN, WM_NORMAL, true, 0, 255 },
+        { "an anomaly's NaN is missed", (double)NAN, WM_ANOMALY, false, 2, 0 },
+        { "infinity is in the last bin", (double)INFINITY, WM_NORMAL, false, 1, 255 },
+        { "and 0 in the first", 0, WM_ANOMALY, false, 2, 0 },
+        { "what is below the first too", 1e-30, WM_NORMAL, false, 1, 0 },
+        { "1 begins the upper half", 1, WM_NORMAL, false, 1, 128 },
+    };
+    wm_measures       measures;
+    wm_job           *job = job_of(&of_detector, &measures);
+    const wm_measure *m = named(&measures, "threshold");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double          sums[WM_MEASURE_SUMS_MAX] = { 0 };
+        wm_metric_batch one = {
+            .n = 1, .scores = &rows[i].score, .labels = &rows[i].label, .calibration = rows[i].calibration
+        };
+
+        m->ops->add(m->options, &m->head, &one, sums);
+        assert_case(rows[i].says, sums[rows[i].section * 256 + rows[i].bin] == 1);
+        assert_case(rows[i].says, !rows[i].calibration || isnan(m->ops->figure(m->options, &m->head, sums, 1)));
+    }
+    wm_job_free(job);
+}
+
 static void of_nothing_there_is_no_figure(void **state)
 {
-    const words *const all[] = { &of_values, &of_quantiles, &of_two, &of_five };
+    const words *const all[] = { &of_values, &of_quantiles, &of_two, &of_five, &of_detector };
 
     (void)state;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -338,7 +431,7 @@ static void sums_lie_side_by_side_and_those_that_are_exact_last(void **state)
 static void metrics_that_cannot_be_taken_are_faults(void **state)
 {
     static const struct {
-        const char *says, *targets, *layers, *losses, *metrics, *fault;
+        const char *says, *targets, *layers, *losses, *metrics, *fault, *rest;
     } rows[] = {
         { "a share of classes of a head of values", "v: {column: y, ahead: [1h]}", "{dense: 1}", "v: mse",
           "accuracy", "evaluate.metrics[0]: accuracy is of classes, and no target is one" },
@@ -352,6 +445,16 @@ static void metrics_that_cannot_be_taken_are_faults(void **state)
           "evaluate.metrics[1]: rmse is listed already" },
         { "more sums than a report has", "c: {column: z, classes: 3}", "{dense: 3}", "c: cross_entropy",
           "accuracy, auroc", "auroc needs 1536 sums, 1023 of 1024 are left; give it fewer bins, or leave one out" },
+        { "a figure of a detector that nobody made", "v: {column: y, ahead: [1h]}", "{dense: 1}", "v: mse",
+          "detection", "detection is of a detector, which evaluate.anomaly makes of a target of values" },
+        { "a figure of anomalies that nobody knows", "v: {column: y, ahead: [1h]}", "{dense: 1}", "v: mse",
+          "detection", "detection needs to know which examples are anomalies; give evaluate.anomaly a label",
+          ", anomaly: {false_alarms: 0.01}" },
+        { "a detector by a class", "c: {column: z, classes: 2}", "{dense: 2}", "c: cross_entropy", "f1",
+          "evaluate.anomaly: threshold is of values, and no target is one", ", anomaly: {false_alarms: 0.01}" },
+        { "a detector by a target that is not there", "v: {column: y, ahead: [1h]}", "{dense: 1}", "v: mse", "rmse",
+          "evaluate.anomaly: threshold is of a detector, which evaluate.anomaly makes of a target of values",
+          ", anomaly: {false_alarms: 0.01, of: w}" },
         { "more figures than are kept",
           "a: {column: y, ahead: [1h]}, b: {column: y, ahead: [1h]}, c: {column: y, ahead: [1h]}",
           "{name: a, from: 0.flatten, dense: 1}, {name: b, from: 0.flatten, dense: 1}, "
@@ -362,7 +465,7 @@ static void metrics_that_cannot_be_taken_are_faults(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        words     w = { rows[i].targets, rows[i].layers, rows[i].losses, rows[i].metrics };
+        words     w = { rows[i].targets, rows[i].layers, rows[i].losses, rows[i].metrics, rows[i].rest };
         wm_text   text = text_of(&w);
         wm_faults faults;
         wm_job   *job = net_job(rows[i].says, wm_text_chars(&text));
@@ -414,6 +517,8 @@ int main(void)
         cmocka_unit_test(coverage_is_how_often_the_truth_lay_between),
         cmocka_unit_test(classes_are_counted_as_scikit_learn_does),
         cmocka_unit_test(auroc_is_off_by_no_more_than_its_bins_say),
+        cmocka_unit_test(a_threshold_lets_through_the_false_alarms_that_are_asked_for),
+        cmocka_unit_test(scores_that_cannot_be_told_are_the_worst),
         cmocka_unit_test(of_nothing_there_is_no_figure),
         cmocka_unit_test(nan_is_never_a_good_prediction),
         cmocka_unit_test(a_metric_is_taken_of_every_head_that_has_it),

@@ -160,11 +160,38 @@ def many_classes():
             figure("want_five_auroc", sum(areas) / len(areas)))
 
 
+def detector():
+    """Scores in the middles of bins of an eighth of an octave, so that each is told apart. Of 400 normal examples that set
+    the threshold 2 % may be at or above it."""
+    numbers = Numbers(5)
+
+    def middle(k):
+        return 2 ** ((k + 0.5) / 8)
+
+    set_by = [middle(numbers.below(12) + numbers.below(12) - 30) for _ in range(400)]
+    labels = [[0, 0, 1, 2][numbers.below(4)] for _ in range(160)]  # normal, anomaly, not known
+    scores = [middle(numbers.below(14) + numbers.below(14) - 30 + (8 if l == 1 else 0)) for l in labels]
+    edge = max(k for k in range(-128, 128) if sum(s >= 2 ** (k / 8) for s in set_by) > 0.02 * 400) + 1
+    threshold = 2 ** (edge / 8)
+    known = [(s, l) for s, l in zip(scores, labels) if l != 2]
+    guesses, truths = [int(s >= threshold) for s, _ in known], [l for _, l in known]
+    normal = [g for g, l in zip(guesses, truths) if l == 0]
+    exact = [float(s).hex() for s in set_by], [float(s).hex() for s in scores]
+    return ("static const double detector_set_by[] = {\n" + "\n".join(f"    {s}," for s in exact[0]) + "\n};\n" +
+            "static const double detector_scores[] = {\n" + "\n".join(f"    {s}," for s in exact[1]) + "\n};\n" +
+            array("detector_labels", labels, "int32_t") + figure("want_threshold", threshold) +
+            figure("want_false_alarms", sum(normal) / len(normal)) +
+            figure("want_detection_f1", f1(guesses, truths, 1)) +
+            figure("want_detection_recall", recall(guesses, truths, 1)) +
+            figure("want_detection_precision", precision(guesses, truths, 1)) +
+            figure("want_detection_auroc", auroc([s for s, _ in known], truths)))
+
+
 if __name__ == "__main__":
     folder = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(folder, "expected.h"), "w") as to:
         to.write("/* tests/models/metrics/expected.h: written by make.py beside it, from the metrics' definitions. */\n"
                  "#ifndef WM_TESTS_MODELS_METRICS_EXPECTED_H\n#define WM_TESTS_MODELS_METRICS_EXPECTED_H\n\n"
                  "#include <stdint.h>\n\n")
-        to.write("\n".join([values(), quantiles(), two_classes(), many_classes()]))
+        to.write("\n".join([values(), quantiles(), two_classes(), many_classes(), detector()]))
         to.write("\n#endif\n")
