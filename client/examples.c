@@ -2,6 +2,7 @@
 #include "client/examples_struct.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -280,6 +281,53 @@ void wm_examples_summarise(const wm_examples *examples, wm_examples_summary *ret
     *ret = sum;
 }
 
+int64_t wm_examples_time(const wm_examples *examples, wm_part part, uint32_t index)
+{
+    const wm_examples *leaf = leaf_of(examples, part, &index);
+    uint32_t           row = leaf->laid.at[part][index];
+
+    return leaf->grid != NULL ? leaf->grid->times[row] : (int64_t)row;
+}
+
+/* The end of the series that a row is in. */
+static size_t series_end(const wm_grid *grid, size_t row)
+{
+    size_t low = 0, high = grid->n_series;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (grid->series[middle].begin <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    return grid->series[low].end;
+}
+
+static bool is_known(const wm_examples *leaf, size_t t, size_t row)
+{
+    size_t n = leaf->layout->job->data.targets[t].ahead.count;
+
+    if (!leaf->layout->predicts || leaf->grid == NULL)
+        return true;
+    for (size_t h = 0; h < (n > 0 ? n : 1); h++) {
+        size_t at = row + ahead_of(leaf, t, h);
+
+        if (at >= series_end(leaf->grid, row) ||
+            wm_grid_state(leaf->grid, at, leaf->layout->target_used[t]) != WM_STATE_READ)
+            return false;
+    }
+    return true;
+}
+
+bool wm_examples_known(const wm_examples *examples, wm_part part, uint32_t index, size_t t)
+{
+    const wm_examples *leaf = leaf_of(examples, part, &index);
+
+    return is_known(leaf, t, leaf->laid.at[part][index]);
+}
+
 /* ---- gathering ---- */
 
 struct wm_batch_room {
@@ -419,8 +467,13 @@ void wm_examples_gather(const wm_examples *examples, wm_part part, const uint32_
             }
         }
         for (size_t t = 0; t < data->n_targets; t++) {
+            bool known = is_known(leaf, t, now);
+
             if (room->classes[t] != NULL)
-                room->classes[t][b] = class_at(leaf, t, now);
+                room->classes[t][b] = known ? class_at(leaf, t, now) : 0;
+            else if (!known)
+                for (size_t h = 0; h < room->target_width[t]; h++)
+                    room->targets[t][b * room->target_width[t] + h] = NAN;
             else
                 gather_target(leaf, t, now, room->targets[t] + b * room->target_width[t]);
         }

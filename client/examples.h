@@ -37,6 +37,17 @@ void      wm_batch_room_free(wm_batch_room *room);
 void wm_examples_gather(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n,
                         wm_batch_room *room, wm_batch *ret);
 
+/* ---- of examples that are to be predicted (wm_owners_settings.predict) ---- */
+
+/* When an example is: UTC ms of its newest reading; the number of the row or image where there is no time. */
+int64_t wm_examples_time(const wm_examples *examples, wm_part part, uint32_t index);
+
+/* Whether target t of it was read; in a batch one that was not is NaN, or class 0. */
+bool wm_examples_known(const wm_examples *examples, wm_part part, uint32_t index, size_t t);
+
+/* Instead of wm_examples_scale: as those are scaled, which are of the same job. */
+void wm_examples_scale_like(wm_examples *examples, const wm_examples *like);
+
 /* ---- scaling ---- */
 
 /* Fills an update of wm_statistics_spec from the training part. WM_E_REFUSED with fewer than data.rows_min rows. */

@@ -164,6 +164,27 @@ out:
     return st;
 }
 
+static bool has_word(const wm_words *words, const char *word)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (strcmp(words->items[i], word) == 0)
+            return true;
+    return false;
+}
+
+void wm_layout_predict(wm_layout *layout)
+{
+    layout->predicts = true;
+    for (size_t u = 0; u < layout->n_used; u++) {
+        wm_used *used = &layout->used[u];
+
+        used->optional = used->read;
+        for (size_t i = 0; i < layout->job->data.n_inputs; i++)
+            if (has_word(&layout->job->data.inputs[i].columns, used->name))
+                used->optional = false;
+    }
+}
+
 void wm_layout_free(wm_layout *layout)
 {
     if (layout == NULL)
@@ -174,14 +195,6 @@ void wm_layout_free(wm_layout *layout)
     }
     free(layout->used);
     free(layout);
-}
-
-static bool has_word(const wm_words *words, const char *word)
-{
-    for (size_t i = 0; i < words->count; i++)
-        if (strcmp(words->items[i], word) == 0)
-            return true;
-    return false;
 }
 
 wm_status wm_layout_allow(const wm_layout *layout, const wm_words *allowed, wm_error *err)

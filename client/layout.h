@@ -14,9 +14,10 @@
 /* A column that is used by an input or a target. */
 typedef struct wm_used {
     const char          *name;
-    const wm_job_column *spec;            /* NULL: only a target names it, and it is a plain number (a label) */
-    size_t               index;           /* in the job's columns; meaningless if spec is NULL */
-    bool                 read;            /* comes from the source; a cycle is computed from the time */
+    const wm_job_column *spec;     /* NULL: only a target names it, and it is a plain number (a label) */
+    size_t               index;    /* in the job's columns; meaningless if spec is NULL */
+    bool                 read;     /* comes from the source; a cycle is computed from the time */
+    bool                 optional; /* no input takes it, and the layout predicts: the source may be without it */
     size_t               first, channels; /* in a row; the mask is the last channel */
     int64_t              classes;         /* > 0: a label, whole and below this; else 0 */
 } wm_used;
@@ -39,15 +40,20 @@ typedef struct wm_layout {
     wm_layout_input inputs[WM_INPUTS_MAX];
     size_t          target_used[WM_TARGETS_MAX];
     size_t          target_width[WM_TARGETS_MAX];
-    size_t          within; /* the used column that does not change within a window; SIZE_MAX: none */
-    size_t          label; /* column that says which examples are anomalies; SIZE_MAX: none does */
-    bool            images; /* examples are images with a label, not rows */
-    bool            timed;  /* rows have a time */
+    size_t          within;   /* the used column that does not change within a window; SIZE_MAX: none */
+    size_t          label;    /* column that says which examples are anomalies; SIZE_MAX: none does */
+    bool            images;   /* examples are images with a label, not rows */
+    bool            timed;    /* rows have a time */
+    bool            predicts; /* examples are all that can be predicted: targets and labels may be unknown */
 } wm_layout;
 
 /* WM_E_INVALID: a data section that cannot be read this way (the sentence says why). WM_E_NOMEM. */
 wm_status wm_layout_new(const wm_job *job, wm_layout **ret, wm_error *err);
-void      wm_layout_free(wm_layout *layout);
+
+/* From here on for predicting; before anything is read by it. */
+void wm_layout_predict(wm_layout *layout);
+
+void wm_layout_free(wm_layout *layout);
 
 /* WM_E_REFUSED: a column that is used and not in `allowed` (NULL: all are allowed). */
 wm_status wm_layout_allow(const wm_layout *layout, const wm_words *allowed, wm_error *err);

@@ -462,8 +462,11 @@ wm_status wm_owners_open(const wm_job *job, const wm_owners_settings *settings, 
     if (o.self == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for owners");
     o.self->job = job;
-    if ((st = wm_layout_new(job, &o.self->layout, err)) != WM_OK ||
-        (st = wm_layout_allow(o.self->layout, settings->allowed, err)) != WM_OK ||
+    if ((st = wm_layout_new(job, &o.self->layout, err)) != WM_OK)
+        goto out;
+    if (settings->predict)
+        wm_layout_predict(o.self->layout);
+    if ((st = wm_layout_allow(o.self->layout, settings->allowed, err)) != WM_OK ||
         (st = wm_owners_read(o.self->layout, settings, &o.readings, err)) != WM_OK ||
         (st = wm_file_parts(job, o.readings->file_names, o.readings->n_files, &o.file_parts, err)) != WM_OK)
         goto out;

@@ -21,8 +21,10 @@ typedef struct wm_owners_settings {
     const char      *only;    /* keep this owner and drop the others' readings at once; NULL: all */
     size_t           clients; /* > 0: overrides the number of clients of a dividing rule (--clients), or keeps the
                                  first so many owners in order of name */
-    const wm_words  *allowed; /* columns that may be used; NULL: all. A job that asks for another is refused by name */
-    wm_log          *log;     /* NULL for none */
+    bool             predict; /* examples are all that can be predicted, in the test part */
+    const wm_words
+           *allowed; /* columns that may be used; NULL: all. A job that asks for another is refused by name */
+    wm_log *log;     /* NULL for none */
 } wm_owners_settings;
 
 /* Reads. WM_E_MISSING: no file matches, a column is not there, no owner of that name; WM_E_MALFORMED: a file that is
@@ -37,7 +39,7 @@ wm_status wm_owners_read(const struct wm_layout *layout, const wm_owners_setting
                          struct wm_readings **ret, wm_error *err);
 
 size_t      wm_owners_count(const wm_owners *owners);
-const char *wm_owners_name(const wm_owners *owners, size_t i); /* in order of name */
+const char *wm_owners_name(const wm_owners *owners, size_t i);        /* in order of name */
 size_t      wm_owners_train_count(const wm_owners *owners, size_t i); /* examples; for scheduling, largest first */
 
 /* The examples of owner i; belongs to `owners`, made on first use or at opening. */

@@ -120,17 +120,17 @@ static wm_status want(wm_readings *readings, const wm_ownership *ownership, wm_e
         return wm_fail(err, WM_E_NOMEM, "no memory for the columns of the readings");
     for (size_t i = 0; i < times->count; i++)
         readings->wanted[readings->n_wanted++] =
-            (wm_wanted){ times->items[i], times->count == 1 ? WM_CELL_WORD : WM_CELL_NUMBER };
+            (wm_wanted){ times->items[i], times->count == 1 ? WM_CELL_WORD : WM_CELL_NUMBER, false };
     if (ownership->column != NULL)
-        readings->wanted[readings->n_wanted++] = (wm_wanted){ ownership->column, WM_CELL_WORD };
+        readings->wanted[readings->n_wanted++] = (wm_wanted){ ownership->column, WM_CELL_WORD, false };
     if (layout->job->data.series != NULL)
-        readings->wanted[readings->n_wanted++] = (wm_wanted){ layout->job->data.series, WM_CELL_WORD };
+        readings->wanted[readings->n_wanted++] = (wm_wanted){ layout->job->data.series, WM_CELL_WORD, false };
     for (size_t i = 0; i < layout->n_used; i++) {
         if (!layout->used[i].read)
             continue;
         readings->used[readings->n_codes++] = i;
         readings->wanted[readings->n_wanted++] =
-            (wm_wanted){ layout->used[i].name, wm_column_cell(&layout->used[i]) };
+            (wm_wanted){ layout->used[i].name, wm_column_cell(&layout->used[i]), layout->used[i].optional };
     }
     if (readings->n_wanted > WM_READINGS_WANTED_MAX)
         return wm_fail(err, WM_E_INVALID, "the job uses %zu columns, at most %d can be read", readings->n_wanted,

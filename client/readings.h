@@ -12,6 +12,7 @@
 typedef struct wm_wanted {
     const char  *name;
     wm_cell_kind kind;
+    bool         optional; /* the source may be without it: every cell is missing then */
 } wm_wanted;
 
 /* How a row finds its owner. All NULL: everything is one owner's. */

@@ -213,6 +213,18 @@ static wm_status scale_leaf(wm_examples *leaf, const wm_scaling *scaling, wm_err
     return st;
 }
 
+void wm_examples_scale_like(wm_examples *examples, const wm_examples *like)
+{
+    const wm_layout *layout = examples->layout;
+
+    assert(examples->members == NULL && like->members == NULL && layout->width == like->layout->width);
+    memcpy(examples->mean, like->mean, layout->n_used * sizeof *examples->mean);
+    memcpy(examples->deviation, like->deviation, layout->n_used * sizeof *examples->deviation);
+    memcpy(examples->channel_mean, like->channel_mean, layout->width * sizeof *examples->channel_mean);
+    memcpy(examples->channel_gain, like->channel_gain, layout->width * sizeof *examples->channel_gain);
+    examples->scaled = true;
+}
+
 wm_status wm_examples_scale(wm_examples *examples, const wm_scaling *scaling, wm_error *err)
 {
     if (examples->members == NULL)

@@ -4,10 +4,10 @@
  * parameters are copied in, trained, and handed to the strategy's client half, which makes the update of them. */
 #include "client/trainer.h"
 
+#include "client/heads.h"
 #include "common/crash.h"
 #include "common/rng.h"
 #include "common/sizes.h"
-#include "models/loss.h"
 #include "models/plan.h"
 #include "models/schedule.h"
 
@@ -34,48 +34,11 @@ struct wm_trainer {
     size_t                 order_room;
     wm_measures            measures;
     float                 *values, *truths; /* [EVALUATE_BATCH][width_max]: in the data's units */
-    float                 *quantiles;       /* [EVALUATE_BATCH][quantiles_max]: the same of a head of quantiles */
+    float                 *quantiles;       /* [EVALUATE_BATCH][head's width]: the same of a head of quantiles */
     double                *yardsticks;      /* [EVALUATE_BATCH] */
     double                *scores;          /* [EVALUATE_BATCH]: losses of a detector's target */
     wm_normality          *labels;          /* [EVALUATE_BATCH] */
 };
-
-static size_t width_max(const wm_job *job)
-{
-    size_t most = 1;
-
-    for (size_t t = 0; t < job->data.n_targets; t++) {
-        size_t width = wm_job_target_width(job, t);
-
-        most = width > most ? width : most;
-    }
-    return most;
-}
-
-/* The levels of target t's head: 0 if it predicts the values themselves. */
-static size_t levels_of(const wm_job *job, size_t t, const double **ret)
-{
-    for (size_t i = 0; i < job->model.n_losses; i++) {
-        const wm_loss_ops *ops = (const wm_loss_ops *)job->model.losses[i].loss.member;
-
-        if (ops->levels != NULL && strcmp(job->model.losses[i].target, job->data.targets[t].name) == 0)
-            return ops->levels(job->model.losses[i].loss.options, ret);
-    }
-    return 0;
-}
-
-static size_t quantiles_max(const wm_job *job)
-{
-    const double *levels;
-    size_t        most = 1;
-
-    for (size_t t = 0; t < job->data.n_targets; t++) {
-        size_t n = wm_job_target_width(job, t) * levels_of(job, t, &levels); /* the model's head is as wide */
-
-        most = n > most ? n : most;
-    }
-    return most;
-}
 
 wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret, wm_error *err)
 {
@@ -95,7 +58,7 @@ wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret
 wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **ret, wm_error *err)
 {
     wm_trainer *self = calloc(1, sizeof *self);
-    size_t      batch = (size_t)job->training.batch, width = width_max(job);
+    size_t      batch = (size_t)job->training.batch, width = wm_heads_values_max(job);
     wm_status   st;
 
     if (self == NULL)
@@ -108,7 +71,7 @@ wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **
     self->params = malloc(self->n_params * sizeof *self->params);
     self->values = malloc(EVALUATE_BATCH * width * sizeof *self->values);
     self->truths = malloc(EVALUATE_BATCH * width * sizeof *self->truths);
-    self->quantiles = malloc(EVALUATE_BATCH * quantiles_max(job) * sizeof *self->quantiles);
+    self->quantiles = malloc(EVALUATE_BATCH * wm_heads_width_max(job) * sizeof *self->quantiles);
     self->yardsticks = malloc(EVALUATE_BATCH * sizeof *self->yardsticks);
     self->scores = malloc(EVALUATE_BATCH * sizeof *self->scores);
     self->labels = malloc(EVALUATE_BATCH * sizeof *self->labels);
@@ -324,43 +287,6 @@ wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, co
     return WM_OK;
 }
 
-/* values <- a head's predictions of target t in the data's units; of quantiles the one nearest the median, and
- * quantiles <- all of them. */
-static void take_predictions(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
-                             size_t n, size_t t, const float *output)
-{
-    size_t        width = wm_job_target_width(self->job, t), n_levels, middle = 0;
-    const double *levels = NULL;
-
-    n_levels = levels_of(self->job, t, &levels);
-    if (n_levels == 0) {
-        memcpy(self->values, output, n * width * sizeof *self->values);
-        if (self->job->data.targets[t].classes == 0)
-            wm_examples_unscale(examples, part, index, n, t, self->values);
-        return;
-    }
-    for (size_t l = 1; l < n_levels; l++)
-        if (fabs(levels[l] - 0.5) < fabs(levels[middle] - 0.5))
-            middle = l;
-    for (size_t l = 0; l < n_levels; l++) {
-        for (size_t i = 0; i < n * width; i++)
-            self->values[i] = output[i * n_levels + l];
-        wm_examples_unscale(examples, part, index, n, t, self->values);
-        for (size_t i = 0; i < n * width; i++)
-            self->quantiles[i * n_levels + l] = self->values[i];
-    }
-    for (size_t i = 0; i < n * width; i++)
-        self->values[i] = self->quantiles[i * n_levels + middle];
-}
-
-static const wm_job_loss *loss_of(const wm_job *job, size_t t)
-{
-    for (size_t i = 0; i < job->model.n_losses; i++)
-        if (strcmp(job->model.losses[i].target, job->data.targets[t].name) == 0)
-            return &job->model.losses[i];
-    return NULL;
-}
-
 /* Whether target t is what a detector judges by. */
 static bool is_detector(const wm_trainer *self, size_t t)
 {
@@ -373,14 +299,7 @@ static bool is_detector(const wm_trainer *self, size_t t)
 static void take_scores(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
                         const wm_batch *batch, size_t t, const float *output, wm_metric_batch *ret)
 {
-    const wm_job_loss *loss = loss_of(self->job, t);
-    const wm_loss_ops *ops = (const wm_loss_ops *)loss->loss.member;
-    size_t             width = wm_job_target_width(self->job, t);
-    size_t             head_width = ops->head_width != NULL ? ops->head_width(loss->loss.options, width) : width;
-
-    for (size_t i = 0; i < batch->n; i++)
-        self->scores[i] = ops->sum(loss->loss.options, output + i * head_width, batch->targets[t] + i * width, NULL,
-                                   1, width, NULL, 0);
+    wm_head_scores(self->job, batch, t, output, self->scores);
     wm_examples_labels(examples, part, index, batch->n, t, self->labels);
     ret->scores = self->scores;
     ret->labels = self->labels;
@@ -398,8 +317,9 @@ static void add_metrics(wm_trainer *self, const wm_examples *examples, wm_part p
                                  .predicted = self->values,
                                  .truth = classes ? NULL : self->truths,
                                  .classes = batch->classes[t],
-                                 .quantiles =
-                                     output != NULL && levels_of(job, t, &levels) > 0 ? self->quantiles : NULL };
+                                 .quantiles = output != NULL && wm_head_levels(job, t, &levels) > 0
+                                                  ? self->quantiles
+                                                  : NULL };
 
     if (!classes) {
         memcpy(self->truths, batch->targets[t], batch->n * width * sizeof *self->truths);
@@ -457,7 +377,7 @@ static wm_status evaluate_batch(wm_trainer *self, const wm_examples *examples, w
     }
     for (size_t t = 0; t < self->job->data.n_targets; t++) {
         if (params != NULL)
-            take_predictions(self, examples, part, index, n, t, outputs[t]);
+            wm_head_values(self->job, examples, part, index, n, t, outputs[t], self->values, self->quantiles);
         else
             wm_examples_naive(examples, part, index, n, t, self->values);
         add_metrics(self, examples, part, index, &batch, t, params != NULL ? outputs[t] : NULL, ret);

@@ -124,6 +124,28 @@ static bool targets_hold(const wm_grid *grid, size_t row)
     return true;
 }
 
+/* To be predicted a target need not be known; but a change is told from the value now. */
+static bool targets_can_be_told(const wm_grid *grid, size_t row)
+{
+    const wm_layout *layout = grid->layout;
+
+    for (size_t t = 0; t < layout->job->data.n_targets; t++) {
+        wm_state now = wm_grid_state(grid, row, layout->target_used[t]);
+
+        if (layout->job->data.targets[t].difference && (now == WM_STATE_MISSING || now == WM_STATE_BETWEEN))
+            return false;
+    }
+    return true;
+}
+
+static bool has_at_inputs(const wm_job *job)
+{
+    for (size_t i = 0; i < job->data.n_inputs; i++)
+        if (job->data.inputs[i].kind == WM_INPUT_AT)
+            return true;
+    return false;
+}
+
 static bool at_inputs_hold(const wm_grid *grid, size_t row)
 {
     for (size_t i = 0; i < grid->layout->job->data.n_inputs; i++)
@@ -140,6 +162,8 @@ static wm_status find_examples(const wm_grid *grid, uint32_t *rows, size_t *n, s
     const wm_pace *pace = &grid->pace;
     uint32_t      *run = malloc(grid->n * sizeof *run);
     bool          *ok = malloc(grid->n * sizeof *ok), *chosen = malloc(grid->n * sizeof *chosen);
+    bool           predicts = grid->layout->predicts;
+    size_t         ahead = predicts && !has_at_inputs(grid->layout->job) ? 0 : pace->at; /* rows that must be there */
     wm_status      st = WM_OK;
 
     if (run == NULL || ok == NULL || chosen == NULL) {
@@ -155,10 +179,11 @@ static wm_status find_examples(const wm_grid *grid, uint32_t *rows, size_t *n, s
     for (size_t s = 0; s < grid->n_series; s++) {
         const wm_series *series = &grid->series[s];
 
-        for (size_t row = series->begin + pace->back; row + pace->at < series->end; row++) {
+        for (size_t row = series->begin + pace->back; row + ahead < series->end; row++) {
             if (!chosen[row])
                 continue;
-            if (ok[row] && at_inputs_hold(grid, row) && targets_hold(grid, row))
+            if (ok[row] && at_inputs_hold(grid, row) &&
+                (predicts ? targets_can_be_told(grid, row) : targets_hold(grid, row)))
                 rows[(*n)++] = (uint32_t)row;
             else
                 ++*dropped;
@@ -344,6 +369,12 @@ static wm_status part_rows(const wm_grid *grid, const uint8_t *file_parts, const
     return part_by_time(grid, rows, n, part_of, err);
 }
 
+static wm_status all_to_test(uint8_t *part_of, size_t n)
+{
+    memset(part_of, WM_TEST, n);
+    return WM_OK;
+}
+
 wm_status wm_windows_lay(const wm_grid *grid, const uint8_t *file_parts, const char *owner, wm_laid *ret,
                          wm_error *err)
 {
@@ -356,7 +387,8 @@ wm_status wm_windows_lay(const wm_grid *grid, const uint8_t *file_parts, const c
     if (rows == NULL || part_of == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", grid->n);
     else if ((st = find_examples(grid, rows, &n, &laid.dropped, err)) == WM_OK &&
-             (st = part_rows(grid, file_parts, owner, rows, n, part_of, err)) == WM_OK)
+             (st = grid->layout->predicts ? all_to_test(part_of, n)
+                                          : part_rows(grid, file_parts, owner, rows, n, part_of, err)) == WM_OK)
         st = add_by(&laid, rows, n, part_of, err);
     free(rows);
     free(part_of);
@@ -392,6 +424,8 @@ wm_status wm_images_lay(const wm_layout *layout, const wm_images *images, const 
     if (split->kind == WM_SPLIT_RANDOM)
         st = part_at_random(layout->job, owner, images->n, part_of, err);
     else if (split->kind == WM_SPLIT_OWNERS && owner_is_listed(&split->owners, owner))
+        memset(part_of, WM_TEST, images->n);
+    if (layout->predicts)
         memset(part_of, WM_TEST, images->n);
     if (st == WM_OK)
         st = add_by(&laid, rows, images->n, part_of, err);

@@ -8,6 +8,8 @@
  * examples. A value that was interpolated counts as unknown until the reading after it has come: otherwise the future
  * would show through the newest steps of a window.
  *
+ * To be predicted, an example's targets need not be known: then all are of the test part.
+ *
  * Parts by time: the examples' shares in order of time give two moments; an example belongs to a part only if
  * everything that it looks at and predicts lies between them, so that nothing of a later part is seen in training. */
 #ifndef WM_CLIENT_WINDOWS_H

@@ -22,6 +22,9 @@ typedef struct wm_loss_ops {
     /* Of a loss that predicts quantiles of each value: *ret <- their levels, rising; gives back how many. NULL: none. */
     size_t (*levels)(const void *options, const double **ret);
 
+    /* p[width] <- the probabilities that logits z[width] of a class target say. NULL: they say none. */
+    void (*probabilities)(const float *z, size_t width, double *p);
+
     /* Whether the options go with a target of `width`: NULL, or a sentence that becomes a fault. May be NULL. */
     const char *(*mismatch)(const void *options, size_t width, char text[WM_ERROR_TEXT]);
 

@@ -47,7 +47,7 @@ typedef struct csv_file {
     wm_seen            seen;
 } csv_file;
 
-static const size_t MELTED_NAME = SIZE_MAX - 1, MELTED_VALUE = SIZE_MAX;
+static const size_t ABSENT = SIZE_MAX - 2, MELTED_NAME = SIZE_MAX - 1, MELTED_VALUE = SIZE_MAX;
 
 /* The character that a separator's word means; 0 for none. */
 static char separator_of(const char *word)
@@ -127,6 +127,14 @@ static wm_status find_column(const csv_file *self, const wm_csv_cell *cells, siz
     return WM_OK;
 }
 
+static bool has_column(const wm_csv_cell *cells, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cells[i].n == strlen(name) && memcmp(cells[i].text, name, cells[i].n) == 0)
+            return true;
+    return false;
+}
+
 static wm_status find_columns(csv_file *self, const wm_csv_cell *cells, size_t n, wm_error *err)
 {
     const wm_readings  *readings = self->readings;
@@ -141,6 +149,8 @@ static wm_status find_columns(csv_file *self, const wm_csv_cell *cells, size_t n
             self->column[w] = MELTED_NAME;
         else if (melt->value != NULL && strcmp(name, melt->value) == 0)
             self->column[w] = MELTED_VALUE;
+        else if (readings->wanted[w].optional && !has_column(cells, n, name))
+            self->column[w] = ABSENT;
         else
             st = find_column(self, cells, n, name, &self->column[w], err);
     }
@@ -241,9 +251,11 @@ static wm_status add_reading(csv_file *self, const wm_csv_cell *cells, size_t m,
 
     for (size_t w = 0; w < readings->n_wanted; w++) {
         size_t             column = self->column[w] == MELTED_VALUE ? self->melted[m] : self->column[w];
-        const wm_csv_cell *from = column != MELTED_NAME ? &cells[column] : NULL;
+        const wm_csv_cell *from = column < self->n_columns ? &cells[column] : NULL;
 
-        if (from == NULL)
+        if (column == ABSENT)
+            self->cells[w] = (wm_cell){ "", 0, NAN };
+        else if (from == NULL)
             self->cells[w] = (wm_cell){ self->names[m], strlen(self->names[m]), NAN };
         else if (readings->wanted[w].kind == WM_CELL_NUMBER)
             self->cells[w] = read_number(self, from, w);

@@ -25,9 +25,16 @@ static double binary_sum(const void *options, const float *predicted, const floa
     return sum / (double)width;
 }
 
+static void binary_probabilities(const float *z, size_t width, double *p)
+{
+    for (size_t j = 0; j < width; j++)
+        p[j] = 1 / (1 + exp(-(double)z[j]));
+}
+
 const wm_loss_ops wm_loss_binary_cross_entropy = {
     .member = { .name = "binary_cross_entropy",
                 .doc = "Each class against the rest, from logits that need not agree with one another." },
     .for_classes = true,
+    .probabilities = binary_probabilities,
     .sum = binary_sum,
 };

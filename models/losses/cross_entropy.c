@@ -97,6 +97,14 @@ static const wm_option options[] = {
       .doc = "Label smoothing: the share of the truth that is spread over all classes." },
 };
 
+static void cross_entropy_probabilities(const float *z, size_t width, double *p)
+{
+    double max, total = exponentials(z, width, &max);
+
+    for (size_t j = 0; j < width; j++)
+        p[j] = exp((double)z[j] - max) / total;
+}
+
 const wm_loss_ops wm_loss_cross_entropy = {
     .member = { .name = "cross_entropy",
                 .doc = "Softmax cross-entropy of a class target; the head gives logits.",
@@ -106,5 +114,6 @@ const wm_loss_ops wm_loss_cross_entropy = {
                 .check = cross_entropy_check },
     .for_classes = true,
     .mismatch = cross_entropy_mismatch,
+    .probabilities = cross_entropy_probabilities,
     .sum = cross_entropy_sum,
 };

@@ -107,10 +107,15 @@ wm_status wm_workspace_open_job(wm_cli_call *call, const wm_workspace_settings *
     uint8_t        *text = NULL;
     size_t          n = 0;
     char           *key = NULL;
-    wm_status       st;
+    wm_status       st = WM_OK;
 
-    if ((st = files->read(files, settings->file, WM_JOB_TEXT_MAX, &text, &n, err)) == WM_OK &&
-        (st = collect(call, settings, &c, err)) == WM_OK)
+    if (settings->text == NULL)
+        st = files->read(files, settings->file, WM_JOB_TEXT_MAX, &text, &n, err);
+    else if ((text = malloc((n = settings->n_text) + 1)) == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the job");
+    else
+        memcpy(text, settings->text, n);
+    if (st == WM_OK && (st = collect(call, settings, &c, err)) == WM_OK)
         st = parse(call, settings, (const char *)text, n, &c, &space, err);
     /* A rule that divides the data into so many clients is told in the job itself, so that the job as run says it. */
     if (st == WM_OK && settings->clients > 0 && has_option(space.job->data.owner.member, "clients")) {
@@ -149,31 +154,40 @@ char *wm_workspace_folder(const wm_workspace_settings *settings)
     return strdup(".");
 }
 
-wm_status wm_workspace_open(wm_cli_call *call, const wm_workspace_settings *settings, wm_log *log,
-                            wm_workspace *ret, wm_error *err)
+wm_status wm_workspace_read(const wm_workspace_settings *settings, bool predict, wm_log *log, wm_workspace *space,
+                            wm_error *err)
 {
-    wm_workspace space;
-    char        *folder;
-    wm_status    st = wm_workspace_open_job(call, settings, &space, err);
+    char     *folder = wm_workspace_folder(settings);
+    wm_status st;
 
-    if (st != WM_OK)
-        return st;
-    folder = wm_workspace_folder(settings);
     if (folder == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory for the data");
-    else if (space.job->data.source.member == NULL)
+    else if (space->job->data.source.member == NULL)
         st = wm_fail(err, WM_E_INVALID,
                      "%s: data.source does not say what to read; a simulation needs it, such as {csv: \"*.csv\"}",
                      settings->file);
     else
-        st = wm_owners_open(space.job,
+        st = wm_owners_open(space->job,
                             &(wm_owners_settings){ .folder = folder,
-                                                   .source = &space.job->data.source,
-                                                   .owner = &space.job->data.owner,
+                                                   .source = &space->job->data.source,
+                                                   .owner = &space->job->data.owner,
                                                    .clients = (size_t)settings->clients,
+                                                   .predict = predict,
                                                    .log = log },
-                            &space.owners, err);
+                            &space->owners, err);
     free(folder);
+    return st;
+}
+
+wm_status wm_workspace_open(wm_cli_call *call, const wm_workspace_settings *settings, wm_log *log,
+                            wm_workspace *ret, wm_error *err)
+{
+    wm_workspace space;
+    wm_status    st = wm_workspace_open_job(call, settings, &space, err);
+
+    if (st != WM_OK)
+        return st;
+    st = wm_workspace_read(settings, false, log, &space, err);
     if (st != WM_OK) {
         wm_workspace_release(&space);
         return st;

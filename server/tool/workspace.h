@@ -10,7 +10,9 @@
 #include "models/model.h"
 
 typedef struct wm_workspace_settings {
-    const char *file;    /* the job */
+    const char *file; /* the job */
+    const char *text; /* its text [n_text], if that is known already; `file` is then for messages; NULL: read it */
+    size_t      n_text;
     const char *data;    /* the folder of the readings; NULL: that of the job's file */
     wm_words    set;     /* "key=value" */
     int64_t     clients; /* 0: as the job and the data say */
@@ -28,9 +30,13 @@ typedef struct wm_workspace {
 wm_status wm_workspace_open_job(wm_cli_call *call, const wm_workspace_settings *settings, wm_workspace *ret,
                                 wm_error *err);
 
-/* The same, and reads the data. */
-wm_status wm_workspace_open(wm_cli_call *call, const wm_workspace_settings *settings, wm_log *log, wm_workspace *ret,
+/* space->owners <- the data of a job that is open; `predict` as in wm_owners_settings. */
+wm_status wm_workspace_read(const wm_workspace_settings *settings, bool predict, wm_log *log, wm_workspace *space,
                             wm_error *err);
+
+/* The same, and reads the data. */
+wm_status wm_workspace_open(wm_cli_call *call, const wm_workspace_settings *settings, wm_log *log,
+                            wm_workspace *ret, wm_error *err);
 
 void wm_workspace_release(wm_workspace *workspace);
 

@@ -33,6 +33,7 @@ static const struct {
 } commands[] = {
     { WARDMOTE, "wardmote", "simulate" },
     { WARDMOTE, "wardmote", "evaluate" },
+    { WARDMOTE, "wardmote", "predict" },
     { WARDMOTE, "wardmote", "data" },
     { WARDMOTE, "wardmote", "sample" },
     { WARDMOTE_SERVER, "wardmote-server", "init" },

@@ -1,0 +1,115 @@
+/* server/tool/saved.c */
+#include "server/tool/saved.h"
+
+#include "common/config/values.h"
+#include "models/safetensors.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int hex_digit(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The scaling that the model was trained under, out of the file's own metadata. */
+static wm_status read_scaling(const char *path, const wm_job *job, wm_scaling *ret, wm_error *err)
+{
+    char     *text = NULL;
+    uint8_t  *bytes;
+    size_t    n;
+    wm_status st = wm_safetensors_metadata(wm_files_system(), path, "scaling", &text, err);
+
+    if (st == WM_E_MISSING)
+        return wm_fail(
+            err, st, "%s holds no scaling, but the job's columns are scaled: it is not a model of this job", path);
+    if (st != WM_OK)
+        return st;
+    n = strlen(text) / 2;
+    bytes = malloc(n > 0 ? n : 1);
+    for (size_t i = 0; st == WM_OK && bytes != NULL && i < n; i++) {
+        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            st = wm_fail(err, WM_E_MALFORMED, "%s: its scaling is damaged", path);
+        bytes[i] = (uint8_t)(high * 16 + low);
+    }
+    if (bytes == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the scaling");
+    if (st == WM_OK)
+        st = wm_scaling_decode(job, bytes, n, ret, err);
+    free(bytes);
+    free(text);
+    return st;
+}
+
+static wm_status read_threshold(const char *path, double *ret, wm_error *err)
+{
+    char     *text = NULL;
+    wm_status st = wm_safetensors_metadata(wm_files_system(), path, "threshold", &text, err);
+
+    *ret = NAN;
+    if (st == WM_E_MISSING)
+        return WM_OK;
+    if (st == WM_OK && !(wm_real_parse(text, ret) && *ret >= 0))
+        st = wm_fail(err, WM_E_MALFORMED, "%s: its threshold is damaged", path);
+    free(text);
+    return st;
+}
+
+static wm_status read_job(wm_cli_call *call, const char *path, wm_saved_model *saved, wm_error *err)
+{
+    wm_status st = WM_OK;
+
+    if (saved->settings.file == NULL) {
+        st = wm_safetensors_metadata(wm_files_system(), path, "job", &saved->text, err);
+        if (st == WM_E_MISSING)
+            st = wm_fail(err, st, "%s holds no job, so no run of wardmote has left it: name the job's FILE", path);
+        saved->settings.file = path;
+        saved->settings.text = saved->text;
+        saved->settings.n_text = saved->text != NULL ? strlen(saved->text) : 0;
+    }
+    return st == WM_OK ? wm_workspace_open_job(call, &saved->settings, &saved->space, err) : st;
+}
+
+wm_status wm_saved_open(wm_cli_call *call, const char *path, const wm_workspace_settings *settings,
+                        wm_saved_model *ret, wm_error *err)
+{
+    wm_saved_model saved = { .settings = *settings, .threshold = NAN };
+    wm_status      st = read_job(call, path, &saved, err);
+
+    if (st != WM_OK)
+        goto out;
+    saved.scaled = wm_job_needs_statistics(saved.space.job);
+    saved.params = malloc(wm_model_n_params(saved.space.model) * sizeof *saved.params);
+    if (saved.params == NULL)
+        st = wm_fail(err, WM_E_NOMEM, "no memory for the model");
+    else if ((st = wm_safetensors_read(wm_files_system(), path, saved.space.model, saved.params, err)) == WM_OK &&
+             (!saved.scaled || (st = read_scaling(path, saved.space.job, &saved.scaling, err)) == WM_OK))
+        st = read_threshold(path, &saved.threshold, err);
+out:
+    if (st == WM_OK)
+        *ret = saved;
+    else
+        wm_saved_release(&saved);
+    return st;
+}
+
+void wm_saved_release(wm_saved_model *saved)
+{
+    wm_scaling_release(&saved->scaling);
+    free(saved->params);
+    wm_workspace_release(&saved->space);
+    free(saved->text);
+    *saved = (wm_saved_model){ 0 };
+}
+
+bool wm_saved_is_folder(const char *path)
+{
+    struct stat about;
+
+    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}

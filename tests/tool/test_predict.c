@@ -1,0 +1,356 @@
+/* tests/tool/test_predict.c: a run's model.safetensors, alone, says of readings what it was measured to say: the whole
+ * way, from a job through a simulation to `wardmote predict`. */
+#include "tests/unit.h"
+
+#include "common/files.h"
+#include "server/tool/tool.h"
+
+#include <jansson.h>
+#include <math.h>
+
+/* One folder of readings, a run in it, and what was said last. */
+typedef struct scene {
+    char  folder[4096], job[4200], run[4200], model[4300];
+    char *out, *said;
+    int   code;
+} scene;
+
+static void say(scene *s, const char *const *words)
+{
+    char  *argv[20];
+    size_t n_out, n_said;
+    int    argc = 0;
+    FILE  *out, *said;
+
+    free(s->out);
+    free(s->said);
+    out = open_memstream(&s->out, &n_out);
+    said = open_memstream(&s->said, &n_said);
+    for (; words[argc] != NULL; argc++)
+        argv[argc] = (char *)(uintptr_t)words[argc];
+    argv[argc] = NULL;
+    s->code = wm_tool_main(argc, argv, out, said);
+    fclose(out);
+    fclose(said);
+}
+
+#define SAY(s, ...) say(s, (const char *const[]){ "wardmote", __VA_ARGS__, NULL })
+
+static void write_text(const char *folder, const char *name, const char *text)
+{
+    char  path[4400];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+enum { HOURS = 400, AHEAD = 3 };
+
+static double no2_at(int base, int hour)
+{
+    return base + 10 * sin(hour / 4.0) + hour % 7;
+}
+
+/* North and south go up and down about levels of their own; flag is 1 where no2 is over 45. */
+static void write_readings(const char *folder, const char *name, int base, bool flag)
+{
+    static char text[HOURS * 64];
+    size_t      n = (size_t)snprintf(text, sizeof text, flag ? "time,no2,flag\n" : "time,no2\n");
+
+    for (int i = 0; i < HOURS; i++) {
+        n += (size_t)snprintf(text + n, sizeof text - n, "2024-03-%02d %02d:00,%.6f", 1 + i / 24, i % 24,
+                              no2_at(base, i));
+        n += (size_t)snprintf(text + n, sizeof text - n, flag ? ",%d\n" : "\n", no2_at(base, i) > 45);
+    }
+    write_text(folder, name, text);
+}
+
+static const char job_head[] = "job: no2\ndata:\n  source: {csv: {files: \"*.csv\"}}\n  owner: file\n"
+                               "  time: {column: time, zone: UTC}\n  columns:\n    no2: {range: [0, 500]}\n"
+                               "  inputs: {past: {window: {columns: [no2], length: 8}}}\n";
+
+static const char job_tail[] = "rounds: 3\ncohort: {select: all}\nstrategy: fedavg\nseed: 1\n";
+
+/* Trains the job that these words make, in s->run. */
+static void train(scene *s, const char *middle)
+{
+    char text[4096];
+
+    snprintf(text, sizeof text, "%s%s%s", job_head, middle, job_tail);
+    write_text(s->folder, "no2.yaml", text);
+    write_readings(s->folder, "north.csv", 30, true);
+    write_readings(s->folder, "south.csv", 60, true);
+    SAY(s, "simulate", s->job, "--out", s->run, "--workers", "1");
+    if (s->code != 0)
+        fail_msg("%s", s->said);
+}
+
+static int setup(void **state)
+{
+    scene *s = calloc(1, sizeof *s);
+
+    assert_non_null(s);
+    wm_test_folder(s->folder);
+    snprintf(s->job, sizeof s->job, "%s/no2.yaml", s->folder);
+    snprintf(s->run, sizeof s->run, "%s/run", s->folder);
+    snprintf(s->model, sizeof s->model, "%s/model.safetensors", s->run);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    scene   *s = *state;
+    wm_error err;
+
+    free(s->out);
+    free(s->said);
+    assert_ok(wm_folder_remove(s->folder, &err), &err);
+    free(s);
+    return 0;
+}
+
+/* ---- what was predicted ---- */
+
+static const char forecaster[] =
+    "  targets: {no2: {column: no2, ahead: 3h}}\n  scale: federated\n  split: {time: [0.7, 0.1, 0.2]}\n"
+    "model: {layers: [flatten, {dense: 16}, relu, {dense: 1}], loss: mse}\n"
+    "training: {optimiser: adam, rate: 0.003, batch: 16, epochs: 4}\n"
+    "evaluate: {metrics: [rmse], baselines: [naive]}\n";
+
+/* The run's own figure for a client, and of how many examples. */
+static double measured(const scene *s, const char *client, int *examples)
+{
+    char    path[4400];
+    json_t *summary, *figures;
+    double  rmse;
+
+    snprintf(path, sizeof path, "%s/summary.json", s->run);
+    summary = json_load_file(path, 0, NULL);
+    figures = json_object_get(json_object_get(json_object_get(summary, "final_per_client"), client), "federated");
+    *examples = (int)json_integer_value(json_object_get(figures, "examples"));
+    rmse = json_number_value(json_object_get(figures, "rmse"));
+    json_decref(summary);
+    return rmse;
+}
+
+/* The hours since the first of March that a line of predictions begins with. */
+static int hour_of(const char *line)
+{
+    int day, hour;
+
+    assert_int_equal(sscanf(line, "2024-03-%2dT%2d:00:00Z", &day, &hour), 2);
+    return (day - 1) * 24 + hour;
+}
+
+/* Joined with what came of it, the predictions of the test part have the error that the run reported. */
+static void predictions_are_what_the_run_was_measured_by(void **state)
+{
+    static const struct {
+        const char *client;
+        int         base;
+    } clients[] = { { "north", 30 }, { "south", 60 } };
+    scene *s = *state;
+
+    train(s, forecaster);
+    SAY(s, "predict", s->model, s->folder, "--verbose");
+    if (s->code != 0)
+        fail_msg("%s", s->said);
+    assert_non_null(strstr(s->said, "one alone takes "));
+    assert_memory_equal(s->out, "time,client,no2\n", 16);
+    for (size_t k = 0; k < 2; k++) {
+        int    examples, first = HOURS, last = 0, count = 0;
+        double want = measured(s, clients[k].client, &examples), squares = 0;
+
+        for (const char *line = strchr(s->out, '\n') + 1; *line != '\0'; line = strchr(line, '\n') + 1) {
+            const char *client = strchr(line, ',') + 1, *value = strchr(client, ',') + 1;
+            int         hour = hour_of(line);
+
+            if (strncmp(client, clients[k].client, strlen(clients[k].client)) != 0)
+                continue;
+            first = hour < first ? hour : first;
+            last = hour > last ? hour : last;
+            if (hour + AHEAD < HOURS && hour + AHEAD >= HOURS - examples) {
+                double off = atof(value) - no2_at(clients[k].base, hour + AHEAD);
+
+                squares += off * off;
+                count++;
+            }
+        }
+        assert_int_equal(first, 7);        /* the first whole window */
+        assert_int_equal(last, HOURS - 1); /* a forecast: what comes of it nobody knows yet */
+        assert_int_equal(count, examples);
+        if (!(fabs(sqrt(squares / count) - want) < 1e-5 * want))
+            fail_msg("%s: %g by the predictions, %g by the run", clients[k].client, sqrt(squares / count), want);
+    }
+}
+
+static void one_file_is_enough_and_the_model_is_evaluated_alone(void **state)
+{
+    scene *s = *state;
+    char   data[4300], out[4300], *together;
+
+    train(s, forecaster);
+    snprintf(data, sizeof data, "%s/south.csv", s->folder);
+    snprintf(out, sizeof out, "%s/predictions.txt", s->folder);
+    SAY(s, "predict", s->model, data, "--out", out);
+    assert_int_equal(s->code, 0);
+    assert_string_equal(s->out, "");
+    assert_int_equal(wm_files_system()->exists(wm_files_system(), out), true);
+    SAY(s, "evaluate", s->model, s->folder, "--model-only");
+    assert_int_equal(s->code, 0);
+    together = strdup(strstr(s->out, "together"));
+    SAY(s, "evaluate", s->model, s->job, "--data", s->folder, "--model-only");
+    assert_int_equal(s->code, 0);
+    assert_string_equal(strstr(s->out, "together"), together);
+    free(together);
+}
+
+/* ---- the columns ---- */
+
+static void every_head_has_columns_of_its_own(void **state)
+{
+    static const struct {
+        const char *says, *middle, *header;
+    } rows[] = {
+        { "horizons, in the job's words",
+          "  targets: {no2: {column: no2, ahead: [1h, 3h, 2d]}}\n  scale: none\n"
+          "model: {layers: [flatten, {dense: 3}], loss: mse}\n",
+          "time,client,no2_1h,no2_3h,no2_2d\n" },
+        { "quantiles of each",
+          "  targets: {no2: {column: no2, ahead: [1h, 3h]}}\n  scale: none\n"
+          "model: {layers: [flatten, {dense: 4}], loss: {pinball: [0.1, 0.9]}}\n",
+          "time,client,no2_1h_q0.1,no2_1h_q0.9,no2_3h_q0.1,no2_3h_q0.9\n" },
+        { "a class and its probabilities, beside a value",
+          "  targets: {high: {column: flag, classes: 2, ahead: 1h}, no2: {column: no2, ahead: 1h}}\n  scale: none\n"
+          "model: {layers: [{name: x, flatten: {}}, {name: high, from: x, dense: 2}, {name: no2, from: x, dense: 1}], "
+          "losses: {high: cross_entropy, no2: mse}}\n",
+          "time,client,high,high_0,high_1,no2\n" },
+        { "a hinge says no probabilities",
+          "  targets: {high: {column: flag, classes: 2, ahead: 1h}}\n  scale: none\n"
+          "model: {layers: [flatten, {dense: 2}], loss: hinge}\n",
+          "time,client,high\n" },
+        { "a detector's score and its alarm",
+          "  targets: {no2: {column: no2, ahead: 1h}}\n  scale: federated\n"
+          "model: {layers: [flatten, {dense: 1}], loss: mse}\n",
+          "time,client,no2,score,alarm\n" },
+    };
+    scene *s = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char middle[2048];
+        bool detector = strstr(rows[i].header, "alarm") != NULL,
+             classes = strstr(rows[i].middle, "classes") != NULL;
+
+        snprintf(middle, sizeof middle,
+                 "%straining: {optimiser: adam, rate: 0.001, batch: 16, epochs: 1}\nevaluate: {metrics: [%s]%s}\n",
+                 rows[i].middle, classes ? "accuracy" : "rmse",
+                 detector ? ", anomaly: {false_alarms: 0.05, label: flag}" : "");
+        assert_true(!wm_files_system()->exists(wm_files_system(), s->run) ||
+                    wm_folder_remove(s->run, NULL) == WM_OK);
+        train(s, middle);
+        /* What is to be predicted need not be there: neither the classes nor the labels. */
+        write_readings(s->folder, "north.csv", 30, false);
+        write_readings(s->folder, "south.csv", 60, false);
+        SAY(s, "predict", s->model, s->folder);
+        if (s->code != 0 || strncmp(s->out, rows[i].header, strlen(rows[i].header)) != 0)
+            fail_msg("%s: %.200s%s", rows[i].says, s->out, s->said);
+        for (const char *line = strchr(s->out, '\n') + 1; *line != '\0'; line = strchr(line, '\n') + 1) {
+            int    high;
+            double p0, p1, score, value;
+            char   client[8], alarm;
+
+            if (strstr(rows[i].header, "high_0") != NULL) {
+                assert_int_equal(sscanf(line, "%*[^,],%7[^,],%d,%lf,%lf", client, &high, &p0, &p1), 4);
+                assert_true(fabs(p0 + p1 - 1) < 1e-6 && (high == 1) == (p1 > p0));
+            } else if (detector && sscanf(line, "%*[^,],%7[^,],%lf,%lf,%c", client, &value, &score, &alarm) == 4) {
+                assert_true(alarm == '0' || alarm == '1');
+            }
+        }
+    }
+}
+
+/* ---- what cannot be ---- */
+
+static void what_cannot_be_predicted_is_said(void **state)
+{
+    static const char other_columns[] = "time,ozone\n2024-03-01 00:00,1\n2024-03-01 01:00,2\n";
+    static const char short_one[] = "time,no2\n2024-03-01 00:00,1\n2024-03-01 01:00,2\n";
+    scene            *s = *state;
+    char              foreign[4300], other[4300], folder[4300], text[4096], data[4400];
+
+    train(s, forecaster);
+    snprintf(foreign, sizeof foreign, "%s/foreign.safetensors", s->folder);
+    snprintf(folder, sizeof folder, "%s/new", s->folder);
+    assert_ok(wm_files_system()->make_folder(wm_files_system(), folder, 0755, NULL), NULL);
+
+    SAY(s, "predict", foreign, s->folder);
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, "foreign.safetensors"));
+
+    /* A file of another program: the same tensors, and nothing about the job. */
+    {
+        static const char header[] =
+            "{\"1.dense.weight\":{\"dtype\":\"F32\",\"shape\":[16,8],\"data_offsets\":[0,512]},"
+            "\"1.dense.bias\":{\"dtype\":\"F32\",\"shape\":[16],\"data_offsets\":[512,576]},"
+            "\"3.dense.weight\":{\"dtype\":\"F32\",\"shape\":[1,16],\"data_offsets\":[576,640]},"
+            "\"3.dense.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[640,644]}}";
+        uint8_t bytes[8 + sizeof header - 1 + 644] = { 0 };
+        FILE   *file = fopen(foreign, "w");
+
+        bytes[0] = (uint8_t)((sizeof header - 1) & 0xff);
+        bytes[1] = (uint8_t)((sizeof header - 1) >> 8);
+        memcpy(bytes + 8, header, sizeof header - 1);
+        assert_int_equal(fwrite(bytes, 1, sizeof bytes, file), sizeof bytes);
+        fclose(file);
+    }
+    SAY(s, "predict", foreign, s->folder);
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, "holds no job, so no run of wardmote has left it"));
+    SAY(s, "predict", foreign, s->folder, "--job", s->job);
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, "holds no scaling, but the job's columns are scaled"));
+
+    snprintf(text, sizeof text, "%s%s%s", job_head, forecaster, job_tail);
+    memcpy(strstr(text, "dense: 16"), "dense: 17", 9);
+    write_text(s->folder, "other.yaml", text);
+    snprintf(other, sizeof other, "%s/other.yaml", s->folder);
+    SAY(s, "predict", s->model, s->folder, "--job", other);
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, "1.dense.weight"));
+
+    write_text(folder, "a.csv", other_columns);
+    SAY(s, "predict", s->model, folder);
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, "a.csv:1: there is no column no2 in the header: time, ozone"));
+
+    write_text(folder, "a.csv", short_one);
+    SAY(s, "predict", s->model, folder);
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, "nothing to predict from"));
+
+    snprintf(data, sizeof data, "%s/nowhere", s->folder);
+    SAY(s, "predict", s->model, data);
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, "nowhere"));
+    SAY(s, "predict", s->model, s->folder, "--out", "/nowhere/at/all.csv");
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, "/nowhere/at/all.csv cannot be written"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(predictions_are_what_the_run_was_measured_by),
+        TEST(one_file_is_enough_and_the_model_is_evaluated_alone),
+        TEST(every_head_has_columns_of_its_own),
+        TEST(what_cannot_be_predicted_is_said),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
