@@ -91,9 +91,11 @@ static void arrive_update(play *p, const play_letter *letter)
 
 static void arrive_report(play *p, const play_letter *letter)
 {
-    wm_error   err = { 0 };
-    wm_verdict verdict = wm_run_report(p->w.run, p->w.names[letter->client], letter->phase, letter->round,
-                                       letter->present, letter->results, &err);
+    wm_evaluation results[WM_CONTENDERS];
+    wm_error      err = { 0 };
+    unsigned      present = world_report(&p->w, letter->client, letter->phase, letter->round, results);
+    wm_verdict    verdict =
+        wm_run_report(p->w.run, p->w.names[letter->client], letter->phase, letter->round, present, results, &err);
 
     if (play_died(p))
         return;
@@ -170,8 +172,6 @@ static void take_task(play *p, size_t k, const wm_task *task)
     c->done_ms = p->now_ms + (p->wild ? (int64_t)play_between(p, 0, WORK_MOST_MS) : 0);
     if (task->phase == WM_PHASE_STATISTICS || task->phase == WM_PHASE_TRAIN)
         c->trained = world_update(&p->w, k, task, &c->n_trained);
-    else
-        c->present = world_report(&p->w, k, task->phase, task->round, c->results);
 }
 
 /* Its work is done: an update is kept before anybody hears of it, an evaluation is sent. */
@@ -180,10 +180,8 @@ static void finish(play *p, size_t k)
     play_client *c = &p->clients[k];
 
     if (c->trained == NULL) {
-        play_letter letter = { LETTER_REPORT, .client = k, .phase = c->task.phase, .round = c->task.round,
-                               .present = c->present };
+        play_letter letter = { LETTER_REPORT, .client = k, .phase = c->task.phase, .round = c->task.round };
 
-        memcpy(letter.results, c->results, sizeof letter.results);
         c->working = false;
         post(p, &letter);
         return;

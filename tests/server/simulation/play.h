@@ -37,8 +37,6 @@ typedef struct play_client {
     int64_t       done_ms; /* of the play's own clock: when its work is done */
     uint8_t      *trained; /* the update that the work makes; NULL for an evaluation */
     size_t        n_trained;
-    unsigned      present;
-    wm_evaluation results[WM_CONTENDERS];
 
     uint8_t *old; /* an update that it let go of, for somebody to send again */
     size_t   n_old;
@@ -52,10 +50,8 @@ typedef struct play_letter {
     size_t        client;
     uint8_t      *bytes; /* of an update, owned */
     size_t        n;
-    wm_phase      phase; /* of a report or a decline */
+    wm_phase      phase; /* of a report, whose figures follow from this and the client, or a decline */
     uint32_t      round;
-    unsigned      present;
-    wm_evaluation results[WM_CONTENDERS];
 } play_letter;
 
 /* How often what happened, to see that everything did. */
