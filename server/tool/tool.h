@@ -10,6 +10,7 @@
 #include "common/text.h"
 
 extern const wm_cli_command wm_tool_simulate, wm_tool_evaluate, wm_tool_predict, wm_tool_data, wm_tool_model, wm_tool_sample;
+extern const wm_cli_command wm_tool_export; /* where it is built: the feature `onnx` */
 
 int wm_tool_main(int argc, char *const *argv, FILE *out, FILE *err);
 
