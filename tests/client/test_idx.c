@@ -91,6 +91,77 @@ static bool is_refusal(wm_status st)
     return st == WM_E_MALFORMED || st == WM_E_SHAPE;
 }
 
+/* The pixels of client k's only training image. */
+static void image_of(wm_owners *owners, size_t k, float pixels[4], int32_t *class)
+{
+    static const uint32_t first = 0;
+    wm_job                job = idx_job();
+    wm_batch_room        *room;
+    wm_batch              batch;
+    wm_error              err;
+
+    assert_int_equal(wm_examples_count(wm_owners_examples(owners, k), WM_TRAIN), 1);
+    assert_ok(wm_batch_room_new(&job, 1, &room, &err), &err);
+    wm_examples_gather(wm_owners_examples(owners, k), WM_TRAIN, &first, 1, room, &batch);
+    memcpy(pixels, batch.inputs[0], 4 * sizeof *pixels);
+    *class = batch.classes[0][0];
+    wm_batch_room_free(room);
+}
+
+static void a_gateway_keeps_the_images_that_it_is_dealt_and_no_others(void **state)
+{
+    static const struct {
+        int64_t clients;
+    } iid = { 3 };
+    static const char *const column = "label";
+    char                     folder[4096], name[] = "client-00?";
+    test_idx_options         idx = { WORDS("images"), WORDS("labels") };
+    wm_choice source = test_choice(&wm_sources, "idx", &idx), owner = test_choice(&wm_owner_rules, "iid", &iid);
+    wm_owners_settings settings = { .folder = wm_test_folder(folder), .source = &source, .owner = &owner };
+    wm_job             job = idx_job();
+    wm_owners         *all, *own;
+    wm_error           err;
+
+    (void)state;
+    test_write(folder, "images", images_file, IMAGES);
+    test_write(folder, "labels", labels_file, LABELS);
+    assert_ok(wm_owners_open(&job, &settings, &all, &err), &err);
+    for (size_t k = 0; k < 3; k++) {
+        float   of_all[4], of_own[4];
+        int32_t class_of_all, class_of_own;
+
+        name[strlen(name) - 1] = (char)('0' + k);
+        settings.only = name;
+        assert_ok(wm_owners_open(&job, &settings, &own, &err), &err);
+        assert_int_equal(wm_owners_count(own), 1);
+        image_of(all, k, of_all, &class_of_all);
+        image_of(own, 0, of_own, &class_of_own);
+        assert_memory_equal(of_own, of_all, sizeof of_own);
+        assert_int_equal(class_of_own, class_of_all);
+        wm_owners_free(own);
+    }
+    wm_owners_free(all);
+    settings.only = NULL;
+    owner = test_choice(&wm_owner_rules, "column", &column);
+    assert_int_equal(wm_owners_open(&job, &settings, &own, &err), WM_E_INVALID);
+    assert_non_null(strstr(err.text, "images name no owner"));
+    wm_folder_remove(folder, NULL);
+}
+
+static void images_and_rows_are_not_taken_for_each_other(void **state)
+{
+    test_csv_options   csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_choice          source = test_choice(&wm_sources, "csv", &csv);
+    wm_owners_settings settings = { .folder = "/nowhere", .source = &source };
+    wm_job             job = idx_job();
+    wm_owners         *owners;
+    wm_error           err;
+
+    (void)state;
+    assert_int_equal(wm_owners_open(&job, &settings, &owners, &err), WM_E_INVALID);
+    assert_non_null(strstr(err.text, "csv has rows of readings and no images"));
+}
+
 static void every_flipped_header_byte_is_refused(void **state)
 {
     char       folder[4096];
@@ -166,6 +237,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_and_labels_are_read_plain_and_packed),
+        cmocka_unit_test(a_gateway_keeps_the_images_that_it_is_dealt_and_no_others),
+        cmocka_unit_test(images_and_rows_are_not_taken_for_each_other),
         cmocka_unit_test(every_flipped_header_byte_is_refused),
         cmocka_unit_test(every_truncation_and_every_addition_is_refused),
         cmocka_unit_test(labels_beyond_the_classes_and_odd_pairs_are_refused),

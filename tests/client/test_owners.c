@@ -294,6 +294,123 @@ static void divisions_that_cannot_be_are_refused(void **state)
     wm_owners_free(owners);
 }
 
+/* ids[..] <- the rows of owner k, part by part; how many. */
+static size_t rows_of(wm_owners *owners, const wm_job *job, size_t k, int ids[ROWS])
+{
+    wm_examples   *examples = wm_owners_examples(owners, k);
+    wm_batch_room *room;
+    size_t         n = 0;
+    wm_error       err;
+
+    assert_ok(wm_batch_room_new(job, 1, &room, &err), &err);
+    assert_ok(wm_examples_scale(examples, NULL, &err), &err);
+    for (int p = 0; p < WM_PARTS; p++)
+        for (uint32_t i = 0; i < wm_examples_count(examples, (wm_part)p); i++) {
+            wm_batch batch;
+
+            wm_examples_gather(examples, (wm_part)p, &i, 1, room, &batch);
+            assert_true(n < ROWS);
+            ids[n++] = (int)batch.inputs[0][0];
+        }
+    wm_batch_room_free(room);
+    return n;
+}
+
+static void a_gateway_is_dealt_what_the_simulation_deals_it(void **state)
+{
+    static const struct {
+        int64_t clients;
+    } iid = { 12 };
+    static const wm_owners_settings plain = { 0 }, fifth = { .only = "client-005" },
+                                    nobody = { .only = "client-012" };
+    int        all_rows[ROWS], own_rows[ROWS];
+    label_job  label;
+    wm_owners *all, *own;
+    size_t     n;
+    wm_error   err;
+
+    (void)state;
+    label_init(&label);
+    assert_ok(divide(&label.job, "iid", &iid, &plain, &all, &err), &err);
+    assert_ok(divide(&label.job, "iid", &iid, &fifth, &own, &err), &err);
+    assert_int_equal(wm_owners_count(own), 1);
+    assert_string_equal(wm_owners_name(own, 0), "client-005");
+    n = rows_of(all, &label.job, 5, all_rows);
+    assert_int_equal(rows_of(own, &label.job, 0, own_rows), n);
+    assert_memory_equal(own_rows, all_rows, n * sizeof *own_rows);
+    wm_owners_free(all);
+    wm_owners_free(own);
+    assert_int_equal(divide(&label.job, "iid", &iid, &nobody, &own, &err), WM_E_MISSING);
+    assert_non_null(strstr(err.text, "client-012"));
+}
+
+static const struct {
+    const char *says, *rule;
+    int64_t     clients; /* of iid */
+    size_t      wished;  /* of the settings; 0: as the rule says */
+    const char *held_out;
+    wm_status   want;
+    const char *sentence;
+} not_to_be_dealt[] = {
+    { "more clients than training examples", "iid", 481, 0, NULL, WM_E_INVALID,
+      "480 training examples cannot be dealt to 481 clients" },
+    { "more clients than there may be", "iid", 4, SIZE_MAX, NULL, WM_E_INVALID, "examples can be dealt to 1 to" },
+    { "an owner held out whom the deal makes", "iid", 4, 0, "client-001", WM_E_INVALID,
+      "owners that are dealt to cannot be held out" },
+    { "an owner held out with a name that is none", "column", 0, 0, "---", WM_E_MISSING, "there is no owner ---" },
+};
+
+static void what_cannot_be_dealt_is_refused_by_name(void **state)
+{
+    static const char *const column = "who";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof not_to_be_dealt / sizeof *not_to_be_dealt; i++) {
+        const struct {
+            int64_t clients;
+        } iid = { not_to_be_dealt[i].clients };
+        const char *const  held_out[] = { not_to_be_dealt[i].held_out };
+        const bool         dealt = strcmp(not_to_be_dealt[i].rule, "iid") == 0;
+        wm_owners_settings settings = { .clients = not_to_be_dealt[i].wished };
+        label_job          label;
+        wm_owners         *owners = NULL;
+        wm_error           err;
+
+        label_init(&label);
+        if (held_out[0] != NULL)
+            label.job.data.split = (wm_job_split){ .kind = WM_SPLIT_OWNERS, .owners = { held_out, 1 } };
+        assert_case(not_to_be_dealt[i].says,
+                    divide(&label.job, not_to_be_dealt[i].rule, dealt ? (const void *)&iid : (const void *)&column,
+                           &settings, &owners, &err) == not_to_be_dealt[i].want);
+        assert_case(not_to_be_dealt[i].says, strstr(err.text, not_to_be_dealt[i].sentence) != NULL);
+        assert_null(owners);
+    }
+}
+
+static void rows_that_are_all_useless_are_refused_with_the_first_reason(void **state)
+{
+    static const char        file[] = "id,label,who\n1,1,\n2,1,NA\n";
+    static const char *const column = "who";
+    test_csv_options         csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_choice                source = test_choice(&wm_sources, "csv", &csv), none = { 0 },
+              owner = test_choice(&wm_owner_rules, "column", &column);
+    char               folder[4096];
+    wm_owners_settings settings = { .folder = wm_test_folder(folder), .source = &none, .owner = &owner };
+    label_job          label;
+    wm_owners         *owners;
+    wm_error           err;
+
+    (void)state;
+    label_init(&label);
+    assert_int_equal(wm_owners_open(&label.job, &settings, &owners, &err), WM_E_INVALID);
+    assert_non_null(strstr(err.text, "data.source is not given"));
+    settings.source = &source;
+    test_write(folder, "rows.csv", file, sizeof file - 1);
+    assert_int_equal(wm_owners_open(&label.job, &settings, &owners, &err), WM_E_MALFORMED);
+    assert_non_null(strstr(err.text, "none of the 2 rows can be used: rows.csv:2: column who"));
+    wm_folder_remove(folder, NULL);
+}
+
 static void names_are_made_fit_and_parts_taken(void **state)
 {
     static const struct {
@@ -370,6 +487,9 @@ int main(void)
         cmocka_unit_test(owners_in_the_data_are_named_and_ordered),
         cmocka_unit_test(pooling_changes_no_example),
         cmocka_unit_test(divisions_that_cannot_be_are_refused),
+        cmocka_unit_test(a_gateway_is_dealt_what_the_simulation_deals_it),
+        cmocka_unit_test(what_cannot_be_dealt_is_refused_by_name),
+        cmocka_unit_test(rows_that_are_all_useless_are_refused_with_the_first_reason),
         cmocka_unit_test(names_are_made_fit_and_parts_taken),
         cmocka_unit_test(two_owners_of_one_name_are_refused),
     };

@@ -74,6 +74,34 @@ static void what_is_not_a_p256_key_in_the_clear_is_refused(void **state)
     wm_key_free(rsa);
 }
 
+static void a_file_that_holds_no_key_of_ours_is_named(void **state)
+{
+    const wm_files *files = wm_files_system();
+    char            folder[4096], *path = wm_path_join(wm_test_folder(folder), "some.key"), *pem;
+    char            large[40 * 1024];
+    wm_key         *p384 = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384"), *key = NULL;
+    size_t          n;
+    wm_error        err;
+
+    (void)state;
+    assert_ok(files->replace(files, path, rfc6979_key, sizeof rfc6979_key / 2, 0600, &err), &err);
+    assert_int_equal(wm_key_load(files, path, &key, &err), WM_E_MALFORMED);
+    assert_non_null(strstr(err.text, "some.key is damaged, put it back from a backup"));
+    assert_ok(wm_key_encode(p384, &pem, &n, &err), &err);
+    assert_ok(files->replace(files, path, pem, n, 0600, &err), &err);
+    assert_int_equal(wm_key_load(files, path, &key, &err), WM_E_INVALID);
+    assert_non_null(strstr(err.text, "some.key: the key is not of the named curve P-256"));
+    memset(large, '-', sizeof large);
+    assert_ok(files->replace(files, path, large, sizeof large, 0600, &err), &err);
+    assert_int_equal(wm_key_load(files, path, &key, &err), WM_E_RANGE);
+    assert_int_equal(wm_key_decode(large, sizeof large, &key, &err), WM_E_RANGE);
+    assert_null(key);
+    wm_secret_free(pem, n);
+    wm_key_free(p384);
+    free(path);
+    wm_folder_remove(folder, NULL);
+}
+
 /* RFC 6979, A.2.5: the signature of "sample" with SHA-256, as DER. */
 static void the_signature_of_rfc_6979_holds(void **state)
 {
@@ -128,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_comes_back_from_its_file_and_only_its_owner_may_read_it),
         cmocka_unit_test(what_is_not_a_p256_key_in_the_clear_is_refused),
+        cmocka_unit_test(a_file_that_holds_no_key_of_ours_is_named),
         cmocka_unit_test(the_signature_of_rfc_6979_holds),
         cmocka_unit_test(a_signature_holds_for_its_key_context_and_bytes_only),
     };
