@@ -110,6 +110,9 @@ json_t *office_wait_over(office *o);
 /* Waits until so many rounds are in rounds.csv. */
 void office_wait_rounds(office *o, int rounds);
 
+/* Waits for so many rounds more than there are; how many seconds it took. */
+double office_wait_more_rounds(office *o, int more);
+
 /* The model's SHA-256 of the same job and data in memory: what a disturbed run is held against. */
 void office_simulate(office *o, const char *workers, char sha[65]);
 

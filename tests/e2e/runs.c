@@ -53,23 +53,36 @@ json_t *office_wait_over(office *o)
     return summary;
 }
 
-static bool has_rounds(office *o, void *context)
+/* As rounds.csv has them; -1: it is not there yet. */
+static int rounds_so_far(office *o)
 {
-    const int *rounds = context;
-    char       path[4400], *text;
-    int        lines = 0;
+    char path[4400], *text;
+    int  lines = 0;
 
     office_run_path(o, "rounds.csv", path);
     text = office_read_text(path);
     for (const char *at = text; at != NULL && (at = strchr(at, '\n')) != NULL; at++)
         lines++;
     free(text);
-    return lines > *rounds; /* and the header */
+    return lines - 1; /* the header */
+}
+
+static bool has_rounds(office *o, void *context)
+{
+    return rounds_so_far(o) >= *(const int *)context;
 }
 
 void office_wait_rounds(office *o, int rounds)
 {
     office_wait(o, has_rounds, &rounds, "rounds to be done");
+}
+
+double office_wait_more_rounds(office *o, int more)
+{
+    int64_t from = office_now_ms();
+
+    office_wait_rounds(o, rounds_so_far(o) + more);
+    return (double)(office_now_ms() - from) / 1000;
 }
 
 void office_simulate(office *o, const char *workers, char sha[65])

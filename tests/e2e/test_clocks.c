@@ -87,25 +87,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static int rounds_so_far(office *o)
-{
-    char *csv = office_run_file(o, "rounds.csv");
-    int   lines = 0;
-
-    for (const char *at = csv; (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
-    free(csv);
-    return lines - 1;
-}
-
-static double wait_progress(office *o)
-{
-    int64_t from = office_now_ms();
-
-    office_wait_rounds(o, rounds_so_far(o) + MORE_ROUNDS);
-    return (double)(office_now_ms() - from) / 1000;
-}
-
 static const struct {
     const char *says;
     int64_t     shift;
@@ -127,19 +108,19 @@ static void a_server_whose_clock_is_set_goes_on(void **state)
         double seconds;
 
         *x->shift = steps[i].shift;
-        seconds = wait_progress(o);
+        seconds = office_wait_more_rounds(o, MORE_ROUNDS);
         longest = seconds > longest ? seconds : longest;
         /* A gateway that comes anew is let in, too: its certificate is judged by the time that has passed. */
         office_gateway_stop(o, 0);
         office_gateway_start(o, 0, NULL);
-        seconds = wait_progress(o);
+        seconds = office_wait_more_rounds(o, MORE_ROUNDS);
         longest = seconds > longest ? seconds : longest;
     }
     office_wait_text(o, o->server_log, "the machine's clock was set, and is not believed");
     office_wait_text(o, o->server_log, "the machine's clock agrees again");
     office_server_stop(o);
     office_server_start(o, NULL); /* with the right time: no commit is of a time to come */
-    (void)wait_progress(o);
+    (void)office_wait_more_rounds(o, MORE_ROUNDS);
     tell_fault(&(fault_figure){ .fault = "clock of the aggregator set, by up to ten years, in the middle of a run",
                                 .tries = N_STEPS,
                                 .survived = N_STEPS,
@@ -159,7 +140,7 @@ static void one_joins_while_the_clock_is_ahead(void **state)
     snprintf(folder, sizeof folder, "%s/newcomer", o->folder);
     office_do(o, token, WARDMOTE_CLIENT, "enroll", folder, "--token", "-", NULL);
     free(token);
-    (void)wait_progress(o);
+    (void)office_wait_more_rounds(o, MORE_ROUNDS);
 }
 
 static void a_server_that_is_started_with_a_clock_behind_says_so(void **state)
@@ -175,7 +156,7 @@ static void a_server_that_is_started_with_a_clock_behind_says_so(void **state)
     assert_non_null(strstr(wm_text_chars(&o->complaint), "set the clock, and start again"));
     *x->shift = 0;
     office_server_start(o, NULL);
-    (void)wait_progress(o);
+    (void)office_wait_more_rounds(o, MORE_ROUNDS);
 }
 
 static void gateways_with_wrong_and_jumping_clocks_take_part(void **state)
@@ -188,13 +169,13 @@ static void gateways_with_wrong_and_jumping_clocks_take_part(void **state)
         double seconds;
 
         *x->shift = steps[i].shift;
-        seconds = wait_progress(o);
+        seconds = office_wait_more_rounds(o, MORE_ROUNDS);
         longest = seconds > longest ? seconds : longest;
         office_gateway_stop(o, i % o->n_gateways); /* and from the start */
         wrong_clock(x, true);
         office_gateway_start(o, i % o->n_gateways, NULL);
         wrong_clock(x, false);
-        seconds = wait_progress(o);
+        seconds = office_wait_more_rounds(o, MORE_ROUNDS);
         longest = seconds > longest ? seconds : longest;
     }
     tell_fault(&(fault_figure){ .fault = "clocks of the gateways wrong by up to ten years, and jumping",

@@ -101,26 +101,6 @@ static int wait_renewals(office *o, int more)
     return more * ((int)o->n_gateways + 1);
 }
 
-static int rounds_so_far(office *o)
-{
-    char *csv = office_run_file(o, "rounds.csv");
-    int   lines = 0;
-
-    for (const char *at = csv; (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
-    free(csv);
-    return lines - 1;
-}
-
-/* Some rounds more; how long they took. */
-static double wait_progress(office *o)
-{
-    int64_t from = office_now_ms();
-
-    office_wait_rounds(o, rounds_so_far(o) + MORE_ROUNDS);
-    return (double)(office_now_ms() - from) / 1000;
-}
-
 /* In each round all were selected, and all that were came in: nothing refused, nothing late. */
 static void no_round_lost_anybody(office *o)
 {
@@ -164,7 +144,7 @@ static void a_run_goes_on_across_renewals_of_all_certificates(void **state)
     office *o = *state;
     int     n = wait_renewals(o, RENEWALS);
 
-    (void)wait_progress(o);
+    (void)office_wait_more_rounds(o, MORE_ROUNDS);
     no_round_lost_anybody(o);
     tell_fault(&(fault_figure){ .fault = "certificates renewed in the middle of a run",
                                 .tries = (uint64_t)n,
@@ -180,10 +160,10 @@ static void lives_without_its_issuer(office *o, int signal_number, const char *s
     if (issuer == 0)
         leave_out("this system does not tell a process's children");
     kill(issuer, signal_number);
-    seconds = wait_progress(o);
+    seconds = office_wait_more_rounds(o, MORE_ROUNDS);
     office_wait_text(o, o->server_log, said);
     (void)wait_renewals(o, 1);
-    (void)wait_progress(o);
+    (void)office_wait_more_rounds(o, MORE_ROUNDS);
     no_round_lost_anybody(o);
     tell_fault(&(fault_figure){ .fault = fault, .tries = 1, .survived = 1, .seconds = seconds });
 }
