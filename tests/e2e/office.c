@@ -261,6 +261,23 @@ void office_close(office *o)
         assert_ok(wm_folder_remove(o->folder, &err), &err);
 }
 
+office *office_begin(void **state, const office_wish *wish)
+{
+    office *o = calloc(1, sizeof *o);
+
+    assert_non_null(o);
+    *state = o;
+    office_open(o, wish);
+    return o;
+}
+
+int office_end(void **state)
+{
+    office_close(*state);
+    free(*state);
+    return 0;
+}
+
 /* ---- the server ---- */
 
 json_t *office_status(office *o)

@@ -56,6 +56,10 @@ typedef struct office_wish {
 void office_open(office *o, const office_wish *wish);
 void office_close(office *o); /* kills what still runs, and verifies what is left, unless o->damaged */
 
+/* For the set-up and the tear-down of a test whose *state is an office: opens one that is its own; closes it. */
+office *office_begin(void **state, const office_wish *wish);
+int     office_end(void **state);
+
 /* The history checker finds nothing (`wardmote-server verify`), whether the server runs or not. */
 void office_verified(office *o);
 

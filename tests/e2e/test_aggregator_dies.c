@@ -74,17 +74,7 @@ static double longer(double longest, int64_t since_ms)
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
-
-    *state = o;
-    office_open(o, &(office_wish){ .rounds = ROUNDS });
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
+    (void)office_begin(state, &(office_wish){ .rounds = ROUNDS });
     return 0;
 }
 
@@ -173,7 +163,7 @@ static void it_dies_everywhere_and_the_model_is_the_same(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(it_dies_everywhere_and_the_model_is_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_dies_everywhere_and_the_model_is_the_same, setup, office_end),
     };
 
     static const struct {

@@ -210,18 +210,9 @@ static void turn(bad_gateway *bad)
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
-
-    *state = o;
-    office_open(o, &(office_wish){
-                       .n_gateways = 4, .rounds = ROUNDS, .cohort = "{select: all, quorum: 0.75, deadline: 10m}" });
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
+    (void)office_begin(state, &(office_wish){ .n_gateways = 4,
+                                              .rounds = ROUNDS,
+                                              .cohort = "{select: all, quorum: 0.75, deadline: 10m}" });
     return 0;
 }
 
@@ -281,7 +272,7 @@ static void every_lie_is_refused_by_name_and_the_round_goes_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_lie_is_refused_by_name_and_the_round_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_lie_is_refused_by_name_and_the_round_goes_on, setup, office_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

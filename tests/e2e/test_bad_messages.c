@@ -622,18 +622,9 @@ static void decline_all(bad_gateway *bad, bool *over)
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
-
-    *state = o;
-    office_open(
-        o, &(office_wish){ .n_gateways = 2, .rounds = 2, .cohort = "{select: all, quorum: 0.5, deadline: 10m}" });
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
+    (void)office_begin(
+        state,
+        &(office_wish){ .n_gateways = 2, .rounds = 2, .cohort = "{select: all, quorum: 0.5, deadline: 10m}" });
     return 0;
 }
 
@@ -699,7 +690,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whatever_a_message_is_it_is_refused_by_name_and_the_run_goes_on, setup,
-                                        teardown),
+                                        office_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,17 +11,7 @@
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
-
-    *state = o;
-    office_open(o, &(office_wish){ .rounds = 3 });
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
+    (void)office_begin(state, &(office_wish){ .rounds = 3 });
     return 0;
 }
 
@@ -237,9 +227,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command_has_help_with_an_example),
         cmocka_unit_test(a_failure_is_1_and_misuse_is_2_with_a_sentence),
-        cmocka_unit_test_setup_teardown(commands_work_with_a_server_and_without, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_server_that_is_told_to_stop_drains_and_goes_on_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(commands_work_with_a_server_and_without, setup, office_end),
+        cmocka_unit_test_setup_teardown(a_server_that_is_told_to_stop_drains_and_goes_on_later, setup, office_end),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, office_end);
 }

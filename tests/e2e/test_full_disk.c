@@ -20,10 +20,7 @@ static bool may_mount;
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
-
-    *state = o;
-    office_open(o, &(office_wish){ .rounds = 3 });
+    (void)office_begin(state, &(office_wish){ .rounds = 3 });
     return 0;
 }
 
@@ -36,9 +33,7 @@ static int teardown(void **state)
     office_server_kill(o);
     umount2(folder, MNT_DETACH);
     umount2(o->dir, MNT_DETACH);
-    office_close(o);
-    free(o);
-    return 0;
+    return office_end(state);
 }
 
 /* ---- small disks ---- */

@@ -23,17 +23,7 @@ enum { ROUNDS = 5, VICTIM = 1 };
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
-
-    *state = o;
-    office_open(o, &(office_wish){ .rounds = ROUNDS });
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
+    (void)office_begin(state, &(office_wish){ .rounds = ROUNDS });
     return 0;
 }
 
@@ -79,7 +69,7 @@ static void it_dies_everywhere_and_the_model_is_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(it_dies_everywhere_and_the_model_is_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_dies_everywhere_and_the_model_is_the_same, setup, office_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

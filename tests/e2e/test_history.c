@@ -11,17 +11,7 @@
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
-
-    *state = o;
-    office_open(o, &(office_wish){ .rounds = 3 });
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
+    (void)office_begin(state, &(office_wish){ .rounds = 3 });
     return 0;
 }
 
@@ -148,7 +138,7 @@ static void the_history_holds_and_outlives_the_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_history_holds_and_outlives_the_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_history_holds_and_outlives_the_disk, setup, office_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

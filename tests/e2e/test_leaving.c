@@ -13,20 +13,11 @@ enum { GATEWAYS = 4, NOBODY = 99 };
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
+    office *o = office_begin(state, &(office_wish){ .n_gateways = GATEWAYS, .more = "presence: {gone: 1s}\n" });
 
-    *state = o;
-    office_open(o, &(office_wish){ .n_gateways = GATEWAYS, .more = "presence: {gone: 1s}\n" });
     office_server_start(o, NULL);
     office_enrol_all(o);
     office_gateways_start(o);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -246,5 +237,5 @@ int main(void)
         cmocka_unit_test(a_quorum_that_can_never_be_reached_is_said_and_the_run_can_be_stopped),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, office_end);
 }

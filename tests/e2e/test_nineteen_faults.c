@@ -60,7 +60,7 @@ double fault_progress(office *o, int rounds, int64_t since_ms)
 
 static int setup(void **state)
 {
-    office       *o = calloc(1, sizeof *o);
+    office       *o;
     struct rlimit files;
     char          more[200];
 
@@ -69,20 +69,12 @@ static int setup(void **state)
     setrlimit(RLIMIT_NOFILE, &files);
     snprintf(more, sizeof more, "presence: {silence: %dms, gone: %dms}\nuploads: {room: 1MiB}\n", FAULT_SILENCE_MS,
              FAULT_GONE_MS);
-    *state = o;
-    office_open(o, &(office_wish){ .n_gateways = FAULT_GATEWAYS, .more = more });
+    o = office_begin(state, &(office_wish){ .n_gateways = FAULT_GATEWAYS, .more = more });
     office_server_start(o, NULL);
     office_enrol_all(o);
     for (size_t k = 0; k < FAULT_GATEWAYS; k++)
         if (k != FAULT_VICTIM)
             office_gateway_start(o, k, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -108,7 +100,7 @@ static void nothing_hangs_nothing_is_silent_nobody_is_locked_out(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(nothing_hangs_nothing_is_silent_nobody_is_locked_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_hangs_nothing_is_silent_nobody_is_locked_out, setup, office_end),
     };
 
     while (part < sizeof parts / sizeof *parts && (argc < 2 || strcmp(parts[part].name, argv[1]) != 0))

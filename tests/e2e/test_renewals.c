@@ -26,23 +26,15 @@ static void forget_server_certificate(const office *o)
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
+    office *o = office_begin(
+        state, &(office_wish){ .rounds = ROUNDS, .more = "certificates: {gateway: 12s, server: 12s}\n" });
 
-    *state = o;
-    office_open(o, &(office_wish){ .rounds = ROUNDS, .more = "certificates: {gateway: 12s, server: 12s}\n" });
     forget_server_certificate(o);
     office_server_start(o, NULL);
     office_enrol_all(o);
     office_gateways_start(o);
     office_job_start(o);
     office_wait_rounds(o, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -201,5 +193,5 @@ int main(void)
         cmocka_unit_test(a_server_ends_though_its_issuer_hangs), /* the last: the server is gone */
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, office_end);
 }

@@ -18,18 +18,9 @@ enum { EACH = 12, STATES = 3, REVOCATIONS = EACH * STATES, CUT_MS = 30 * 1000 };
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
+    office *o = office_begin(state, &(office_wish){ .n_gateways = 1 });
 
-    *state = o;
-    office_open(o, &(office_wish){ .n_gateways = 1 });
     office_server_start(o, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -245,5 +236,5 @@ int main(void)
         cmocka_unit_test(a_revoked_gateway_is_cut_off_within_a_second),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, office_end);
 }

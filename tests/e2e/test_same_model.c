@@ -10,17 +10,7 @@
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
-
-    *state = o;
-    office_open(o, &(office_wish){ .n_gateways = 4, .rounds = 3 });
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
+    (void)office_begin(state, &(office_wish){ .n_gateways = 4, .rounds = 3 });
     return 0;
 }
 
@@ -137,9 +127,9 @@ static void the_real_gateways_train_what_the_simulation_trained(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(memory_and_tls_one_worker_and_many_give_the_same_model, setup, teardown),
-        cmocka_unit_test_setup_teardown(images_too_and_a_cohort_that_is_drawn, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_real_gateways_train_what_the_simulation_trained, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_and_tls_one_worker_and_many_give_the_same_model, setup, office_end),
+        cmocka_unit_test_setup_teardown(images_too_and_a_cohort_that_is_drawn, setup, office_end),
+        cmocka_unit_test_setup_teardown(the_real_gateways_train_what_the_simulation_trained, setup, office_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

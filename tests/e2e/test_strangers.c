@@ -19,18 +19,9 @@
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
+    office *o = office_begin(state, &(office_wish){ .n_gateways = 2, .rounds = 2 });
 
-    *state = o;
-    office_open(o, &(office_wish){ .n_gateways = 2, .rounds = 2 });
     office_server_start(o, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -352,8 +343,8 @@ int main(void)
         cmocka_unit_test(with_a_token_that_has_expired),
         cmocka_unit_test(with_a_token_of_another_name),
         /* with an office of its own, since it is without a gateway afterwards */
-        cmocka_unit_test_setup_teardown(revoked_while_it_is_connected, setup, teardown),
+        cmocka_unit_test_setup_teardown(revoked_while_it_is_connected, setup, office_end),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, office_end);
 }

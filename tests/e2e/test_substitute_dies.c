@@ -21,20 +21,11 @@ static const struct {
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
+    office *o = office_begin(state, &(office_wish){ .n_gateways = GATEWAYS, .more = "presence: {gone: 1s}\n" });
 
-    *state = o;
-    office_open(o, &(office_wish){ .n_gateways = GATEWAYS, .more = "presence: {gone: 1s}\n" });
     office_server_start(o, NULL);
     office_enrol_all(o);
     office_server_stop(o);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -133,7 +124,7 @@ static void it_dies_and_the_round_is_done_without_who_has_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(it_dies_and_the_round_is_done_without_who_has_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_dies_and_the_round_is_done_without_who_has_gone, setup, office_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,18 +21,9 @@ enum {
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
+    office *o = office_begin(state, &(office_wish){ .n_gateways = 1 });
 
-    *state = o;
-    office_open(o, &(office_wish){ .n_gateways = 1 });
     office_server_start(o, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -379,5 +370,5 @@ int main(void)
         cmocka_unit_test(ten_thousand_wrong_tokens_keep_nobody_out),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, office_end);
 }

@@ -8,22 +8,13 @@ enum { MISSING = 2 };
 
 static int setup(void **state)
 {
-    office *o = calloc(1, sizeof *o);
+    office *o = office_begin(state, &(office_wish){ .rounds = 2 });
 
-    *state = o;
-    office_open(o, &(office_wish){ .rounds = 2 });
     office_server_start(o, NULL);
     office_enrol_all(o);
     for (size_t k = 0; k < o->n_gateways; k++)
         if (k != MISSING)
             office_gateway_start(o, k, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    office_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -104,8 +95,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_waits_until_enough_are_enrolled),
         cmocka_unit_test(it_gives_up_when_the_job_says_so),
-        cmocka_unit_test_setup_teardown(it_says_who_is_missing_and_goes_on_when_he_comes, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_says_who_is_missing_and_goes_on_when_he_comes, setup, office_end),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, office_end);
 }
