@@ -625,6 +625,10 @@ static void the_operator_stops_it_but_what_was_begun_is_finished(void **state)
     assert_int_equal(s.durable.outcome, WM_OUTCOME_STOPPED);
     assert_string_equal(s.durable.why, "enough");
     assert_int_equal(send(&s, stop), WM_ACTION_REFUSE);
+    assert_int_equal(send(&s, (wm_event){ .kind = WM_EVENT_AWAY, .client = 1 }), WM_ACTION_NONE);
+    assert_int_equal(send(&s, (wm_event){ .kind = WM_EVENT_REFUSE, .client = 2, .reason = "no message" }),
+                     WM_ACTION_REFUSE);
+    assert_string_equal(s.done, "ocx"); /* whoever goes or errs after the end begins nothing */
     wm_engine_free(s.engine);
 }
 
