@@ -1,10 +1,7 @@
 /* models/layers/flatten.c
  *
- * All values of an example as one vector, in the order in which they lie in memory: nothing moves, unless somebody
- * else needs the input too. */
-#include "models/layer.h"
-
-#include <string.h>
+ * All values of an example as one vector, in the order in which they lie in memory. */
+#include "models/layers/elementwise.h"
 
 static void flatten_fit(const void *options, wm_fit *fit)
 {
@@ -20,31 +17,13 @@ static void flatten_fit(const void *options, wm_fit *fit)
     fit->output = (wm_shape){ .rank = 1, .dim = { (uint32_t)n } };
 }
 
-static void copy(const wm_layer_run *run, const float *from, float *to)
-{
-    if (to != NULL && to != from)
-        memcpy(to, from, run->B * run->output_shape.dim[0] * sizeof *to);
-}
-
-static void flatten_forward(const void *options, const wm_layer_run *run)
-{
-    (void)options;
-    copy(run, run->inputs[0], run->output);
-}
-
-static void flatten_backward(const void *options, const wm_layer_run *run)
-{
-    (void)options;
-    copy(run, run->output_grad, run->input_grads[0]);
-}
-
 const wm_layer_ops wm_layer_flatten = {
     .member = { .name = "flatten", .doc = "Lays the values of an example out as one vector." },
     .inputs_least = 1,
     .inputs_most = 1,
     .fit = flatten_fit,
-    .forward = flatten_forward,
-    .backward = flatten_backward,
+    .forward = wm_same_values_forward,
+    .backward = wm_same_values_backward,
     .in_place = true,
     .keeps_values = true,
 };

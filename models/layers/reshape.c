@@ -1,8 +1,6 @@
 /* models/layers/reshape.c: the same values under another shape, in the order in which they lie in memory. */
 #include "models/layers/elementwise.h"
 
-#include <string.h>
-
 typedef struct reshape_options {
     wm_wholes shape;
 } reshape_options;
@@ -28,24 +26,6 @@ static void reshape_fit(const void *options, wm_fit *fit)
     fit->output = shape;
 }
 
-static void copy(const wm_layer_run *run, const float *from, float *to)
-{
-    if (to != NULL && to != from)
-        memcpy(to, from, wm_run_values(run) * sizeof *to);
-}
-
-static void reshape_forward(const void *options, const wm_layer_run *run)
-{
-    (void)options;
-    copy(run, run->inputs[0], run->output);
-}
-
-static void reshape_backward(const void *options, const wm_layer_run *run)
-{
-    (void)options;
-    copy(run, run->output_grad, run->input_grads[0]);
-}
-
 static const wm_option options[] = {
     { .name = "shape",
       .kind = WM_WHOLES,
@@ -65,8 +45,8 @@ const wm_layer_ops wm_layer_reshape = {
     .inputs_least = 1,
     .inputs_most = 1,
     .fit = reshape_fit,
-    .forward = reshape_forward,
-    .backward = reshape_backward,
+    .forward = wm_same_values_forward,
+    .backward = wm_same_values_backward,
     .in_place = true,
     .keeps_values = true,
 };
