@@ -79,9 +79,7 @@ wm_status wm_model_describe(const wm_model *model, size_t batch, wm_text *text, 
     wm_status st = bytes != NULL ? WM_OK : wm_fail(err, WM_E_NOMEM, "no memory for the table of a network");
 
     if (st == WM_OK)
-        st = wm_plan_bytes(model, batch, WM_PLAN_TRAIN, &all, err);
-    if (st == WM_OK)
-        st = wm_plan_node_bytes(model, batch, WM_PLAN_TRAIN, bytes, err);
+        st = wm_plan_node_bytes(model, batch, WM_PLAN_TRAIN, bytes, &all, err);
     if (st == WM_OK)
         write_table(model, bytes, all, text);
     free(bytes);

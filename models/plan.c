@@ -226,7 +226,8 @@ wm_status wm_plan_bytes(const wm_model *model, size_t batch_max, wm_plan_use use
     return WM_OK;
 }
 
-wm_status wm_plan_node_bytes(const wm_model *model, size_t batch_max, wm_plan_use use, size_t *bytes, wm_error *err)
+wm_status wm_plan_node_bytes(const wm_model *model, size_t batch_max, wm_plan_use use, size_t *bytes, size_t *all,
+                             wm_error *err)
 {
     wm_plan  *plan;
     wm_status st = outline(model, batch_max, use, &plan, err);
@@ -235,6 +236,7 @@ wm_status wm_plan_node_bytes(const wm_model *model, size_t batch_max, wm_plan_us
         return st;
     for (size_t i = 0; i < model->n_nodes; i++)
         bytes[i] = plan->cells[i].bytes;
+    *all = bytes_of(plan);
     wm_plan_free(plan);
     return WM_OK;
 }

@@ -21,10 +21,10 @@ void      wm_plan_free(wm_plan *plan);
 /* What wm_plan_new would allocate; WM_E_RANGE if that does not fit a size_t. */
 wm_status wm_plan_bytes(const wm_model *model, size_t batch_max, wm_plan_use use, size_t *ret, wm_error *err);
 
-/* bytes[i] <- what of that is node i's of the model, in the order of wm_model_describe: its output, the gradient of it
- * and what it saves. A layer that works in place, or an input, has less. The rest is the model's as a whole: gradients
- * and optimiser state of the parameters, scratch. WM_E_RANGE. */
-wm_status wm_plan_node_bytes(const wm_model *model, size_t batch_max, wm_plan_use use, size_t *bytes,
+/* *all <- the same; bytes[i] <- what of that is node i's of the model, in the order of wm_model_describe: its output, the
+ * gradient of it and what it saves. A layer that works in place, or an input, has less. The rest is the model's as a
+ * whole: gradients and optimiser state of the parameters, scratch. WM_E_RANGE. */
+wm_status wm_plan_node_bytes(const wm_model *model, size_t batch_max, wm_plan_use use, size_t *bytes, size_t *all,
                              wm_error *err);
 
 /* Optimiser state (momenta) to zero and buffers to their start, as at the start of each client's local training; seeds
