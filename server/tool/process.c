@@ -1,9 +1,10 @@
 /* server/tool/process.c */
 #include "server/tool/process.h"
 
+#include "common/pipes.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,30 +100,6 @@ static void close_pair(int pair[2])
             close(pair[i]);
 }
 
-/* Reads both pipes to their ends. */
-static void drain(int out, int errors, wm_text *output, wm_text *complaint)
-{
-    struct pollfd fds[2] = { { .fd = out, .events = POLLIN }, { .fd = errors, .events = POLLIN } };
-    wm_text      *to[2] = { output, complaint };
-    char          bytes[4096];
-
-    while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
-            return;
-        for (int i = 0; i < 2; i++) {
-            ssize_t n;
-
-            if (fds[i].fd < 0 || fds[i].revents == 0)
-                continue;
-            n = read(fds[i].fd, bytes, sizeof bytes);
-            if (n > 0 && to[i] != NULL && to[i]->size < OUTPUT_MAX)
-                wm_text_add_bytes(to[i], bytes, (size_t)n);
-            if (n == 0 || (n < 0 && errno != EINTR))
-                fds[i].fd = -1;
-        }
-    }
-}
-
 /* How the process ended, as a sentence if not well. */
 static wm_status judge(const char *program, pid_t pid, wm_text *complaint, wm_error *err)
 {
@@ -160,7 +137,7 @@ wm_status wm_process_run(char *const *argv, const char *input, wm_text *output, 
         (void)0; /* the process has ended early, and says why itself */
     close(in[1]);
     in[1] = -1;
-    drain(out[0], errors[0], output, &complaint);
+    wm_pipes_drain(out[0], errors[0], OUTPUT_MAX, output, &complaint);
     st = judge(argv[0], pid, &complaint, err);
 out:
     close_pair(in);

@@ -1,9 +1,10 @@
 /* tests/e2e/processes.c: the programs, started in the background or run to their end. */
 #include "tests/e2e/inside.h"
 
+#include "common/pipes.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -127,30 +128,6 @@ bool office_process_is_dead(pid_t pid, bool *by_signal)
 
 /* ---- commands ---- */
 
-/* Reads both pipes to their ends. */
-static void drain(int out, int errors, wm_text *output, wm_text *complaint)
-{
-    struct pollfd fds[2] = { { .fd = out, .events = POLLIN }, { .fd = errors, .events = POLLIN } };
-    wm_text      *to[2] = { output, complaint };
-    char          bytes[4096];
-
-    while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
-            return;
-        for (int i = 0; i < 2; i++) {
-            ssize_t n;
-
-            if (fds[i].fd < 0 || fds[i].revents == 0)
-                continue;
-            n = read(fds[i].fd, bytes, sizeof bytes);
-            if (n > 0)
-                wm_text_add_bytes(to[i], bytes, (size_t)n);
-            else if (n == 0 || errno != EINTR)
-                fds[i].fd = -1;
-        }
-    }
-}
-
 static int run_words(office *o, const char *input, office_program program, va_list words)
 {
     char  path[4300], *argv[WORDS_MAX + 2] = { path };
@@ -170,7 +147,7 @@ static int run_words(office *o, const char *input, office_program program, va_li
     if (input != NULL) /* a token, which fits the pipe */
         assert_true(write(in[1], input, strlen(input)) == (ssize_t)strlen(input));
     close(in[1]);
-    drain(out[0], errors[0], &o->output, &o->complaint);
+    wm_pipes_drain(out[0], errors[0], SIZE_MAX, &o->output, &o->complaint);
     close(out[0]);
     close(errors[0]);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
