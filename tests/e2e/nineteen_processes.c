@@ -65,18 +65,33 @@ static bool waits_for_the_victim(office *o, void *context)
     return is;
 }
 
-static double killed_where_all_are_needed(office *o)
+/* The victim trains for a job of which all are needed, and that would come to model `undisturbed`. */
+static void all_are_needed(office *o, char undisturbed[65])
 {
-    const char *cohort = "{select: all, quorum: 1, deadline: 10m}";
-    char        undisturbed[65];
-    int64_t     since;
-    double      seconds;
-    json_t     *summary;
+    static const char cohort[] = "{select: all, quorum: 1, deadline: 10m}";
 
     office_write_job(o, 3, cohort);
     office_change_job(o, "epochs: 1", "epochs: 250");
     office_simulate(o, "2", undisturbed);
     victim_trains(o, 3, cohort);
+}
+
+static void it_comes_to(office *o, const char *undisturbed)
+{
+    json_t *summary = office_wait_over(o);
+
+    assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
+    assert_string_equal(json_string_value(json_object_get(summary, "model_sha256")), undisturbed);
+    json_decref(summary);
+}
+
+static double killed_where_all_are_needed(office *o)
+{
+    char    undisturbed[65];
+    int64_t since;
+    double  seconds;
+
+    all_are_needed(o, undisturbed);
     assert_false(holds_an_update(o));
     office_gateway_kill(o, FAULT_VICTIM);
     office_wait(o, waits_for_the_victim, NULL, "the status to say who is waited for, and since when");
@@ -84,9 +99,7 @@ static double killed_where_all_are_needed(office *o)
     since = office_now_ms();
     office_gateway_start(o, FAULT_VICTIM, NULL);
     seconds = fault_progress(o, 1, since);
-    summary = office_wait_over(o);
-    assert_string_equal(json_string_value(json_object_get(summary, "model_sha256")), undisturbed);
-    json_decref(summary);
+    it_comes_to(o, undisturbed);
     office_gateway_stop(o, FAULT_VICTIM);
     return seconds;
 }
@@ -145,24 +158,16 @@ static double frozen_with_a_deadline(office *o)
 
 static double the_aggregator_killed(office *o)
 {
-    const char *cohort = "{select: all, quorum: 1, deadline: 10m}";
-    char        undisturbed[65];
-    int64_t     since;
-    double      seconds;
-    json_t     *summary;
+    char    undisturbed[65];
+    int64_t since;
+    double  seconds;
 
-    office_write_job(o, 3, cohort);
-    office_change_job(o, "epochs: 1", "epochs: 250");
-    office_simulate(o, "2", undisturbed);
-    victim_trains(o, 3, cohort);
+    all_are_needed(o, undisturbed);
     since = office_now_ms();
     office_server_kill(o);
     office_server_start(o, NULL);
     seconds = fault_progress(o, 1, since);
-    summary = office_wait_over(o);
-    assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
-    assert_string_equal(json_string_value(json_object_get(summary, "model_sha256")), undisturbed);
-    json_decref(summary);
+    it_comes_to(o, undisturbed);
     office_gateway_stop(o, FAULT_VICTIM); /* it never died of it, nor did the others: they exit with 0 at the end */
     for (size_t k = 0; k < THE_OTHERS; k++)
         office_gateway_stop(o, k);
