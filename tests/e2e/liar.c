@@ -57,6 +57,17 @@ Wm__Envelope *liar_ask(liar *l, Wm__Envelope *question, Wm__Envelope__BodyCase w
     return answer;
 }
 
+void liar_check_in(liar *l)
+{
+    Wm__Envelope question = wm_envelope();
+    Wm__CheckIn  message = WM__CHECK_IN__INIT;
+
+    message.program = (char *)(uintptr_t) "liar";
+    question.body_case = WM__ENVELOPE__BODY_CHECK_IN;
+    question.check_in = &message;
+    wm_envelope_free(liar_ask(l, &question, WM__ENVELOPE__BODY_WELCOME));
+}
+
 Wm__Envelope *liar_poll(liar *l)
 {
     Wm__Envelope question = wm_envelope();

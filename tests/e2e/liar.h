@@ -36,6 +36,9 @@ wm_caller *liar_dial(liar *l, int port, size_t reply_max);
 /* The answer, to wm_envelope_free. */
 Wm__Envelope *liar_ask(liar *l, Wm__Envelope *question, Wm__Envelope__BodyCase want);
 
+/* Says that it is there. */
+void liar_check_in(liar *l);
+
 /* Asks for work, which the server may hold for a while; the answer is a Work. */
 Wm__Envelope *liar_poll(liar *l);
 
