@@ -88,7 +88,7 @@ static wm_status prepare(wm_desk *desk, const wm_order *order, wm_error *err)
     return WM_OK;
 }
 
-/* The strategy's state in the length that it wants; zeros at first. */
+/* What is kept between rounds, in its length: as it begins, where the store has nothing for this run. */
 static wm_status fit_state(wm_desk *desk, wm_order *order, wm_error *err)
 {
     size_t n = wm_workplace_state(desk->place);
@@ -98,7 +98,10 @@ static wm_status fit_state(wm_desk *desk, wm_order *order, wm_error *err)
     free(order->state);
     order->state = calloc(n > 0 ? n : 1, sizeof *order->state);
     order->n_state = n;
-    return order->state != NULL ? WM_OK : wm_fail(err, WM_E_NOMEM, "no memory for the strategy's state");
+    if (order->state == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for what is kept between rounds, %zu numbers", n);
+    wm_workplace_begin_state(desk->place, order->state);
+    return WM_OK;
 }
 
 static wm_status work(wm_desk *desk, wm_order *order, wm_work_result *ret, wm_error *err)

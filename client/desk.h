@@ -21,7 +21,7 @@ typedef struct wm_order {
     size_t    n_params;
     uint8_t  *scaling;    /* NULL if there is none */
     size_t    n_scaling;
-    float    *state;      /* what the strategy keeps; NULL: nothing yet */
+    float    *state;      /* what is kept between rounds (work.h); NULL: nothing yet */
     size_t    n_state;
 } wm_order;
 
@@ -34,7 +34,7 @@ typedef struct wm_outcome_of_work {
     wm_status      status; /* WM_OK; WM_E_CLOSED: abandoned; anything else: declined, error.text says why */
     wm_error       error;
     wm_work_result result; /* if WM_OK: its update is the taker's */
-    float         *state;  /* what the strategy keeps if the update is committed; owned by the taker, may be NULL */
+    float         *state;  /* what is kept if the update is committed; owned by the taker, may be NULL */
     size_t         n_state;
     int64_t        took_ms;
 } wm_outcome_of_work;

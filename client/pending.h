@@ -1,11 +1,11 @@
 /* client/pending.h
  *
  * The gateway's own small store: the one finished update that the server has not yet said is in a committed model, and
- * what the strategy keeps between rounds. An update is always in one of two durable places: a committed model, or
+ * what is kept between rounds: the strategy's, and the gateway's own layers of the model. An update is always in one of two durable places: a committed model, or
  * here.
  *
  * Sparing with an SD card: one file, `pending`, written once when training ends and removed when the server lets it
- * go; `strategy-state` only for strategies that keep something. Both written whole, synced and renamed, with SHA-256
+ * go; `strategy-state` only where something is kept. Both written whole, synced and renamed, with SHA-256
  * over all of it: what does not hold is dropped by name, since training again gives the same bits.
  * Owned by one thread. */
 #ifndef WM_CLIENT_PENDING_H

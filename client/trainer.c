@@ -10,6 +10,7 @@
 #include "common/sizes.h"
 #include "models/plan.h"
 #include "models/schedule.h"
+#include "models/vector.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ struct wm_trainer {
     size_t                 n_params;
     wm_plan               *train, *evaluate;
     wm_batch_room         *room;   /* of the larger of both batches */
-    float                 *params; /* [n_params]: the copy that is trained */
+    float                 *params; /* [n_whole]: the copy that is trained, and what wm_trainer_join joins */
     uint32_t              *order;  /* [order_room]: the examples of an epoch */
     size_t                 order_room;
     wm_measures            measures;
@@ -48,7 +49,7 @@ wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret
     if ((st = wm_plan_bytes(model, (size_t)job->training.batch, WM_PLAN_TRAIN, &train, err)) != WM_OK ||
         (st = wm_plan_bytes(model, EVALUATE_BATCH, WM_PLAN_EVALUATE, &evaluate, err)) != WM_OK)
         return st;
-    if (!wm_size_mul(wm_model_n_params(model), sizeof(float), &params) || !wm_size_add(train, evaluate, &total) ||
+    if (!wm_size_mul(wm_model_n_whole(model), sizeof(float), &params) || !wm_size_add(train, evaluate, &total) ||
         !wm_size_add(total, params, &total))
         return wm_fail(err, WM_E_RANGE, "this model is too large for any machine");
     *ret = total;
@@ -67,8 +68,8 @@ wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **
     self->model = model;
     self->strategy = (const wm_strategy_ops *)job->strategy.member;
     self->n_params = wm_model_n_params(model);
-    wm_strategy_spec(job, self->n_params, &self->spec);
-    self->params = malloc(self->n_params * sizeof *self->params);
+    wm_strategy_spec(job, wm_model_n_trained(model), &self->spec);
+    self->params = malloc(wm_model_n_whole(model) * sizeof *self->params);
     self->values = malloc(EVALUATE_BATCH * width * sizeof *self->values);
     self->truths = malloc(EVALUATE_BATCH * width * sizeof *self->truths);
     self->quantiles = malloc(EVALUATE_BATCH * wm_heads_width_max(job) * sizeof *self->quantiles);
@@ -128,6 +129,23 @@ size_t wm_trainer_n_params(const wm_trainer *trainer)
 const wm_measures *wm_trainer_measures(const wm_trainer *trainer)
 {
     return &trainer->measures;
+}
+
+const float *wm_trainer_join(wm_trainer *trainer, const float *params, const float *own)
+{
+    size_t n = trainer->n_params, n_own = wm_model_n_own(trainer->model);
+
+    if (n_own == 0)
+        return params;
+    memcpy(trainer->params, params, n * sizeof *params);
+    memcpy(trainer->params + n, own, n_own * sizeof *own);
+    return trainer->params;
+}
+
+/* Where the buffers stand in a whole. */
+static size_t buffers_at(const wm_trainer *self)
+{
+    return wm_model_n_whole(self->model) - wm_model_n_buffer_values(self->model);
 }
 
 static bool stopped(const atomic_bool *stop)
@@ -213,6 +231,12 @@ typedef struct adjust_context {
     const float           *start, *state;
 } adjust_context;
 
+/* A strategy sees what is trained together and nothing else. */
+static const float *trained_of(const wm_trainer *self, const float *params)
+{
+    return params + (self->n_params - wm_model_n_trained(self->model));
+}
+
 static void adjust(void *context, const float *params, float *grads, size_t n_params)
 {
     const adjust_context *c = context;
@@ -223,9 +247,11 @@ static void adjust(void *context, const float *params, float *grads, size_t n_pa
 wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *ret, double *loss, wm_error *err)
 {
     const wm_job  *job = trainer->job;
-    adjust_context context = { trainer->strategy, job->strategy.options, task->start, task->state };
+    adjust_context context = { trainer->strategy, job->strategy.options, trained_of(trainer, task->start),
+                               task->state };
     epoch_settings set = { .examples = task->examples, .stop = task->stop };
     wm_update      update;
+    size_t         n_own = wm_model_n_own(trainer->model);
     uint64_t       steps = 0;
     wm_status      st = begin(trainer, task->examples, err);
 
@@ -239,22 +265,32 @@ wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *re
     wm_rng_init_keyed(&set.rng, job->seed, "batches", task->key.round, task->client);
     wm_plan_reset(trainer->train, wm_rng_next(&set.rng));
     memcpy(trainer->params, task->start, trainer->n_params * sizeof *trainer->params);
+    if (n_own > 0)
+        memcpy(trainer->params + trainer->n_params, task->own, n_own * sizeof *task->own);
+    wm_plan_set_buffers(trainer->train, trainer->params + buffers_at(trainer));
     for (int64_t e = 0; e < job->training.epochs; e++) {
         st = run_epoch(trainer, &set, trainer->params, &steps, loss, err);
         if (st != WM_OK)
             return st;
     }
+    wm_plan_get_buffers(trainer->train, trainer->params + buffers_at(trainer));
+    if (!wm_vector_finite(trainer->params + trainer->n_params, n_own))
+        return wm_fail(err, WM_E_NONFINITE,
+                       "a personal layer is not finite after training: try a lower rate or a clip");
     st = wm_update_new(&trainer->spec, &task->key, &update, err);
     if (st != WM_OK)
         return st;
     update.weight = wm_examples_count(task->examples, WM_TRAIN);
-    st = trainer->strategy->client_finish(job->strategy.options, task->start, trainer->params, trainer->n_params,
+    st = trainer->strategy->client_finish(job->strategy.options, trained_of(trainer, task->start),
+                                          trained_of(trainer, trainer->params), wm_model_n_trained(trainer->model),
                                           steps, set.step.rate, *loss, task->state, &update, err);
     if (st != WM_OK) {
         wm_update_release(&update);
         return st;
     }
     wm_update_seal(&update, &trainer->spec);
+    if (n_own > 0)
+        memcpy(task->own, trainer->params + trainer->n_params, n_own * sizeof *task->own);
     *ret = update;
     return WM_OK;
 }
@@ -279,10 +315,12 @@ wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, co
         if (e % (size_t)job->training.epochs == 0) {
             wm_rng_init_keyed(&set.rng, job->seed, label, round, client);
             wm_plan_reset(trainer->train, wm_rng_next(&set.rng));
+            wm_plan_set_buffers(trainer->train, params + buffers_at(trainer));
         }
         st = run_epoch(trainer, &set, params, &steps, &loss, err);
         if (st != WM_OK)
             return st;
+        wm_plan_get_buffers(trainer->train, params + buffers_at(trainer));
     }
     return WM_OK;
 }
@@ -395,6 +433,8 @@ static wm_status over_part(wm_trainer *self, const wm_examples *examples, wm_par
     uint32_t  index[EVALUATE_BATCH];
     wm_status st = WM_OK;
 
+    if (params != NULL)
+        wm_plan_set_buffers(self->evaluate, params + buffers_at(self));
     for (size_t at = 0; st == WM_OK && at < n; at += EVALUATE_BATCH) {
         size_t size = n - at < EVALUATE_BATCH ? n - at : EVALUATE_BATCH;
 

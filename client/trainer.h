@@ -30,12 +30,17 @@ const wm_model    *wm_trainer_model(const wm_trainer *trainer);
 size_t             wm_trainer_n_params(const wm_trainer *trainer);
 const wm_measures *wm_trainer_measures(const wm_trainer *trainer); /* of the job */
 
+/* The model and a client's own of it (NULL where the model has nothing personal) one behind the other, as evaluations
+ * take it: the trainer's memory, or `params` itself. Valid until the next call that trains or joins. */
+const float *wm_trainer_join(wm_trainer *trainer, const float *params, const float *own);
+
 typedef struct wm_train_task {
     wm_update_key      key;    /* goes into the update; key.round also picks the rate and the order of examples */
     const char        *client; /* certified name */
     const wm_examples *examples;
     const float       *start; /* [n_params] */
     float             *state; /* the strategy's client_state, NULL if that is 0 */
+    float             *own;   /* [n_own of the model]: changes with success; NULL if that is 0 */
     const atomic_bool *stop;  /* looked at between steps; NULL for none */
 } wm_train_task;
 
@@ -43,14 +48,14 @@ typedef struct wm_train_task {
  * and the update is withheld. WM_E_RANGE: no training example. WM_E_CLOSED: stopped. */
 wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *ret, double *loss, wm_error *err);
 
-/* Trains params[n_params] in place for `epochs`, for baselines; `label` keeps its order apart from the rounds'. Epochs
+/* Trains params[n_whole of the model] in place for `epochs`, for baselines; `label` keeps its order apart from the rounds'. Epochs
  * go by the rate of their round, as if every round took the job's number of epochs, counted from first_round. */
 wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, const char *client, const char *label,
                             uint32_t first_round, size_t epochs, float *params, const atomic_bool *stop,
                             wm_error *err);
 
-/* params NULL: the naive prediction. Of a job that makes a detector the scores of the validation part (the training part
- * if that is empty) are counted as well: they set the threshold. WM_E_CLOSED: stopped. */
+/* params: [n_whole of the model]; NULL: the naive prediction. Of a job that makes a detector the scores of the validation
+ * part (the training part if that is empty) are counted as well: they set the threshold. WM_E_CLOSED: stopped. */
 wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,
                       const atomic_bool *stop, wm_evaluation *ret, wm_error *err);
 

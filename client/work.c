@@ -33,6 +33,34 @@ static wm_status statistics(wm_trainer *trainer, const wm_work_order *order, wm_
     return WM_OK;
 }
 
+static size_t strategy_state(const wm_job *job, const wm_model *model)
+{
+    return wm_strategy_of(job)->client_state(job->strategy.options, wm_model_n_trained(model));
+}
+
+size_t wm_work_state(const wm_job *job, const wm_model *model)
+{
+    return strategy_state(job, model) + wm_model_n_own(model);
+}
+
+void wm_work_begin_state(const wm_job *job, const wm_model *model, float *state)
+{
+    size_t n = strategy_state(job, model);
+
+    for (size_t i = 0; i < n; i++)
+        state[i] = 0;
+    if (wm_model_n_own(model) > 0)
+        wm_model_init_own(model, job->seed, state + n);
+}
+
+/* The client's own of the model; NULL if it has none. */
+static float *own_of(const wm_trainer *trainer, const wm_work_order *order)
+{
+    const wm_model *model = wm_trainer_model(trainer);
+
+    return wm_model_n_own(model) > 0 ? order->state + strategy_state(wm_trainer_job(trainer), model) : NULL;
+}
+
 static wm_status train(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err)
 {
     wm_train_task task = {
@@ -41,6 +69,7 @@ static wm_status train(wm_trainer *trainer, const wm_work_order *order, wm_work_
         .examples = order->examples,
         .start = order->params,
         .state = order->state,
+        .own = own_of(trainer, order),
         .stop = order->stop,
     };
     wm_status st = wm_train(trainer, &task, &ret->update, &ret->loss, err);
@@ -98,11 +127,13 @@ static wm_status contend_trained(wm_trainer *trainer, const wm_work_order *order
 
 static wm_status final(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err)
 {
-    const wm_job *job = wm_trainer_job(trainer);
-    unsigned      baselines = order->task->baselines;
-    size_t        n = wm_trainer_n_params(trainer);
-    float        *params = NULL;
-    wm_status     st = contend(trainer, order, WM_FEDERATED, WM_TEST, order->params, ret, err);
+    const wm_job   *job = wm_trainer_job(trainer);
+    const wm_model *model = wm_trainer_model(trainer);
+    unsigned        baselines = order->task->baselines;
+    size_t          n = wm_model_n_whole(model);
+    float          *params = NULL;
+    const float    *whole = wm_trainer_join(trainer, order->params, own_of(trainer, order));
+    wm_status       st = contend(trainer, order, WM_FEDERATED, WM_TEST, whole, ret, err);
 
     if (st == WM_OK && (baselines & WM_BASELINE_NAIVE) != 0)
         st = contend(trainer, order, WM_NAIVE, WM_TEST, NULL, ret, err);
@@ -114,11 +145,12 @@ static wm_status final(wm_trainer *trainer, const wm_work_order *order, wm_work_
     if (params == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the baselines");
     if ((baselines & WM_BASELINE_TUNED) != 0) {
-        memcpy(params, order->params, n * sizeof *params);
+        memcpy(params, whole, n * sizeof *params);
         st = contend_trained(trainer, order, WM_TUNED, (uint32_t)job->rounds, 1, params, ret, err);
     }
     if (st == WM_OK && (baselines & WM_BASELINE_ALONE) != 0) {
-        wm_model_init(wm_trainer_model(trainer), job->seed, params);
+        wm_model_init(model, job->seed, params);
+        wm_model_init_own(model, job->seed, params + wm_model_n_params(model));
         st = contend_trained(trainer, order, WM_ALONE, 1, order->task->passes, params, ret, err);
     }
     free(params);
@@ -151,8 +183,8 @@ wm_status wm_work(wm_trainer *trainer, const wm_work_order *order, wm_work_resul
         st = train(trainer, order, &result, err);
         break;
     case WM_PHASE_EVALUATE:
-        st = contend(trainer, order, WM_FEDERATED, wm_work_part(wm_trainer_job(trainer)), order->params, &result,
-                     err);
+        st = contend(trainer, order, WM_FEDERATED, wm_work_part(wm_trainer_job(trainer)),
+                     wm_trainer_join(trainer, order->params, own_of(trainer, order)), &result, err);
         break;
     case WM_PHASE_FINAL:
         st = final(trainer, order, &result, err);

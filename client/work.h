@@ -14,8 +14,8 @@ typedef struct wm_work_order {
     const char        *client;   /* certified name */
     const wm_examples *examples; /* scaled, unless the task is STATISTICS */
     const float       *params;   /* [n_params]: task->model; NULL for STATISTICS */
-    const float       *pooled;   /* [n_params]: the pooled baseline, where there is one; else NULL */
-    float             *state;    /* the strategy's client_state, NULL if that is 0 */
+    const float       *pooled;   /* [n_whole]: the pooled baseline, where there is one; else NULL */
+    float             *state;    /* [wm_work_state]: what the client keeps; NULL if that is 0 */
     const atomic_bool *stop;     /* NULL for none */
 } wm_work_order;
 
@@ -27,6 +27,11 @@ typedef struct wm_work_result {
     size_t        n_sums;  /* of each */
     wm_evaluation results[WM_CONTENDERS];
 } wm_work_result;
+
+/* Floats that a client keeps from one training to the next: what the strategy wants, and then its own of the model, the
+ * personal layers. A training changes them; who calls lets that count once the update is in a committed model. */
+size_t wm_work_state(const wm_job *job, const wm_model *model);
+void   wm_work_begin_state(const wm_job *job, const wm_model *model, float *state); /* before the first training */
 
 /* Any failure but WM_E_CLOSED is a reason to decline the task with err->text; *ret is then untouched. */
 wm_status wm_work(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err);

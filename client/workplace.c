@@ -81,8 +81,8 @@ static wm_status check_memory(const wm_workplace *self, const wm_data_policy *po
 
     if (st != WM_OK)
         return st;
-    /* The trainer, the model that came, and the update twice: at hand, and as it is kept. */
-    total += 3 * wm_model_n_params(self->model) * sizeof(float);
+    /* The trainer, the model that came, and the update twice: at hand, and as it is kept; and so what goes with it. */
+    total += 3 * (wm_model_n_params(self->model) + wm_work_state(self->job, self->model)) * sizeof(float);
     if (policy->memory_max > 0 && total > (size_t)policy->memory_max)
         return wm_fail(err, WM_E_REFUSED,
                        "training this model takes %zu bytes, client.yaml's limits.memory allows %lld", total,
@@ -130,9 +130,12 @@ size_t wm_workplace_n_params(const wm_workplace *place)
 
 size_t wm_workplace_state(const wm_workplace *place)
 {
-    const wm_strategy_ops *strategy = (const wm_strategy_ops *)place->job->strategy.member;
+    return wm_work_state(place->job, place->model);
+}
 
-    return strategy->client_state(place->job->strategy.options, wm_model_n_params(place->model));
+void wm_workplace_begin_state(const wm_workplace *place, float *state)
+{
+    wm_work_begin_state(place->job, place->model, state);
 }
 
 void wm_workplace_summary(wm_workplace *place, wm_examples_summary *ret)

@@ -35,7 +35,8 @@ wm_status wm_workplace_open(const wm_data_policy *policy, const char *name, cons
 void      wm_workplace_free(wm_workplace *place);
 
 size_t        wm_workplace_n_params(const wm_workplace *place);
-size_t        wm_workplace_state(const wm_workplace *place); /* floats that the strategy keeps */
+size_t        wm_workplace_state(const wm_workplace *place); /* floats that are kept between rounds; see work.h */
+void          wm_workplace_begin_state(const wm_workplace *place, float *state);
 void          wm_workplace_summary(wm_workplace *place, wm_examples_summary *ret);
 
 /* Does the task. scaling[n]: the blob that the task names, NULL if none; a run's scaling does not change, so it is

@@ -26,12 +26,17 @@ static double mflop(uint64_t work)
     return 2e-6 * (double)work;
 }
 
+static const char *const shares[WM_SHARES] = {
+    [WM_SHARE_FROZEN] = ", frozen", [WM_SHARE_TOGETHER] = "", [WM_SHARE_PERSONAL] = ", personal"
+};
+
 static void add_row(wm_table *table, const wm_model *model, const wm_node *node, size_t bytes)
 {
     char dims[WM_SHAPE_TEXT];
 
     wm_table_cell(table, "%s", node->name);
-    wm_table_cell(table, "%s", node->ops != NULL ? node->ops->member.name : "input");
+    wm_table_cell(table, "%s%s", node->ops != NULL ? node->ops->member.name : "input",
+                  node->n_tensors > 0 ? shares[node->share] : "");
     wm_table_cell(table, "%s", wm_shape_text(&node->shape, dims));
     wm_table_cell(table, "%zu", params_of(model, node));
     wm_table_number(table, 3, mflop(node->work));
@@ -66,10 +71,16 @@ static void write_table(const wm_model *model, const size_t *bytes, size_t all, 
         work += model->nodes[i].work;
         layers += bytes[i];
     }
-    snprintf(params, sizeof params, "%zu", model->n_params);
     add_sum(&table, "gradients, optimiser, scratch", "", -1, kib(all - layers));
+    snprintf(params, sizeof params, "%zu", model->n_params + model->n_own_params);
     add_sum(&table, "all", params, mflop(work), kib(all));
     wm_table_write(&table, text);
+    if (model->n_frozen > 0 || model->n_own_params > 0)
+        wm_text_printf(
+            text,
+            "%zu parameters are trained together, which is what an update carries; %zu are frozen, and %zu "
+            "each client's own.\n",
+            wm_model_n_trained(model), model->n_frozen, model->n_own_params);
     wm_table_release(&table);
 }
 

@@ -10,6 +10,15 @@
 #include "models/loss.h"
 #include "models/model.h"
 
+/* Whose the parameters of a layer are. In this order their tensors stand in the vector, so that what is averaged comes
+ * before what is not, and what is trained is of one piece:
+ *
+ *     frozen | trained together | personal
+ *     ------ the model -------- |
+ *            -- what an optimiser steps on --
+ *            ---- an update --- | */
+typedef enum wm_share { WM_SHARE_FROZEN, WM_SHARE_TOGETHER, WM_SHARE_PERSONAL, WM_SHARES } wm_share;
+
 typedef struct wm_node {
     const char         *name; /* the layer's, or the input's */
     const wm_layer_ops *ops;  /* NULL: an input */
@@ -22,7 +31,8 @@ typedef struct wm_node {
     size_t              n;     /* values of its output, for one example */
     size_t              users; /* layers that take it as an input */
     bool                is_head;
-    bool                learns;             /* it, or something before it, has parameters: gradients are of use */
+    wm_share            share;
+    bool                learns; /* it, or something before it, has parameters to train: gradients are of use */
     size_t              tensors, n_tensors; /* model->tensors[tensors] is its first */
     size_t              buffers, n_buffers;
     wm_amount           saved, scratch;
@@ -50,13 +60,21 @@ struct wm_model {
     wm_node      *nodes;
     size_t        n_nodes, n_inputs;
     wm_tensor    *tensors;
-    wm_initial   *initials; /* a tensor each */
-    size_t        n_tensors, n_params;
+    wm_initial   *initials;                 /* a tensor each */
+    size_t        n_tensors, n_own_tensors; /* of the model, and then the personal ones */
+    size_t        n_params, n_own_params;   /* the same */
+    size_t        n_frozen;                 /* of n_params: the first ones */
     wm_buffer    *buffers;
     size_t        n_buffers, n_buffer_values;
     wm_head      *heads;
     size_t        n_heads;
 };
+
+/* What an optimiser steps on. */
+static inline size_t wm_model_n_learning(const wm_model *model)
+{
+    return model->n_params - model->n_frozen + model->n_own_params;
+}
 
 /* each * batch + once; false if it does not fit. */
 static inline bool wm_amount_floats(wm_amount amount, size_t batch, size_t *ret)

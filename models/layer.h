@@ -50,6 +50,7 @@ typedef struct wm_fit {
     /* Told. n_inputs is within the bounds of the ops. */
     size_t          n_inputs;
     const wm_shape *inputs;
+    bool            personal; /* each client keeps its own of this layer */
     wm_builder     *builder;
 
     /* To be told by the layer; all zero before. */
@@ -66,7 +67,8 @@ typedef struct wm_fit {
 void wm_fit_tensor(wm_fit *fit, const char *name, const wm_shape *shape, wm_initial initial);
 
 /* The same for a buffer: values that a layer carries from batch to batch and that nobody averages (the running
- * statistics of a batch norm). They live in the plan and begin as `value`. */
+ * statistics of a batch norm). They begin as `value`; a client keeps them with what is personal, so a layer that has
+ * some refuses to be anything else. */
 void wm_fit_buffer(wm_fit *fit, const char *name, const wm_shape *shape, double value);
 
 /* The inputs, or the options with them, do not work: one sentence that says what would, with the shapes on both

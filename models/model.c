@@ -33,6 +33,7 @@ struct wm_builder {
     const wm_choice *layer;         /* the one at hand, for faults */
     const wm_choice *initial;       /* of the job's layer at hand; member NULL: none is named */
     bool             begun;         /* there is a tensor that it applies to */
+    wm_share         share;         /* of the job's layer at hand */
     const char      *prefix;        /* name of the one at hand, for what it expands into */
     size_t           depth;         /* of composites in composites */
     bool             refused;       /* the one at hand does not fit */
@@ -206,6 +207,7 @@ static bool node_open(wm_builder *builder, const char *name, const wm_choice *la
         .path = layer != NULL ? layer->path : "",
         .from = copy,
         .n_from = n_from,
+        .share = builder->share,
         .tensors = model->n_tensors,
         .buffers = model->n_buffers,
     };
@@ -218,8 +220,10 @@ static void fit_node(wm_builder *builder)
     wm_node            *node = &model->nodes[model->n_nodes];
     const wm_layer_ops *ops = node->ops;
     wm_shape            inputs[WM_LAYER_INPUTS_MAX];
-    wm_fit              fit = { .n_inputs = node->n_from, .inputs = inputs, .builder = builder };
-    size_t              n = 0;
+    wm_fit              fit = {
+                     .n_inputs = node->n_from, .inputs = inputs, .personal = node->share == WM_SHARE_PERSONAL, .builder = builder
+    };
+    size_t n = 0;
 
     if (node->n_from < ops->inputs_least || node->n_from > ops->inputs_most) {
         wm_fit_refuse(&fit, "%s takes %s%zu input%s, and `from` gives %zu", ops->member.name,
@@ -249,7 +253,7 @@ static void fit_node(wm_builder *builder)
     node->scratch = fit.scratch;
     node->works_in_saved = fit.works_in_saved;
     node->work = fit.work;
-    node->learns = node->n_tensors > 0;
+    node->learns = node->n_tensors > 0 && node->share != WM_SHARE_FROZEN;
     for (size_t k = 0; k < node->n_from; k++)
         node->learns = node->learns || model->nodes[node->from[k]].learns;
 }
@@ -368,7 +372,26 @@ static bool resolve(wm_builder *builder, const named *names, size_t n_names, siz
 
 static bool fits(const wm_builder *builder, size_t node)
 {
-    return builder->model->nodes[node].shape.rank > 0;
+    return node != no_node && builder->model->nodes[node].shape.rank > 0;
+}
+
+/* What was said of a layer for nothing; `first` is the first of its nodes. */
+static void check_marks(wm_builder *builder, const wm_job_layer *layer, size_t first)
+{
+    const wm_model  *model = builder->model;
+    const wm_choice *at = &layer->layer;
+    bool             keeps = false;
+
+    for (size_t i = first; i < model->n_nodes; i++)
+        keeps = keeps || model->nodes[i].n_tensors > 0 || model->nodes[i].n_buffers > 0;
+    if (layer->initial.member != NULL && !builder->begun)
+        wm_faults_add(builder->faults, layer->initial.place, layer->initial.path,
+                      "%s has no weights that %s could begin; leave it out", at->member->name,
+                      layer->initial.member->name);
+    if (!keeps && (layer->personal || layer->frozen))
+        wm_faults_add(builder->faults, at->place, at->path,
+                      "model.%s names %s, and %s has no parameters; leave it out there",
+                      layer->personal ? "personal" : "freeze", layer->name, at->member->name);
 }
 
 static void lay_layers(wm_builder *builder, named *names)
@@ -378,19 +401,18 @@ static void lay_layers(wm_builder *builder, named *names)
 
     for (size_t i = 0; i < net->n_layers && builder->st == WM_OK; i++) {
         const wm_job_layer *layer = &net->layers[i];
-        size_t              from[WM_LAYER_INPUTS_MAX], n_from = 0, node = no_node;
+        size_t              from[WM_LAYER_INPUTS_MAX], n_from = 0, node = no_node, first = builder->model->n_nodes;
 
         if (find(names, n_names, layer->name) != NULL)
             wm_faults_add(builder->faults, layer->layer.place, layer->layer.path,
                           "the name %s is taken; name this layer differently", layer->name);
         builder->initial = &layer->initial;
         builder->begun = false;
+        builder->share = layer->personal ? WM_SHARE_PERSONAL : layer->frozen ? WM_SHARE_FROZEN : WM_SHARE_TOGETHER;
         if (resolve(builder, names, n_names, i, from, &n_from))
             node = lay(builder, layer->name, &layer->layer, from, n_from);
-        if (layer->initial.member != NULL && !builder->begun && node != no_node && fits(builder, node))
-            wm_faults_add(builder->faults, layer->initial.place, layer->initial.path,
-                          "%s has no weights that %s could begin; leave it out", layer->layer.member->name,
-                          layer->initial.member->name);
+        if (fits(builder, node))
+            check_marks(builder, layer, first);
         names[n_names++] = (named){ .name = layer->name, .node = node };
     }
 }
@@ -500,6 +522,56 @@ static void check_uses(wm_builder *builder)
     }
 }
 
+/* ---- the vector ---- */
+
+/* Moves the tensors, which were laid layer by layer, to where their share stands in the vector. */
+static void arrange(wm_builder *builder)
+{
+    wm_model   *model = builder->model;
+    wm_tensor  *tensors = calloc(model->n_tensors + 1, sizeof *tensors);
+    wm_initial *initials = calloc(model->n_tensors + 1, sizeof *initials);
+    size_t      n = 0, n_of[WM_SHARES] = { 0 }, params = 0, params_of[WM_SHARES] = { 0 };
+
+    if (tensors == NULL || initials == NULL) {
+        builder->st = WM_E_NOMEM;
+        free(tensors);
+        free(initials);
+        return;
+    }
+    for (wm_share share = 0; share < WM_SHARES; share++)
+        for (size_t i = model->n_inputs; i < model->n_nodes; i++) {
+            wm_node *node = &model->nodes[i];
+            size_t   from = node->tensors;
+
+            if (node->share != share)
+                continue;
+            node->tensors = n;
+            for (size_t k = 0; k < node->n_tensors; k++, n++) {
+                tensors[n] = model->tensors[from + k];
+                initials[n] = model->initials[from + k];
+                tensors[n].offset = params;
+                params += tensors[n].n;
+                params_of[share] += tensors[n].n;
+                n_of[share]++;
+            }
+        }
+    assert(n == model->n_tensors && params == model->n_params);
+    free(model->tensors);
+    free(model->initials);
+    model->tensors = tensors;
+    model->initials = initials;
+    model->n_own_tensors = n_of[WM_SHARE_PERSONAL];
+    model->n_tensors -= model->n_own_tensors;
+    model->n_own_params = params_of[WM_SHARE_PERSONAL];
+    model->n_params -= model->n_own_params;
+    model->n_frozen = params_of[WM_SHARE_FROZEN];
+    if (model->n_params == model->n_frozen)
+        wm_faults_add(
+            builder->faults, model->job->model.layers[0].layer.place, "model.layers",
+            "every layer with parameters is personal or frozen: there is nothing that clients could train "
+            "together");
+}
+
 /* ---- the life of a model ---- */
 
 static void build(wm_builder *builder)
@@ -529,6 +601,8 @@ static void build(wm_builder *builder)
     wm_measures_of(job, builder->faults, &measures);
     if (builder->st == WM_OK && builder->faults->count == builder->faults_before)
         check_uses(builder);
+    if (builder->st == WM_OK && builder->faults->count == builder->faults_before)
+        arrange(builder);
 out:
     free(names);
 }
@@ -587,4 +661,35 @@ const wm_tensor *wm_model_tensor(const wm_model *model, size_t i)
 {
     assert(i < model->n_tensors);
     return &model->tensors[i];
+}
+
+size_t wm_model_n_trained(const wm_model *model)
+{
+    return model->n_params - model->n_frozen;
+}
+
+size_t wm_model_n_own(const wm_model *model)
+{
+    return model->n_own_params + model->n_buffer_values;
+}
+
+size_t wm_model_n_whole(const wm_model *model)
+{
+    return model->n_params + wm_model_n_own(model);
+}
+
+size_t wm_model_n_buffer_values(const wm_model *model)
+{
+    return model->n_buffer_values;
+}
+
+size_t wm_model_n_own_tensors(const wm_model *model)
+{
+    return model->n_own_tensors;
+}
+
+const wm_tensor *wm_model_own_tensor(const wm_model *model, size_t i)
+{
+    assert(i < model->n_own_tensors);
+    return &model->tensors[model->n_tensors + i];
 }

@@ -4,9 +4,13 @@
  * the other, in one flat float32 vector of parameters. Made from a job, immutable, shared by threads. Memory for
  * running it, and the running, are in models/plan.h.
  *
- * The order of the vector is the order of the layers in the job and of the tensors in a layer; names and layouts are
- * PyTorch's (dense: weight out x in, bias out), so that model.safetensors opens there. "Model SHA-256" is taken over
- * this vector in little-endian order. */
+ * The order of the vector is the order of the layers in the job and of the tensors in a layer, frozen layers first; names
+ * and layouts are PyTorch's (dense: weight out x in, bias out), so that model.safetensors opens there. "Model SHA-256" is
+ * taken over this vector in little-endian order.
+ *
+ * Layers that the job lists as personal (Arivazhagan et al. 2019, "Federated Learning with Personalization Layers",
+ * arXiv:1912.00818) are not in it: their parameters, and behind them the running statistics of such layers, are another
+ * vector, a client's own. Where the network runs, the two stand one behind the other: the whole. */
 #ifndef WM_MODELS_MODEL_H
 #define WM_MODELS_MODEL_H
 
@@ -32,9 +36,24 @@ size_t           wm_model_n_params(const wm_model *model);
 size_t           wm_model_n_tensors(const wm_model *model);
 const wm_tensor *wm_model_tensor(const wm_model *model, size_t i);
 
+/* Of the parameters, those that are trained, which is what updates are of; the first n_params - n_trained are frozen. */
+size_t wm_model_n_trained(const wm_model *model);
+
+/* Values of a client's own; of the whole, n_params + n_own; and of the buffers, which are the last of both. */
+size_t wm_model_n_own(const wm_model *model);
+size_t wm_model_n_whole(const wm_model *model);
+size_t wm_model_n_buffer_values(const wm_model *model);
+
+/* Tensors of a client's own, from 0; their offsets count in the whole. Buffers have none. */
+size_t           wm_model_n_own_tensors(const wm_model *model);
+const wm_tensor *wm_model_own_tensor(const wm_model *model, size_t i);
+
 /* Fresh parameters, the same bits for the same seed: as torch.nn initialises each kind of layer, or as the job says of
  * it. */
 void wm_model_init(const wm_model *model, uint64_t seed, float *params);
+
+/* The same for own[n_own]: what a client has before it has trained any. */
+void wm_model_init_own(const wm_model *model, uint64_t seed, float *own);
 
 wm_digest wm_params_digest(const float *params, size_t n);
 

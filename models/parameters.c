@@ -121,15 +121,29 @@ static void begin(wm_rng *rng, wm_initial initial, const wm_tensor *tensor, floa
 }
 
 /* Each tensor has a stream of its own, by name: a layer that is added leaves the others' beginnings as they were. */
-void wm_model_init(const wm_model *model, uint64_t seed, float *params)
+static void begin_tensors(const wm_model *model, uint64_t seed, size_t first, size_t n, float *values)
 {
-    for (size_t i = 0; i < model->n_tensors; i++) {
+    for (size_t i = first; i < first + n; i++) {
         const wm_tensor *tensor = &model->tensors[i];
         wm_rng           rng;
 
         wm_rng_init_keyed(&rng, seed, "init", 0, tensor->name);
-        begin(&rng, model->initials[i], tensor, params + tensor->offset);
+        begin(&rng, model->initials[i], tensor, values);
+        values += tensor->n;
     }
+}
+
+void wm_model_init(const wm_model *model, uint64_t seed, float *params)
+{
+    begin_tensors(model, seed, 0, model->n_tensors, params);
+}
+
+void wm_model_init_own(const wm_model *model, uint64_t seed, float *own)
+{
+    begin_tensors(model, seed, model->n_tensors, model->n_own_tensors, own);
+    for (size_t i = 0; i < model->n_buffers; i++)
+        for (size_t j = 0; j < model->buffers[i].n; j++)
+            own[model->n_own_params + model->buffers[i].offset + j] = (float)model->buffers[i].value;
 }
 
 wm_digest wm_params_digest(const float *params, size_t n)

@@ -168,8 +168,8 @@ static void reserve_all(wm_plan *plan)
     plan->buffers = reserve(plan, model->n_buffer_values);
     if (!training)
         return;
-    plan->grads = reserve(plan, model->n_params);
-    if (!wm_size_mul(model->n_params, plan->optimiser->state_each(plan->optimiser_options), &state))
+    plan->grads = reserve(plan, wm_model_n_learning(model));
+    if (!wm_size_mul(wm_model_n_learning(model), plan->optimiser->state_each(plan->optimiser_options), &state))
         plan->over = true;
     plan->state = reserve(plan, state);
     reserve_spares(plan);
@@ -285,12 +285,24 @@ void wm_plan_reset(wm_plan *plan, uint64_t seed)
     const wm_model *model = plan->model;
 
     if (plan->optimiser != NULL)
-        zero(plan->state, model->n_params * plan->optimiser->state_each(plan->optimiser_options));
+        zero(plan->state, wm_model_n_learning(model) * plan->optimiser->state_each(plan->optimiser_options));
     for (size_t i = 0; i < model->n_buffers; i++)
         for (size_t j = 0; j < model->buffers[i].n; j++)
             plan->buffers[model->buffers[i].offset + j] = (float)model->buffers[i].value;
     plan->t = 0;
     wm_rng_init(&plan->rng, seed);
+}
+
+void wm_plan_set_buffers(wm_plan *plan, const float *values)
+{
+    if (plan->buffers != NULL)
+        memcpy(plan->buffers, values, plan->model->n_buffer_values * sizeof *values);
+}
+
+void wm_plan_get_buffers(const wm_plan *plan, float *values)
+{
+    if (plan->buffers != NULL)
+        memcpy(values, plan->buffers, plan->model->n_buffer_values * sizeof *values);
 }
 
 /* ---- running it ---- */
@@ -379,7 +391,9 @@ static void backward(wm_plan *plan, const float *params, const wm_batch *batch)
                                                                     : from->grad;
         }
         for (size_t k = 0; k < node->n_tensors; k++)
-            at.param_grads[k] = plan->grads + model->tensors[node->tensors + k].offset;
+            at.param_grads[k] = node->share == WM_SHARE_FROZEN
+                                    ? NULL
+                                    : plan->grads + (model->tensors[node->tensors + k].offset - model->n_frozen);
         node->ops->backward(node->options, &at.run);
         for (size_t k = 0; k < node->n_from; k++)
             if (own->aside[k])
@@ -458,7 +472,7 @@ static wm_status gradient(wm_plan *plan, const float *params, const wm_batch *ba
     if (st != WM_OK)
         return st;
     if (plan->dirty)
-        zero(plan->grads, plan->model->n_params);
+        zero(plan->grads, wm_model_n_learning(plan->model));
     plan->dirty = false;
     forward(plan, params, batch, true, &penalty);
     sum = losses(plan, batch, true) + penalty;
@@ -483,7 +497,7 @@ wm_status wm_plan_gradient(wm_plan *plan, const float *params, const wm_batch *b
 /* As torch.nn.utils.clip_grad_norm_. */
 static wm_status clip_norm(wm_plan *plan, double most, wm_error *err)
 {
-    size_t n = plan->model->n_params;
+    size_t n = wm_model_n_learning(plan->model);
     double norm = sqrt(wm_vector_squares(plan->grads, n)), factor = most / (norm + 1e-6);
 
     if (!isfinite(norm))
@@ -496,7 +510,7 @@ static wm_status clip_norm(wm_plan *plan, double most, wm_error *err)
 wm_status wm_plan_step(wm_plan *plan, float *params, const wm_batch *batch, const wm_step *step, double *loss,
                        wm_error *err)
 {
-    size_t    n = plan->model->n_params;
+    float    *learning = params + plan->model->n_frozen;
     double    before = 0;
     wm_status st = gradient(plan, params, batch, &before, err);
 
@@ -505,8 +519,9 @@ wm_status wm_plan_step(wm_plan *plan, float *params, const wm_batch *batch, cons
     if (st != WM_OK)
         return st;
     if (step->adjust != NULL)
-        step->adjust(step->context, params, plan->grads, n);
-    plan->optimiser->step(plan->optimiser_options, step->rate, ++plan->t, params, plan->grads, plan->state, n);
+        step->adjust(step->context, learning, plan->grads, wm_model_n_trained(plan->model));
+    plan->optimiser->step(plan->optimiser_options, step->rate, ++plan->t, learning, plan->grads, plan->state,
+                          wm_model_n_learning(plan->model));
     plan->dirty = false;
     *loss = before;
     return WM_OK;

@@ -2,7 +2,8 @@
  *
  * One thread's memory for running a model, known in bytes before the first batch and allocated once: activations,
  * gradients, optimiser state, scratch. A step calls malloc zero times. The parameters themselves are the caller's
- * vector, so that a resident plan serves one client after the other by copying weights in. */
+ * vector, so that a resident plan serves one client after the other by copying weights in: the model's, and behind them
+ * those of personal layers, [n_params] and no more where there are none. */
 #ifndef WM_MODELS_PLAN_H
 #define WM_MODELS_PLAN_H
 
@@ -27,6 +28,10 @@ wm_status wm_plan_bytes(const wm_model *model, size_t batch_max, wm_plan_use use
 wm_status wm_plan_node_bytes(const wm_model *model, size_t batch_max, wm_plan_use use, size_t *bytes, size_t *all,
                              wm_error *err);
 
+/* The plan's buffers, [n_buffer_values of the model]. A step changes them. */
+void wm_plan_set_buffers(wm_plan *plan, const float *values);
+void wm_plan_get_buffers(const wm_plan *plan, float *values);
+
 /* Optimiser state (momenta) to zero and buffers to their start, as at the start of each client's local training; seeds
  * dropout and its kin. */
 void wm_plan_reset(wm_plan *plan, uint64_t seed);
@@ -36,7 +41,7 @@ typedef struct wm_step {
     double clip; /* norm of the gradient over the whole batch; 0: not clipped */
 
     /* Called between the gradient, already clipped, and the optimiser's step; NULL for none. A strategy's `adjust` goes
-     * here. */
+     * here: it gets those that are trained together, and no others. */
     void (*adjust)(void *context, const float *params, float *grads, size_t n_params);
     void *context;
 } wm_step;
@@ -53,7 +58,7 @@ wm_status wm_plan_step(wm_plan *plan, float *params, const wm_batch *batch, cons
 wm_status wm_plan_forward(wm_plan *plan, const float *params, const wm_batch *batch,
                           const float *outputs[WM_TARGETS_MAX], double *loss_sum, wm_error *err);
 
-/* The gradient of the batch's mean loss, [n_params], the plan's memory: for tests against numeric gradients. */
+/* The gradient of the batch's mean loss by all that is trained, frozen layers left out, the plan's memory: for tests against numeric gradients. */
 wm_status wm_plan_gradient(wm_plan *plan, const float *params, const wm_batch *batch, const float **grads,
                            double *loss, wm_error *err);
 

@@ -46,7 +46,7 @@ wm_status wm_admit(const char *file, const char *text, size_t n, const wm_admiss
     if (st == WM_OK)
         st = wm_model_new(admitted.job, faults, &admitted.model, err);
     if (st == WM_OK) {
-        wm_strategy_spec(admitted.job, wm_model_n_params(admitted.model), &spec);
+        wm_strategy_spec(admitted.job, wm_model_n_trained(admitted.model), &spec);
         st = check_spec(&spec, limits, err);
     }
     if (st == WM_OK && wm_job_needs_statistics(admitted.job)) {

@@ -58,8 +58,8 @@ static wm_status declare(wm_run *run, wm_error *err)
     wm_status     st;
 
     run->strategy = wm_strategy_of(job);
-    run->n_state = run->strategy->server_state(job->strategy.options, run->n_params);
-    wm_strategy_spec(job, run->n_params, &run->train_spec);
+    run->n_state = run->strategy->server_state(job->strategy.options, run->n_trained);
+    wm_strategy_spec(job, run->n_trained, &run->train_spec);
     run->loss_part = wm_update_part(&run->train_spec, WM_PART_TRAIN_LOSS);
     wm_statistics_spec(job, &run->statistics_spec);
     run->statistics = wm_job_needs_statistics(job);
@@ -150,6 +150,7 @@ wm_status wm_run_open(const wm_run_settings *settings, wm_run **ret, wm_error *e
     run->settings = *settings;
     run->n_population = settings->record->n_population;
     run->n_params = wm_model_n_params(settings->model);
+    run->n_trained = wm_model_n_trained(settings->model);
     run->train_loss = run->eval_loss = run->metric = NAN;
     run->news_end = &run->news;
     wm_measures_of(settings->job, NULL, &run->measures);

@@ -77,6 +77,9 @@ typedef enum wm_fate {
 
 wm_fate wm_run_fate(wm_run *run, const char *client, const wm_update_key *key);
 
+/* The newest committed round that has an update of that client; 0 if there is none. */
+uint32_t wm_run_contained(wm_run *run, const char *client);
+
 /* Takes `bytes` (from malloc) over in any case: checks, folds, and says what became of it; the sentence of a refusal
  * is in *err. A repeat of what was accepted is ACCEPTED again and counts once. */
 wm_verdict wm_run_submit(wm_run *run, const char *client, uint8_t *bytes, size_t n_bytes, double loss,

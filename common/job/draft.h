@@ -25,6 +25,7 @@ typedef struct wm_job_draft {
     wm_time_draft          time;
     const struct wm_yaml  *columns, *inputs, *targets, *examples, *split; /* of data */
     const struct wm_yaml  *layers, *loss, *losses;                        /* of model */
+    const struct wm_yaml  *personal, *freeze;                             /* of model */
     wm_place               model_place;
 } wm_job_draft;
 

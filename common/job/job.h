@@ -117,6 +117,7 @@ typedef struct wm_job_layer {
     wm_words    from; /* names of layers or inputs; empty: the layer before, or the only input */
     wm_choice   layer;
     wm_choice   initial; /* how its weights begin; member NULL: as is usual for the layer */
+    bool        personal, frozen; /* named in model.personal, in model.freeze; not both */
 } wm_job_layer;
 
 typedef struct wm_job_loss {

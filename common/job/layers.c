@@ -171,6 +171,58 @@ static void check_inputs_used(wm_job_draft *draft)
     }
 }
 
+/* A list of names of layers, each of which is told to `mark`; a lone name is a list of one. */
+static void read_names(wm_job_draft *draft, const wm_yaml *list, const char *path, wm_job_layer *layers,
+                       void (*mark)(wm_job_draft *draft, wm_job_layer *layer, wm_place place, const char *path))
+{
+    size_t        n = draft->job.model.n_layers, i = 0;
+    const wm_yaml alone = list != NULL ? *list : (wm_yaml){ 0 };
+    const char  **names;
+    char          quote[WM_YAML_QUOTE];
+
+    if (list == NULL || n == 0)
+        return;
+    names = wm_reader_alloc(&draft->reader, n, sizeof *names);
+    if (names == NULL)
+        return;
+    for (size_t k = 0; k < n; k++)
+        names[k] = layers[k].name;
+    for (const wm_yaml *node = list->kind == WM_YAML_LIST ? list->first : &alone; node != NULL;
+         node = list->kind == WM_YAML_LIST ? node->next : NULL, i++) {
+        const char *at = list->kind == WM_YAML_LIST ? wm_path_item(&draft->reader, path, i) : path;
+        size_t      k = 0;
+
+        if (node->kind != WM_YAML_SCALAR) {
+            wm_faults_add(draft->reader.faults, node->place, at,
+                          "%s stands here, where the name of a layer belongs", wm_yaml_quote(node, quote));
+            continue;
+        }
+        while (k < n && strcmp(names[k], node->text) != 0)
+            k++;
+        if (k < n)
+            mark(draft, &layers[k], node->place, at);
+        else
+            wm_fault_unknown(&draft->reader, node->place, at, "is not the name of a layer", node->text, names, n);
+    }
+}
+
+static void mark_personal(wm_job_draft *draft, wm_job_layer *layer, wm_place place, const char *path)
+{
+    (void)draft;
+    (void)place;
+    (void)path;
+    layer->personal = true;
+}
+
+static void mark_frozen(wm_job_draft *draft, wm_job_layer *layer, wm_place place, const char *path)
+{
+    if (layer->personal)
+        wm_faults_add(draft->reader.faults, place, path,
+                      "model.personal names \"%s\" too; a layer is trained by each client, or by none",
+                      layer->name);
+    layer->frozen = true;
+}
+
 void wm_job_read_layers(wm_job_draft *draft)
 {
     const wm_yaml *list = draft->layers;
@@ -196,4 +248,6 @@ void wm_job_read_layers(wm_job_draft *draft)
         draft->job.model.n_layers += !draft->reader.full; /* then it has no name */
     }
     check_inputs_used(draft);
+    read_names(draft, draft->personal, "model.personal", layers, mark_personal);
+    read_names(draft, draft->freeze, "model.freeze", layers, mark_frozen);
 }

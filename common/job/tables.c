@@ -94,6 +94,18 @@ static const wm_member data_table = {
 };
 
 static const wm_option model_options[] = {
+    { .name = "freeze",
+      .kind = WM_YAML,
+      .offset = offsetof(wm_job_draft, freeze),
+      .optional = true,
+      .says = "a list of layers",
+      .doc = "Layers, or blocks, that stay as they begin: they are not trained, and no update carries them." },
+    { .name = "personal",
+      .kind = WM_YAML,
+      .offset = offsetof(wm_job_draft, personal),
+      .optional = true,
+      .says = "a list of layers",
+      .doc = "Layers, or blocks, of which each client trains and keeps its own: they never leave it." },
     { .name = "layers",
       .kind = WM_YAML,
       .offset = offsetof(wm_job_draft, layers),

@@ -10,6 +10,7 @@
 #include "server/fleets/virtual.h"
 
 #include "client/work.h"
+#include "server/fleets/client_states.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -22,10 +23,10 @@ enum { SCALING_BYTES_MAX = 1 << 20 };
 typedef enum pooled_state { POOLED_NONE, POOLED_TRAINING, POOLED_READY, POOLED_FAILED } pooled_state;
 
 typedef struct virtual_client {
-    size_t owner;  /* index in owners */
-    float *state;  /* the strategy's; owned, NULL if it keeps none */
-    bool   busy;   /* a worker is with it; guarded by the fleet's lock */
-    bool   scaled; /* guarded by the fleet's lock */
+    size_t          owner;  /* index in owners */
+    wm_client_state state;  /* of whoever is with it */
+    bool            busy;   /* a worker is with it; guarded by the fleet's lock */
+    bool            scaled; /* guarded by the fleet's lock */
 } virtual_client;
 
 typedef struct virtual_fleet {
@@ -33,6 +34,7 @@ typedef struct virtual_fleet {
     wm_virtual_settings set;
     virtual_client     *clients; /* [n_clients], largest first */
     size_t              n_clients;
+    wm_client_states    states;
     wm_run             *run;
     pthread_t          *threads; /* [n_threads] */
     size_t              n_threads;
@@ -45,7 +47,7 @@ typedef struct virtual_fleet {
     wm_scaling          scaling;
     bool                has_scaling;
     pooled_state        pooled_state;
-    float              *pooled; /* [n_params], once READY */
+    float              *pooled; /* [n_whole], once READY */
 } virtual_fleet;
 
 /* A worker's own things. */
@@ -106,6 +108,7 @@ static wm_status train_pooled(worker *w, const wm_task *task, float *params, wm_
     if (st != WM_OK)
         return st;
     wm_model_init(self->set.model, self->set.job->seed, params);
+    wm_model_init_own(self->set.model, self->set.job->seed, params + wm_model_n_params(self->set.model));
     return wm_train_in_place(w->trainer, examples, "", "pooled", 1, task->passes, params, &self->leaving, err);
 }
 
@@ -123,7 +126,7 @@ static void pooled_params(worker *w, const wm_task *task, const float **ret)
         pthread_cond_wait(&self->changed, &self->lock);
     pthread_mutex_unlock(&self->lock);
     if (mine) {
-        float    *params = malloc(wm_model_n_params(self->set.model) * sizeof *params);
+        float    *params = malloc(wm_model_n_whole(self->set.model) * sizeof *params);
         wm_error  err;
         wm_status st = params != NULL ? train_pooled(w, task, params, &err)
                                       : wm_fail(&err, WM_E_NOMEM, "no memory for the pooled baseline");
@@ -163,6 +166,18 @@ static void hand_in(virtual_fleet *self, const char *name, const wm_task *task, 
     }
 }
 
+/* As on a gateway, what a client keeps changes once a committed model contains its update. */
+static void settle(virtual_fleet *self, virtual_client *client)
+{
+    wm_update_key key = { .kind = WM_TASK_TRAIN, .round = client->state.round };
+
+    if (client->state.next == NULL)
+        return;
+    memcpy(key.run, self->set.run, sizeof key.run);
+    wm_client_state_settle(&client->state, wm_run_fate(self->run, wm_owners_name(self->set.owners, client->owner),
+                                                       &key) == WM_FATE_COMMITTED);
+}
+
 static void work(worker *w, virtual_client *client, const wm_task *task)
 {
     virtual_fleet *self = w->fleet;
@@ -173,12 +188,12 @@ static void work(worker *w, virtual_client *client, const wm_task *task)
                              .client = name,
                              .examples = examples,
                              .params = w->params,
-                             .state = client->state,
                              .stop = &self->leaving };
     wm_work_result result;
     wm_error       err;
     wm_status      st = WM_OK;
 
+    settle(self, client);
     if (task->phase != WM_PHASE_STATISTICS) {
         if (!wm_run_params(self->run, &task->model, w->params))
             return; /* the round was closed in the meantime; the next question says what to do */
@@ -186,8 +201,14 @@ static void work(worker *w, virtual_client *client, const wm_task *task)
     }
     if (st == WM_OK && task->phase == WM_PHASE_FINAL && (task->baselines & WM_BASELINE_POOLED) != 0)
         pooled_params(w, task, &order.pooled);
+    order.state = client->state.now;
+    if (st == WM_OK && task->phase == WM_PHASE_TRAIN)
+        st = wm_client_state_copy(&self->states, task->round, &client->state, &order.state, &err);
     if (st == WM_OK)
         st = wm_work(w->trainer, &order, &result, &err);
+    if (st == WM_OK && task->phase == WM_PHASE_TRAIN &&
+        (st = wm_client_state_keep(&self->states, name, &client->state, &err)) != WM_OK)
+        wm_update_release(&result.update);
     atomic_fetch_add(&self->tasks, 1);
     if (st == WM_OK)
         hand_in(self, name, task, &result);
@@ -271,12 +292,28 @@ static void *worker_main(void *arg)
 
 /* ---- the fleet's life ---- */
 
+/* Of a run that goes on. */
+static wm_status recall_states(virtual_fleet *self, wm_error *err)
+{
+    wm_status st = WM_OK;
+
+    for (size_t i = 0; st == WM_OK && i < self->n_clients; i++) {
+        const char *name = wm_owners_name(self->set.owners, self->clients[i].owner);
+
+        st = wm_client_state_recall(&self->states, name, wm_run_contained(self->run, name), &self->clients[i].state,
+                                    err);
+    }
+    return st;
+}
+
 static wm_status virtual_serve(wm_fleet *fleet, wm_run *run, wm_error *err)
 {
     virtual_fleet *self = (virtual_fleet *)fleet;
+    wm_status      st;
 
     self->run = run;
-    for (size_t i = 0; i < self->set.workers; i++) {
+    st = recall_states(self, err);
+    for (size_t i = 0; st == WM_OK && i < self->set.workers; i++) {
         int e = pthread_create(&self->threads[i], NULL, worker_main, self);
 
         if (e != 0) {
@@ -286,7 +323,7 @@ static wm_status virtual_serve(wm_fleet *fleet, wm_run *run, wm_error *err)
         }
         self->n_threads++;
     }
-    return WM_OK;
+    return st;
 }
 
 static void virtual_wake(wm_fleet *fleet)
@@ -321,7 +358,7 @@ static void virtual_free(wm_fleet *fleet)
         return;
     assert(self->n_threads == 0);
     for (size_t i = 0; self->clients != NULL && i < self->n_clients; i++)
-        free(self->clients[i].state);
+        wm_client_state_release(&self->clients[i].state);
     free(self->clients);
     free(self->threads);
     free(self->pooled);
@@ -355,10 +392,7 @@ static int larger_first(const void *a, const void *b)
 
 static wm_status make_clients(virtual_fleet *self, wm_error *err)
 {
-    const wm_job          *job = self->set.job;
-    const wm_strategy_ops *strategy = (const wm_strategy_ops *)job->strategy.member;
-    size_t                 n = wm_owners_count(self->set.owners);
-    size_t state = strategy->client_state(job->strategy.options, wm_model_n_params(self->set.model));
+    size_t n = wm_owners_count(self->set.owners);
     sized *order = calloc(n > 0 ? n : 1, sizeof *order);
 
     self->clients = calloc(n > 0 ? n : 1, sizeof *self->clients);
@@ -369,7 +403,7 @@ static wm_status make_clients(virtual_fleet *self, wm_error *err)
         qsort(order, n, sizeof *order, larger_first);
     for (size_t i = 0; order != NULL && self->clients != NULL && i < n; i++) {
         self->clients[i].owner = order[i].owner;
-        if (state > 0 && (self->clients[i].state = calloc(state, sizeof(float))) == NULL)
+        if (wm_client_state_init(&self->states, &self->clients[i].state, err) != WM_OK)
             break;
         if (i + 1 == n) {
             free(order);
@@ -390,6 +424,11 @@ wm_status wm_virtual_fleet_new(const wm_virtual_settings *settings, wm_fleet **r
         return wm_fail(err, WM_E_NOMEM, "no memory for the fleet");
     self->fleet.ops = &virtual_ops;
     self->set = *settings;
+    self->states = (wm_client_states){ .job = settings->job,
+                                       .model = settings->model,
+                                       .run = settings->run,
+                                       .folder = settings->states,
+                                       .n = wm_work_state(settings->job, settings->model) };
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->changed, NULL);
     self->threads = calloc(settings->workers, sizeof *self->threads);

@@ -18,6 +18,7 @@ typedef struct wm_virtual_settings {
     wm_owners      *owners; /* the population; names as in the run's record */
     wm_blobs       *blobs;  /* of the run: the scaling is read from there */
     const uint8_t  *run;    /* [WM_RUN_ID_SIZE] */
+    const char     *states; /* a folder for what clients keep between trainings; NULL: only in memory */
     size_t          workers;
     wm_log         *log;
 } wm_virtual_settings;

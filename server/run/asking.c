@@ -105,3 +105,15 @@ wm_fate wm_run_fate(wm_run *run, const char *client, const wm_update_key *key)
     pthread_mutex_unlock(&run->lock);
     return fate;
 }
+
+uint32_t wm_run_contained(wm_run *run, const char *client)
+{
+    uint32_t who, round;
+
+    if (!wm_run_find_client(run, client, &who))
+        return 0;
+    pthread_mutex_lock(&run->lock);
+    round = run->contained[who].round;
+    pthread_mutex_unlock(&run->lock);
+    return round;
+}

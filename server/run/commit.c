@@ -105,8 +105,8 @@ static wm_status apply(wm_run *run, wm_error *err)
     wm_accumulator_means(run->train_sums, means);
     run->record.train_loss =
         run->loss_part < run->train_spec.n_parts ? means[run->loss_part][0] : mean_loss(&run->record);
-    run->strategy->server_apply(run->settings.job->strategy.options, &run->train_spec, means, commit->params,
-                                run->n_params, commit->state);
+    run->strategy->server_apply(run->settings.job->strategy.options, &run->train_spec, means,
+                                commit->params + (run->n_params - run->n_trained), run->n_trained, commit->state);
     commit->applied = true;
     return WM_OK;
 }

@@ -100,7 +100,8 @@ static wm_status apply_round(wm_run *run, const files_of_round *files, models *m
     wm_status st = wm_blobs_get(run->settings.blobs, &files->sums, SIZE_MAX - 1, &sums, &n, err);
 
     if (st == WM_OK)
-        st = wm_sums_apply(run->settings.job, run->n_params, sums, n, m->params, m->state, NULL, err);
+        st = wm_sums_apply(run->settings.job, run->n_trained, sums, n, m->params + (run->n_params - run->n_trained),
+                           m->state, NULL, err);
     if (st == WM_OK) {
         after = wm_params_digest(m->params, run->n_params);
         if (!wm_digest_equal(&after, &files->after))

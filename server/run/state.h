@@ -48,6 +48,7 @@ struct wm_run {
     size_t                 train_size, statistics_size; /* bytes of an update */
     size_t                 loss_part;                   /* of train_spec; n_parts if it has none */
     size_t                 n_population, n_params, n_state;
+    size_t                 n_trained; /* of n_params: those that updates are of, the last ones */
     bool                   statistics; /* the run has a statistics round */
 
     pthread_mutex_t lock;

@@ -27,7 +27,7 @@ typedef struct wm_verified_run {
     bool           admitted; /* the job's text is a job: what follows is set */
     wm_admitted    job;
     wm_update_spec spec;
-    size_t         n_params, n_state;
+    size_t         n_params, n_trained, n_state;
     wm_digest      model, server_state; /* as the rounds so far have left them */
     uint32_t       round;               /* the last one that was looked at */
     uint32_t       newest;              /* committed round */

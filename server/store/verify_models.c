@@ -167,7 +167,8 @@ wm_status wm_verify_round(wm_verified_run *run, const wm_round_record *round, wm
     }
     st = gather(run, round, &in, &why);
     if (st == WM_OK) {
-        st = wm_sums_apply(run->job.job, run->n_params, in.sums, in.n_sums, in.params, in.state, &facts, &why);
+        st = wm_sums_apply(run->job.job, run->n_trained, in.sums, in.n_sums,
+                           in.params + (run->n_params - run->n_trained), in.state, &facts, &why);
         if (st == WM_OK)
             compare(run, round, &in, &facts);
         else

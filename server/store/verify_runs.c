@@ -334,8 +334,9 @@ static wm_status admit(wm_verified_run *run, wm_error *err)
         return WM_OK;
     }
     run->n_params = wm_model_n_params(run->job.model);
-    wm_strategy_spec(run->job.job, run->n_params, &run->spec);
-    run->n_state = wm_strategy_of(run->job.job)->server_state(run->job.job->strategy.options, run->n_params);
+    run->n_trained = wm_model_n_trained(run->job.model);
+    wm_strategy_spec(run->job.job, run->n_trained, &run->spec);
+    run->n_state = wm_strategy_of(run->job.job)->server_state(run->job.job->strategy.options, run->n_trained);
     params = malloc(run->n_params * sizeof *params);
     if (run->n_state > 0)
         state = calloc(run->n_state, sizeof *state);

@@ -11,7 +11,8 @@ typedef struct contest {
     const wm_contest_settings *set;
     wm_contest_result         *results;
     wm_task                    task;
-    float                     *pooled; /* [n_params], once trained; NULL if the job does not ask for it */
+    float                     *state;  /* [wm_work_state]: what a client has that has not trained yet */
+    float                     *pooled; /* [n_whole], once trained; NULL if the job does not ask for it */
     atomic_size_t              next;   /* client */
     atomic_bool                stop;   /* somebody failed */
     pthread_mutex_t            lock;   /* guards what follows */
@@ -39,6 +40,7 @@ static wm_status contend(contest *self, wm_trainer *trainer, size_t i, wm_error 
                                    .examples = wm_owners_examples(self->set->owners, i),
                                    .params = self->set->params,
                                    .pooled = self->pooled,
+                                   .state = self->state,
                                    .stop = &self->stop };
     wm_work_result       result;
     wm_status            st = wm_work(trainer, &order, &result, err);
@@ -76,12 +78,13 @@ static wm_status train_pooled(contest *self, wm_error *err)
 
     if ((set->baselines & WM_BASELINE_POOLED) == 0)
         return WM_OK;
-    self->pooled = malloc(wm_model_n_params(set->model) * sizeof *self->pooled);
+    self->pooled = malloc(wm_model_n_whole(set->model) * sizeof *self->pooled);
     if (self->pooled == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the pooled baseline");
     if ((st = wm_owners_pooled(set->owners, &examples, err)) == WM_OK &&
         (st = wm_trainer_new(set->job, set->model, &trainer, err)) == WM_OK) {
         wm_model_init(set->model, set->job->seed, self->pooled);
+        wm_model_init_own(set->model, set->job->seed, self->pooled + wm_model_n_params(set->model));
         st = wm_train_in_place(trainer, examples, "", "pooled", 1, set->passes, self->pooled, NULL, err);
     }
     wm_trainer_free(trainer);
@@ -91,6 +94,21 @@ static wm_status train_pooled(contest *self, wm_error *err)
         st = WM_OK;
     }
     return st;
+}
+
+/* Evaluating changes nothing of it, so one does for all. */
+static wm_status begin_state(contest *self, wm_error *err)
+{
+    const wm_contest_settings *set = self->set;
+    size_t                     n = wm_work_state(set->job, set->model);
+
+    if (n == 0)
+        return WM_OK;
+    self->state = malloc(n * sizeof *self->state);
+    if (self->state == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the clients' personal layers");
+    wm_work_begin_state(set->job, set->model, self->state);
+    return WM_OK;
 }
 
 static void run_workers(contest *self)
@@ -122,6 +140,8 @@ wm_status wm_contest(const wm_contest_settings *settings, wm_contest_result *res
     for (size_t i = 0; st == WM_OK && i < wm_owners_count(settings->owners); i++)
         st = wm_examples_scale(wm_owners_examples(settings->owners, i), settings->scaling, err);
     if (st == WM_OK)
+        st = begin_state(&self, err);
+    if (st == WM_OK)
         st = train_pooled(&self, err);
     if (st == WM_OK) {
         pthread_mutex_init(&self.lock, NULL);
@@ -132,5 +152,6 @@ wm_status wm_contest(const wm_contest_settings *settings, wm_contest_result *res
             *err = self.error;
     }
     free(self.pooled);
+    free(self.state);
     return st;
 }

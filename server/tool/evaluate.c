@@ -43,6 +43,23 @@ static uint32_t passes(const wm_job *job, size_t n_clients)
     return epochs < 1 ? 1 : (uint32_t)lround(epochs);
 }
 
+/* A file has the model, and the model is not all of the network. */
+static void say_personal(const wm_cli_call *call, const char *path, const wm_job *job)
+{
+    wm_text names = WM_TEXT_INIT;
+
+    for (size_t i = 0; i < job->model.n_layers; i++)
+        if (job->model.layers[i].personal)
+            wm_text_printf(&names, "%s%s", names.size > 0 ? ", " : "", job->model.layers[i].name);
+    if (names.size > 0)
+        fprintf(
+            call->err,
+            "%s does not hold the personal layers (%s), which each client keeps: here they begin anew, untrained. "
+            "\"%s\" has trained them for one epoch.\n",
+            path, wm_text_chars(&names), wm_contender_name(WM_TUNED));
+    wm_text_release(&names);
+}
+
 static wm_status contest(wm_cli_call *call, const evaluate_settings *set, const wm_workspace *space,
                          const float *params, const wm_scaling *scaling, wm_error *err)
 {
@@ -90,6 +107,8 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     if (st != WM_OK)
         return st;
     st = wm_workspace_read(&saved.settings, false, NULL, &saved.space, err);
+    if (st == WM_OK)
+        say_personal(call, call->words[0], saved.space.job);
     if (st == WM_OK)
         st = contest(call, set, &saved.space, saved.params, saved.scaled ? &saved.scaling : NULL, err);
     wm_saved_release(&saved);

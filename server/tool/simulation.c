@@ -1,8 +1,8 @@
 /* server/tool/simulation.c */
 #include "server/tool/simulation.h"
 
+#include "client/work.h"
 #include "common/cond.h"
-
 #include "common/crypto/keys.h"
 #include "server/fleets/virtual.h"
 #include "server/report/run_folder.h"
@@ -25,7 +25,8 @@ typedef struct simulation {
     wm_run                       *run;
     wm_fleet                     *fleet;
     wm_run_folder                *folder;
-    wm_final_record               final; /* clients owned, once the run is closed */
+    char                         *states; /* NULL: clients keep nothing */
+    wm_final_record               final;  /* clients owned, once the run is closed */
     bool                          has_final;
     pthread_mutex_t               lock; /* guards what follows */
     pthread_cond_t                news;
@@ -185,6 +186,21 @@ static wm_status open_store(simulation *s, wm_error *err)
     return new_run(s, err);
 }
 
+/* A folder for what clients keep between rounds, beside the store; none where the job lets them keep nothing. */
+static wm_status make_states(simulation *s, wm_error *err)
+{
+    wm_status st;
+
+    if (wm_work_state(s->set->space->job, s->set->space->model) == 0)
+        return WM_OK;
+    if (asprintf(&s->states, "%s/state/clients", s->set->out) < 0) {
+        s->states = NULL;
+        return wm_fail(err, WM_E_NOMEM, "no memory for the path of what clients keep");
+    }
+    st = wm_files_system()->make_folder(wm_files_system(), s->states, 0700, err);
+    return st == WM_OK ? wm_folder_sweep(wm_files_system(), s->states, err) : st;
+}
+
 static wm_status open_run(simulation *s, wm_error *err)
 {
     const wm_simulation_settings *set = s->set;
@@ -194,6 +210,7 @@ static wm_status open_run(simulation *s, wm_error *err)
                                             .owners = set->space->owners,
                                             .blobs = wm_store_blobs(s->store),
                                             .run = record->id,
+                                            .states = s->states,
                                             .workers = set->workers,
                                             .log = set->log };
     wm_run_settings               run = { .job = set->space->job,
@@ -294,6 +311,7 @@ static void close_all(simulation *s)
     wm_run_folder_free(s->folder);
     wm_store_run_record_free(s->stored);
     free(s->fresh.population);
+    free(s->states);
     wm_store_close(s->store);
     pthread_cond_destroy(&s->news);
     pthread_mutex_destroy(&s->lock);
@@ -307,7 +325,8 @@ wm_status wm_simulate(const wm_simulation_settings *settings, wm_simulation_resu
 
     pthread_mutex_init(&s.lock, NULL);
     wm_cond_init(&s.news);
-    if ((st = open_store(&s, err)) == WM_OK && (st = open_run(&s, err)) == WM_OK && settings->resume)
+    if ((st = open_store(&s, err)) == WM_OK && (st = make_states(&s, err)) == WM_OK &&
+        (st = open_run(&s, err)) == WM_OK && settings->resume)
         st = take_end(&s, err);
     if (st == WM_OK && !s.closed && (st = s.fleet->ops->serve(s.fleet, s.run, err)) == WM_OK)
         st = watch(&s, began, err);

@@ -49,7 +49,7 @@ wm_status wm_workplace_open(const wm_data_policy *policy, const char *name, cons
         wm_workplace_free(place);
         return st;
     }
-    wm_strategy_spec(place->job, wm_model_n_params(place->model), &place->spec);
+    wm_strategy_spec(place->job, wm_model_n_trained(place->model), &place->spec);
     *ret = place;
     return WM_OK;
 }
@@ -72,6 +72,11 @@ size_t wm_workplace_state(const wm_workplace *place)
 {
     (void)place;
     return 0;
+}
+
+void wm_workplace_begin_state(const wm_workplace *place, float *state)
+{
+    (void)place, (void)state;
 }
 
 void wm_workplace_summary(wm_workplace *place, wm_examples_summary *ret)

@@ -117,12 +117,14 @@ static inline wm_model *net_model(const test_net *net)
     return model;
 }
 
+/* The whole, personal layers and buffers behind the others. */
 static inline float *net_params(const wm_model *model, uint64_t seed)
 {
-    float *params = malloc(wm_model_n_params(model) * sizeof *params);
+    float *params = malloc(wm_model_n_whole(model) * sizeof *params);
 
     assert_non_null(params);
     wm_model_init(model, seed, params);
+    wm_model_init_own(model, seed, params + wm_model_n_params(model));
     return params;
 }
 

@@ -18,6 +18,7 @@ static const example_of examples[] = {
     { "attention", "{attention: {heads: 3, causal: true}}", "5 6" },
     { "avg_pool1d", "{avg_pool1d: {kernel: 3, stride: 2, padding: same}}", "6 2" },
     { "avg_pool2d", "avg_pool2d", "4 5 2" },
+    { "batch_norm", "{name: own, batch_norm: {}}", "4 3" },
     { "concat", "{name: a, dense: 3}, {name: b, from: in, dense: 2}, {from: [a, in, b], concat: {}}", "2 3" },
     { "conv1d", "{conv1d: {channels: 3, kernel: 3, padding: same}}", "5 2" },
     { "conv1d", "{conv1d: {channels: 4, kernel: 2, stride: 2, groups: 2}}", "6 4" },
@@ -83,7 +84,8 @@ static void surround(around *net, const example_of *example, const char *loss, s
                                        .layers = wm_text_chars(&net->layers),
                                        .loss = loss,
                                        .width = 3,
-                                       .classes = classes });
+                                       .classes = classes,
+                                       .model = strstr(example->words, "own") != NULL ? "personal: [own]" : NULL });
     net->job = net_job(example->words, wm_text_chars(&net->text));
     net->model = net_model_of(example->words, net->job);
     wm_rng_init(&rng, seed);

@@ -16,6 +16,7 @@ typedef struct net_words {
     const char *optimiser; /* NULL: sgd */
     size_t      width;     /* values of the target, or classes */
     bool        classes;
+    const char *model; /* NULL, or more of the model: "personal: [n]" */
 } net_words;
 
 static inline void net_shape(wm_text *text, const char *shape)
@@ -49,9 +50,10 @@ static inline void net_text(wm_text *text, const net_words *net)
     wm_text_printf(text, "  scale: none\nmodel:\n  layers: [{name: x, reshape: [");
     net_shape(text, net->shape);
     wm_text_printf(text,
-                   "]}, %s\n  losses: {y: %s}\ntraining: {optimiser: %s, rate: 0.1, batch: 8, epochs: 1}\n"
+                   "]}, %s\n%s%s%s  losses: {y: %s}\ntraining: {optimiser: %s, rate: 0.1, batch: 8, epochs: 1}\n"
                    "rounds: 1\nstrategy: fedavg\nevaluate: {metrics: [%s]}\n",
-                   net->layers + 1, net->loss, net->optimiser != NULL ? net->optimiser : "sgd",
+                   net->layers + 1, net->model != NULL ? "  " : "", net->model != NULL ? net->model : "",
+                   net->model != NULL ? "\n" : "", net->loss, net->optimiser != NULL ? net->optimiser : "sgd",
                    net->classes ? "accuracy" : "rmse");
 }
 
@@ -107,6 +109,7 @@ static inline wm_model *net_model_of(const char *name, const wm_job *job)
 /* Layers with a mistake: it is reported once, for where `at` begins, with `says` in the sentence. */
 typedef struct net_mistake {
     const char *layers, *at, *says;
+    const char *model; /* as in net_words */
 } net_mistake;
 
 static inline void net_place_of(const char *text, const char *at, char *place, size_t size)
@@ -150,7 +153,10 @@ static inline void net_assert_mistake(const net_mistake *row, const char *shape)
     wm_text layers = WM_TEXT_INIT, text = WM_TEXT_INIT;
 
     wm_text_printf(&layers, "[%s]", row->layers);
-    net_text(&text, &(net_words){ .shape = shape, .layers = wm_text_chars(&layers), .loss = "mse", .width = 2 });
+    net_text(
+        &text,
+        &(net_words){
+            .shape = shape, .layers = wm_text_chars(&layers), .loss = "mse", .width = 2, .model = row->model });
     net_assert_mistake_in(wm_text_chars(&text), row->at, row->says);
     wm_text_release(&layers);
     wm_text_release(&text);

@@ -11,6 +11,7 @@
 
 typedef struct fixture {
     char         folder[4096], job[4200];
+    const char  *more; /* NULL, or something that the job says beside the usual */
     wm_cli_call  call;
     wm_workspace space;
     wm_error     err;
@@ -41,8 +42,10 @@ static int teardown(void **state)
 
 static void open_space(fixture *f)
 {
-    static const char *const set[] = { "evaluate.baselines=[naive]" };
-    wm_workspace_settings    settings = { .file = f->job, .rounds = 4, .seed = -1, .set = { set, 1 } };
+    const char           *set[] = { "evaluate.baselines=[naive]", f->more };
+    wm_workspace_settings settings = {
+        .file = f->job, .rounds = 4, .seed = -1, .set = { set, f->more != NULL ? 2 : 1 }
+    };
 
     assert_ok(wm_workspace_open(&f->call, &settings, NULL, &f->space, &f->err), &f->err);
 }
@@ -133,6 +136,48 @@ static void an_interrupted_run_goes_on_to_the_same_model(void **state)
     assert_true(wm_digest_equal(&undisturbed, &resumed));
 }
 
+static const char own_head[] =
+    "model={personal: [own, pm25], layers: [flatten, {dense: 24}, {name: own, batch_norm: {}}, "
+    "relu, {name: pm25, dense: 1}], loss: mse}";
+
+static void personal_layers_go_on_with_the_run(void **state)
+{
+    ((fixture *)*state)->more = own_head;
+    an_interrupted_run_goes_on_to_the_same_model(state);
+    ((fixture *)*state)->more = own_head;
+    one_worker_and_many_give_the_same_model(state);
+}
+
+/* Each client's are its own, and what is gone is not made up. */
+static void personal_layers_that_are_lost_end_a_run_that_goes_on(void **state)
+{
+    fixture     *f = *state;
+    wm_digest    model;
+    interruption soon = { .after_round = 1 };
+    char         folder[4300], **names, *path;
+    size_t       n;
+
+    f->more = own_head;
+    open_space(f);
+    if (simulate(f, "cut", 1, false, &soon, &model) == WM_OK)
+        leave_out("the run was over before it could be interrupted");
+    snprintf(folder, sizeof folder, "%s/cut/state/clients", f->folder);
+    assert_ok(wm_folder_names(folder, &names, &n, &f->err), &f->err);
+    assert_int_equal(n, 3);
+    path = wm_path_join(folder, names[1]);
+    assert_non_null(path);
+    assert_ok(wm_files_system()->remove(wm_files_system(), path, &f->err), &f->err);
+    assert_int_equal(simulate(f, "cut", 1, true, NULL, &model), WM_E_DAMAGED);
+    assert_non_null(strstr(f->err.text, "with the personal layers of"));
+    assert_non_null(strstr(f->err.text, "is gone: simulate anew"));
+    assert_ok(wm_files_system()->replace(wm_files_system(), path, "something else", 14, 0600, &f->err), &f->err);
+    assert_int_equal(simulate(f, "cut", 1, true, NULL, &model), WM_E_DAMAGED);
+    assert_non_null(strstr(f->err.text, "is damaged: simulate anew"));
+    free(path);
+    wm_names_free(names, n);
+    wm_workspace_release(&f->space);
+}
+
 static void a_folder_is_never_mixed_up_with_another_run(void **state)
 {
     fixture  *f = *state;
@@ -197,6 +242,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_worker_and_many_give_the_same_model, setup, teardown),
         cmocka_unit_test_setup_teardown(an_interrupted_run_goes_on_to_the_same_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(personal_layers_go_on_with_the_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(personal_layers_that_are_lost_end_a_run_that_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_is_never_mixed_up_with_another_run, setup, teardown),
         cmocka_unit_test_setup_teardown(the_folder_says_what_happened, setup, teardown),
     };

@@ -159,9 +159,16 @@ sgd = ("{sgd: {momentum: 0.9}}", torch.optim.SGD, dict(momentum=0.9))
 
 class Case:
     def __init__(self, name, shape, layers, modules, width=2, classes=False, loss="mse", loss_of=nn.MSELoss(),
-                 optimiser=sgd, rate=0.05, clip=0, batch=3, batches=3, steps=3, head=None):
+                 optimiser=sgd, rate=0.05, clip=0, batch=3, batches=3, steps=3, head=None, personal=()):
         self.__dict__.update(locals())
         self.head = head or width
+        self.model = "personal: [%s]" % ", ".join(name for name, _ in personal) if personal else "-"
+
+    def order(self, net):
+        """Parameters as the vector has them, personal ones behind the others, and then what only batches change."""
+        own = [p for _, i in self.personal for p in net[i].parameters()]
+        running = [b for _, i in self.personal for name, b in net[i].named_buffers() if "running" in name]
+        return [p for p in net.parameters() if not any(p is q for q in own)] + own, running
 
 
 def around(name, shape, layer, module, channels=None, out=None, **more):
@@ -222,6 +229,12 @@ CASES = [
     around("group_norm", (5, 6), "{group_norm: 3}", lambda: ChannelsLast(nn.GroupNorm(3, 6)), out=30),
     around("group_norm of an image", (3, 4, 4), "{group_norm: {groups: 2, epsilon: 1e-3}}",
            lambda: ChannelsLast(nn.GroupNorm(2, 4, eps=1e-3)), out=48),
+    around("batch_norm", (5, 6), "{name: n, batch_norm: {}}", lambda: ChannelsLast(nn.BatchNorm1d(6)), out=30, steps=20,
+           personal=[("n", 1)]),
+    around("batch_norm of a vector", (6,), "{name: n, batch_norm: {momentum: 0.3, epsilon: 1e-3}}",
+           lambda: nn.BatchNorm1d(6, momentum=0.3, eps=1e-3), out=6, batch=7, personal=[("n", 1)]),
+    around("batch_norm of an image", (3, 4, 4), "{name: n, batch_norm: {}}", lambda: ChannelsLast(nn.BatchNorm2d(4)),
+           out=48, personal=[("n", 1)]),
     around("conv1d", (7, 3), "{conv1d: {channels: 4, kernel: 3}}", lambda: ChannelsLast(nn.Conv1d(3, 4, 3)), out=20),
     around("conv1d, stride and dilation", (11, 3), "{conv1d: {channels: 4, kernel: 3, stride: 2, dilation: 2}}",
            lambda: ChannelsLast(nn.Conv1d(3, 4, 3, stride=2, dilation=2)), out=16),
@@ -305,8 +318,9 @@ CASES = [
 def run(case, dtype):
     numbers = Numbers(1)
     net = nn.Sequential(*case.modules()).to(dtype)
+    params, running = case.order(net)
     with torch.no_grad():
-        for p in net.parameters():
+        for p in params:
             p.copy_(numbers.tensor(p.shape, 0.5 if case.steps == 100 else 1))
     x = numbers.tensor((case.batches, case.batch) + case.shape, SPREAD).to(dtype)
     y = numbers.tensor((case.batches, case.batch) if case.classes else (case.batches, case.batch, case.width), 1)
@@ -321,13 +335,16 @@ def run(case, dtype):
         loss.backward()
         if i == 0:
             result["outputs"] = flat([output])
-            result["gradients"] = flat([p.grad for p in net.parameters()])
+            result["gradients"] = flat([p.grad for p in params])
         if case.clip:
             nn.utils.clip_grad_norm_(net.parameters(), case.clip)
         optimiser.step()
         losses.append(loss.item())
     result["losses"] = torch.tensor(losses, dtype=torch.float64)
-    result["parameters"] = flat(net.parameters())
+    result["parameters"] = flat(params + running)
+    if case.personal:  # as an evaluation sees it, by the running statistics
+        net.eval()
+        result["outputs"] = flat([net(x[0])])
     return result
 
 
@@ -338,7 +355,7 @@ def main():
         for case in CASES:
             exact, single = run(case, torch.float64), run(case, torch.float32)
             fields = [case.name, " ".join(map(str, case.shape)), case.layers, case.loss, case.width, int(case.classes),
-                      case.optimiser[0], case.rate, case.clip, case.batch, case.batches, case.steps]
+                      case.model, case.optimiser[0], case.rate, case.clip, case.batch, case.batches, case.steps]
             for what, values in exact.items():
                 distance = (single[what] - values).square().mean().sqrt().item()
                 fields += [len(values), "%.4g" % distance]
