@@ -150,6 +150,7 @@ static wm_status final(wm_trainer *trainer, const wm_work_order *order, wm_work_
     }
     if (st == WM_OK && (baselines & WM_BASELINE_ALONE) != 0) {
         wm_model_init(model, job->seed, params);
+        wm_model_copy_frozen(model, order->params, params);
         wm_model_init_own(model, job->seed, params + wm_model_n_params(model));
         st = contend_trained(trainer, order, WM_ALONE, 1, order->task->passes, params, ret, err);
     }

@@ -34,6 +34,7 @@ struct wm_builder {
     const wm_choice *initial;       /* of the job's layer at hand; member NULL: none is named */
     bool             begun;         /* there is a tensor that it applies to */
     wm_share         share;         /* of the job's layer at hand */
+    bool             fresh;         /* the same */
     const char      *prefix;        /* name of the one at hand, for what it expands into */
     size_t           depth;         /* of composites in composites */
     bool             refused;       /* the one at hand does not fit */
@@ -208,6 +209,7 @@ static bool node_open(wm_builder *builder, const char *name, const wm_choice *la
         .from = copy,
         .n_from = n_from,
         .share = builder->share,
+        .fresh = builder->fresh,
         .tensors = model->n_tensors,
         .buffers = model->n_buffers,
     };
@@ -408,6 +410,7 @@ static void lay_layers(wm_builder *builder, named *names)
                           "the name %s is taken; name this layer differently", layer->name);
         builder->initial = &layer->initial;
         builder->begun = false;
+        builder->fresh = layer->fresh;
         builder->share = layer->personal ? WM_SHARE_PERSONAL : layer->frozen ? WM_SHARE_FROZEN : WM_SHARE_TOGETHER;
         if (resolve(builder, names, n_names, i, from, &n_from))
             node = lay(builder, layer->name, &layer->layer, from, n_from);

@@ -55,6 +55,9 @@ void wm_model_init(const wm_model *model, uint64_t seed, float *params);
 /* The same for own[n_own]: what a client has before it has trained any. */
 void wm_model_init_own(const wm_model *model, uint64_t seed, float *own);
 
+/* The frozen part of one vector into another: a baseline trains from scratch, and builds on the same layers. */
+void wm_model_copy_frozen(const wm_model *model, const float *from, float *params);
+
 wm_digest wm_params_digest(const float *params, size_t n);
 
 /* A table of the layers for people, into *text: name, kind, shape of the output, parameters, MFLOP of one example's

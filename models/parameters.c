@@ -146,6 +146,11 @@ void wm_model_init_own(const wm_model *model, uint64_t seed, float *own)
             own[model->n_own_params + model->buffers[i].offset + j] = (float)model->buffers[i].value;
 }
 
+void wm_model_copy_frozen(const wm_model *model, const float *from, float *params)
+{
+    memcpy(params, from, model->n_frozen * sizeof *params);
+}
+
 wm_digest wm_params_digest(const float *params, size_t n)
 {
     uint32_t  block[1024];

@@ -7,21 +7,14 @@
  * ours. jansson keeps the order, refuses duplicate names, numbers that overflow, NaN and nesting beyond its limit. */
 #include "models/safetensors.h"
 
-#include "models/layer.h"
+#include "models/tensor_file.h"
 
 #include <endian.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The job's text, at most 256 KiB and doubled by escapes, the scaling, and a line for each of some thousand tensors. */
-enum { HEADER_MAX = 8 << 20, LENGTH = 8, HEADER_ALIGN = 8 };
-
-/* The largest model there is: 2^31 parameters. */
-static const size_t file_max = LENGTH + (size_t)HEADER_MAX + ((size_t)4 << 31);
-
-static const char metadata_name[] = "__metadata__";
+enum { HEADER_MAX = WM_TENSOR_HEADER_MAX, LENGTH = 8, HEADER_ALIGN = 8 };
 
 /* ---- writing ---- */
 
@@ -46,7 +39,7 @@ static char *header_text(const wm_model *model, const wm_metadata *metadata)
     for (const wm_metadata *at = metadata; good && at != NULL && at->name != NULL; at++)
         good = json_object_set_new(texts, at->name, json_string(at->text)) == 0;
     if (good && json_object_size(texts) > 0)
-        good = json_object_set(header, metadata_name, texts) == 0;
+        good = json_object_set(header, wm_tensor_metadata, texts) == 0;
     for (size_t i = 0; good && i < wm_model_n_tensors(model); i++) {
         const wm_tensor *tensor = wm_model_tensor(model, i);
 
@@ -119,67 +112,17 @@ wm_status wm_safetensors_write(const wm_files *files, const char *path, const wm
 
 /* ---- reading ---- */
 
-/* A file, its header parsed. */
-typedef struct opened {
-    const char    *path;
-    uint8_t       *bytes; /* the whole file */
-    const uint8_t *data;
-    size_t         n_data;
-    json_t        *header;
-} opened;
-
-static void opened_release(opened *file)
-{
-    json_decref(file->header);
-    free(file->bytes);
-}
-
-static wm_status parse_header(opened *file, size_t n, wm_error *err)
-{
-    uint64_t     length;
-    json_error_t where;
-
-    if (n < LENGTH)
-        return wm_fail(err, WM_E_MALFORMED, "%s: %zu bytes are no safetensors file", file->path, n);
-    memcpy(&length, file->bytes, LENGTH);
-    length = le64toh(length);
-    if (length > HEADER_MAX || length > n - LENGTH)
-        return wm_fail(err, WM_E_MALFORMED, "%s is no safetensors file: a header of %" PRIu64 " bytes, over %s",
-                       file->path, length, length > HEADER_MAX ? "the limit" : "the end of the file");
-    if (length == 0 || file->bytes[LENGTH] != '{')
-        return wm_fail(err, WM_E_MALFORMED, "%s: the header does not begin with {", file->path);
-    file->header = json_loadb((const char *)file->bytes + LENGTH, (size_t)length, JSON_REJECT_DUPLICATES, &where);
-    if (file->header == NULL)
-        return wm_fail(err, WM_E_MALFORMED, "%s: header: %s", file->path, where.text);
-    file->data = file->bytes + LENGTH + length;
-    file->n_data = n - LENGTH - (size_t)length;
-    return WM_OK;
-}
-
-/* *ret: to be released, also after a failure. */
-static wm_status open_file(const wm_files *files, const char *path, size_t limit, opened *ret, wm_error *err)
-{
-    size_t    n;
-    wm_status st;
-
-    *ret = (opened){ .path = path };
-    st = files->read(files, path, limit, &ret->bytes, &n, err);
-    if (st != WM_OK)
-        return st;
-    return parse_header(ret, n, err);
-}
-
 wm_status wm_safetensors_metadata(const wm_files *files, const char *path, const char *name, char **ret,
                                   wm_error *err)
 {
-    opened      file;
-    const char *text;
-    char       *copy;
-    wm_status   st = open_file(files, path, file_max, &file, err);
+    wm_tensor_file file;
+    const char    *text;
+    char          *copy;
+    wm_status      st = wm_tensor_file_open(files, path, wm_tensor_file_max(), &file, err);
 
     if (st != WM_OK)
         goto out;
-    text = json_string_value(json_object_get(json_object_get(file.header, metadata_name), name));
+    text = json_string_value(json_object_get(json_object_get(file.header, wm_tensor_metadata), name));
     if (text == NULL) {
         st = wm_fail(err, WM_E_MISSING, "%s has no text named %s in its metadata", path, name);
         goto out;
@@ -191,123 +134,34 @@ wm_status wm_safetensors_metadata(const wm_files *files, const char *path, const
     }
     *ret = copy;
 out:
-    opened_release(&file);
+    wm_tensor_file_release(&file);
     return st;
 }
 
-/* A whole number of the header within [0, most]; false if it is none. */
-static bool get_size(const json_t *value, size_t most, size_t *ret)
-{
-    json_int_t number = json_integer_value(value);
-
-    if (!json_is_integer(value) || number < 0 || (uint64_t)number > most)
-        return false;
-    *ret = (size_t)number;
-    return true;
-}
-
-static bool same_shape(const json_t *shape, const wm_shape *want)
-{
-    if (!json_is_array(shape) || json_array_size(shape) != want->rank)
-        return false;
-    for (uint32_t i = 0; i < want->rank; i++) {
-        size_t dim;
-
-        if (!get_size(json_array_get(shape, i), UINT32_MAX, &dim) || dim != want->dim[i])
-            return false;
-    }
-    return true;
-}
-
-/* Where a tensor's bytes lie. */
-typedef struct extent {
-    size_t begin, end;
-} extent;
-
-static wm_status find_tensor(const opened *file, const wm_tensor *tensor, extent *ret, wm_error *err)
-{
-    const json_t *entry = json_object_get(file->header, tensor->name), *offsets, *type;
-    char          text[WM_SHAPE_TEXT];
-
-    if (entry == NULL)
-        return wm_fail(err, WM_E_SHAPE, "%s: tensor %s of the model is missing", file->path, tensor->name);
-    type = json_object_get(entry, "dtype");
-    if (!json_is_string(type) || strcmp(json_string_value(type), "F32") != 0)
-        return wm_fail(err, WM_E_SHAPE, "%s: tensor %s is not of type F32", file->path, tensor->name);
-    if (!same_shape(json_object_get(entry, "shape"), &tensor->shape))
-        return wm_fail(err, WM_E_SHAPE, "%s: tensor %s is not of the model's shape, %s", file->path, tensor->name,
-                       wm_shape_text(&tensor->shape, text));
-    offsets = json_object_get(entry, "data_offsets");
-    if (!json_is_array(offsets) || json_array_size(offsets) != 2 ||
-        !get_size(json_array_get(offsets, 0), file->n_data, &ret->begin) ||
-        !get_size(json_array_get(offsets, 1), file->n_data, &ret->end) || ret->begin > ret->end)
-        return wm_fail(err, WM_E_MALFORMED, "%s: tensor %s does not lie within the file's %zu bytes of data",
-                       file->path, tensor->name, file->n_data);
-    if (ret->end - ret->begin != tensor->n * sizeof(float))
-        return wm_fail(err, WM_E_MALFORMED, "%s: tensor %s has %zu bytes, its shape needs %zu", file->path,
-                       tensor->name, ret->end - ret->begin, tensor->n * sizeof(float));
-    return WM_OK;
-}
-
-static int by_begin(const void *a, const void *b)
-{
-    const extent *x = a, *y = b;
-
-    return (x->begin > y->begin) - (x->begin < y->begin);
-}
-
-/* The extents fill the data from end to end: no overlap, no hole, nothing behind. Sorts them. */
-static wm_status check_fill(const opened *file, extent *extents, size_t n, wm_error *err)
-{
-    size_t end = 0;
-
-    qsort(extents, n, sizeof *extents, by_begin);
-    for (size_t i = 0; i < n; i++) {
-        if (extents[i].begin != end)
-            return wm_fail(err, WM_E_MALFORMED, "%s: tensors %s at byte %zu of the data", file->path,
-                           extents[i].begin < end ? "overlap" : "leave a hole", extents[i].begin);
-        end = extents[i].end;
-    }
-    if (end != file->n_data)
-        return wm_fail(err, WM_E_MALFORMED, "%s: %zu bytes behind the last tensor", file->path, file->n_data - end);
-    return WM_OK;
-}
-
-static void get_floats(float *to, const uint8_t *from, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-
-        memcpy(&bits, from + i * sizeof bits, sizeof bits);
-        bits = le32toh(bits);
-        memcpy(to + i, &bits, sizeof bits);
-    }
-}
-
 /* extents: room for two lists, one of which is sorted. */
-static wm_status read_tensors(const opened *file, const wm_model *model, extent *extents, float *params,
+static wm_status read_tensors(const wm_tensor_file *file, const wm_model *model, wm_extent *extents, float *params,
                               wm_error *err)
 {
     size_t    n = wm_model_n_tensors(model), entries = json_object_size(file->header);
     wm_status st;
 
-    if (json_object_get(file->header, metadata_name) != NULL)
+    if (json_object_get(file->header, wm_tensor_metadata) != NULL)
         entries--;
     for (size_t i = 0; i < n; i++) {
-        st = find_tensor(file, wm_model_tensor(model, i), &extents[i], err);
+        st = wm_tensor_file_find(file, wm_model_tensor(model, i), &extents[i], err);
         if (st != WM_OK)
             return st;
     }
     if (entries != n)
         return wm_fail(err, WM_E_SHAPE, "%s: %zu tensors, the model has %zu", file->path, entries, n);
     memcpy(extents + n, extents, n * sizeof *extents);
-    st = check_fill(file, extents + n, n, err);
+    st = wm_tensor_file_check_fill(file, extents + n, n, err);
     if (st != WM_OK)
         return st;
     for (size_t i = 0; i < n; i++) {
         const wm_tensor *tensor = wm_model_tensor(model, i);
 
-        get_floats(params + tensor->offset, file->data + extents[i].begin, tensor->n);
+        wm_tensor_file_floats(file, &extents[i], params + tensor->offset, tensor->n);
     }
     return WM_OK;
 }
@@ -315,17 +169,18 @@ static wm_status read_tensors(const opened *file, const wm_model *model, extent 
 wm_status wm_safetensors_read(const wm_files *files, const char *path, const wm_model *model, float *params,
                               wm_error *err)
 {
-    opened    file;
-    size_t    n = wm_model_n_tensors(model);
-    extent   *extents = calloc(2 * n + 1, sizeof *extents);
-    wm_status st;
+    wm_tensor_file file;
+    size_t         n = wm_model_n_tensors(model);
+    wm_extent     *extents = calloc(2 * n + 1, sizeof *extents);
+    wm_status      st;
 
-    st = open_file(files, path, LENGTH + (size_t)HEADER_MAX + wm_model_n_params(model) * sizeof(float), &file, err);
+    st = wm_tensor_file_open(files, path, LENGTH + (size_t)HEADER_MAX + wm_model_n_params(model) * sizeof(float),
+                             &file, err);
     if (st == WM_OK && extents == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory for the list of %zu tensors", n);
     if (st == WM_OK)
         st = read_tensors(&file, model, extents, params, err);
-    opened_release(&file);
+    wm_tensor_file_release(&file);
     free(extents);
     return st;
 }

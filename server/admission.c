@@ -39,9 +39,16 @@ static wm_status check_spec(const wm_update_spec *spec, const wm_admission_limit
 wm_status wm_admit(const char *file, const char *text, size_t n, const wm_admission_limits *limits,
                    wm_faults *faults, wm_admitted *ret, wm_error *err)
 {
+    return wm_admit_changed(file, text, n, NULL, 0, limits, faults, ret, err);
+}
+
+wm_status wm_admit_changed(const char *file, const char *text, size_t n, const wm_setting *settings,
+                           size_t n_settings, const wm_admission_limits *limits, wm_faults *faults,
+                           wm_admitted *ret, wm_error *err)
+{
     wm_admitted    admitted = { 0 };
     wm_update_spec spec;
-    wm_status      st = wm_job_parse(file, text, n, &families, NULL, 0, faults, &admitted.job, err);
+    wm_status      st = wm_job_parse(file, text, n, &families, settings, n_settings, faults, &admitted.job, err);
 
     if (st == WM_OK)
         st = wm_model_new(admitted.job, faults, &admitted.model, err);

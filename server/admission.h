@@ -21,6 +21,9 @@ typedef struct wm_admission_limits {
 
 /* text[n]: the job's file, `file` its name for messages. WM_E_INVALID: faults, all of them in *faults; WM_E_RANGE: no
  * head-room, or no room. On failure *ret is untouched. */
+/* The settings change the job first; see wm_job_parse. */
+wm_status wm_admit_changed(const char *file, const char *text, size_t n, const wm_setting *settings, size_t n_settings,
+                           const wm_admission_limits *limits, wm_faults *faults, wm_admitted *ret, wm_error *err);
 wm_status wm_admit(const char *file, const char *text, size_t n, const wm_admission_limits *limits,
                    wm_faults *faults, wm_admitted *ret, wm_error *err);
 void      wm_admitted_release(wm_admitted *admitted); /* an empty one is fine */

@@ -66,6 +66,21 @@ static wm_status parse_id(const char *word, uint8_t id[WM_RUN_ID_SIZE], wm_error
                    "\"%.40s\" is not a run's id, which has 32 hexadecimal digits: `job DIR list` names them", word);
 }
 
+/* What the job starts with has come before it. */
+static wm_status check_start(const wm_operator *self, const wm_job *job, wm_error *err)
+{
+    const wm_job_start *start = &job->model.start;
+
+    if (start->file == NULL)
+        return WM_OK;
+    if (!start->has_parameters || !wm_blobs_has(wm_store_blobs(self->store), &start->parameters))
+        return wm_fail(
+            err, WM_E_MISSING,
+            "model.start: the model of %s is not in the office: start the job again, with the file beside it",
+            start->file);
+    return WM_OK;
+}
+
 static wm_status job_start(const wm_operator *self, const Wm__Command *command, wm_text *ret, wm_error *err)
 {
     wm_admitted   admitted = { 0 };
@@ -83,6 +98,8 @@ static wm_status job_start(const wm_operator *self, const Wm__Command *command, 
         st = wm_admit(command->words[0], (const char *)command->text.data, command->text.len,
                       &(wm_admission_limits){ .n_clients = n_names, .update_bytes = self->update_bytes }, &faults,
                       &admitted, err);
+    if (st == WM_OK)
+        st = check_start(self, admitted.job, err);
     if (st == WM_OK)
         st = wm_secret_draw(job.id, sizeof job.id, err);
     if (st == WM_OK) {

@@ -25,7 +25,7 @@ typedef struct wm_job_draft {
     wm_time_draft          time;
     const struct wm_yaml  *columns, *inputs, *targets, *examples, *split; /* of data */
     const struct wm_yaml  *layers, *loss, *losses;                        /* of model */
-    const struct wm_yaml  *personal, *freeze;                             /* of model */
+    const struct wm_yaml  *personal, *freeze, *start;                     /* of model */
     wm_place               model_place;
 } wm_job_draft;
 
@@ -38,9 +38,14 @@ void wm_job_read_examples(wm_job_draft *draft);
 void wm_job_check_ranges(wm_job_draft *draft); /* columns that are used and scaled `federated` */
 void wm_job_read_split(wm_job_draft *draft);
 void wm_job_read_layers(wm_job_draft *draft);
+void wm_job_read_start(wm_job_draft *draft);
 void wm_job_read_losses(wm_job_draft *draft);
 
 extern const wm_member wm_job_time_table;
+
+/* A list of names of layers, each of which is told to `mark`; a lone name is a list of one. */
+void wm_job_mark_layers(wm_job_draft *draft, const struct wm_yaml *list, const char *path,
+                        void (*mark)(wm_job_draft *draft, wm_job_layer *layer, wm_place place, const char *path));
 
 /* Names of inputs, targets and layers: a letter or _, then letters, digits, _ and -, 63 characters at most. A fault
  * otherwise; `what`: "an input". */

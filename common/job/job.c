@@ -33,6 +33,7 @@ static void read_trees(wm_job_draft *draft)
     wm_job_check_ranges(draft);
     wm_job_read_split(draft);
     wm_job_read_layers(draft);
+    wm_job_read_start(draft);
     wm_job_read_losses(draft);
 }
 

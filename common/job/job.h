@@ -11,6 +11,7 @@
 
 #include "common/config/family.h"
 #include "common/config/settings.h"
+#include "common/crypto/digest.h"
 #include "common/shape.h"
 
 /* ---- data ---- */
@@ -118,6 +119,7 @@ typedef struct wm_job_layer {
     wm_choice   layer;
     wm_choice   initial; /* how its weights begin; member NULL: as is usual for the layer */
     bool        personal, frozen; /* named in model.personal, in model.freeze; not both */
+    bool        fresh;            /* named in model.start.fresh */
 } wm_job_layer;
 
 typedef struct wm_job_loss {
@@ -127,7 +129,16 @@ typedef struct wm_job_loss {
     wm_choice   loss;
 } wm_job_loss;
 
+/* What the model begins with, where that is not the initialisers alone. */
+typedef struct wm_job_start {
+    const char *file; /* NULL: there is none */
+    bool        has_parameters;
+    wm_digest   parameters; /* the model that round 1 begins with; whoever starts the job says it */
+    wm_place    place;
+} wm_job_start;
+
 typedef struct wm_job_model {
+    wm_job_start        start;
     const wm_job_layer *layers;
     size_t              n_layers;
     const wm_job_loss  *losses; /* `loss: mse` is one for the only target */

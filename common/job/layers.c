@@ -171,10 +171,10 @@ static void check_inputs_used(wm_job_draft *draft)
     }
 }
 
-/* A list of names of layers, each of which is told to `mark`; a lone name is a list of one. */
-static void read_names(wm_job_draft *draft, const wm_yaml *list, const char *path, wm_job_layer *layers,
-                       void (*mark)(wm_job_draft *draft, wm_job_layer *layer, wm_place place, const char *path))
+void wm_job_mark_layers(wm_job_draft *draft, const wm_yaml *list, const char *path,
+                        void (*mark)(wm_job_draft *draft, wm_job_layer *layer, wm_place place, const char *path))
 {
+    wm_job_layer *layers = (wm_job_layer *)(uintptr_t)draft->job.model.layers; /* the draft's own */
     size_t        n = draft->job.model.n_layers, i = 0;
     const wm_yaml alone = list != NULL ? *list : (wm_yaml){ 0 };
     const char  **names;
@@ -248,6 +248,6 @@ void wm_job_read_layers(wm_job_draft *draft)
         draft->job.model.n_layers += !draft->reader.full; /* then it has no name */
     }
     check_inputs_used(draft);
-    read_names(draft, draft->personal, "model.personal", layers, mark_personal);
-    read_names(draft, draft->freeze, "model.freeze", layers, mark_frozen);
+    wm_job_mark_layers(draft, draft->personal, "model.personal", mark_personal);
+    wm_job_mark_layers(draft, draft->freeze, "model.freeze", mark_frozen);
 }

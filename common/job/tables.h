@@ -14,6 +14,7 @@ extern const wm_member wm_job_target_table; /* data.targets.NAME */
 extern const wm_member wm_job_examples_table; /* data.examples */
 extern const wm_family wm_job_splits;       /* data.split */
 extern const wm_member wm_job_layer_table;  /* model.layers[i], beside the layer's own name */
+extern const wm_member wm_job_start_table;  /* model.start, where it is a mapping */
 extern const wm_member wm_job_loss_table;   /* model.losses.NAME, among the loss's own options */
 
 #endif

@@ -46,7 +46,7 @@ static void batch_norm_fit(const void *options, wm_fit *fit)
 
 /* Rows are examples and positions; C channels side by side. Sums are in double, as PyTorch's are on a processor: there
  * are as many terms as a batch has positions. */
-WM_KERNEL static void means(const float *x, size_t rows, size_t C, double *sum, float *mean)
+WM_KERNEL static void batch_means(const float *x, size_t rows, size_t C, double *sum, float *mean)
 {
     memset(sum, 0, C * sizeof *sum);
     for (size_t r = 0; r < rows; r++)
@@ -56,8 +56,8 @@ WM_KERNEL static void means(const float *x, size_t rows, size_t C, double *sum, 
         mean[c] = (float)(sum[c] / (double)rows);
 }
 
-WM_KERNEL static void variances(const float *x, size_t rows, size_t C, const float *mean, double *sum,
-                                float *variance)
+WM_KERNEL static void batch_variances(const float *x, size_t rows, size_t C, const float *mean, double *sum,
+                                      float *variance)
 {
     memset(sum, 0, C * sizeof *sum);
     for (size_t r = 0; r < rows; r++)
@@ -79,8 +79,8 @@ static void follow(float *running, const float *batch, size_t C, double momentum
         running[c] = (float)((1 - momentum) * (double)running[c] + momentum * factor * (double)batch[c]);
 }
 
-WM_KERNEL static void normalise(const float *x, float *y, size_t rows, size_t C, const float *mean,
-                                const float *root, const float *weight, const float *bias)
+WM_KERNEL static void batch_normalise(const float *x, float *y, size_t rows, size_t C, const float *mean,
+                                      const float *root, const float *weight, const float *bias)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < C; c++)
@@ -100,8 +100,8 @@ static void batch_norm_forward(const void *options, const wm_layer_run *run)
 
         mean = run->saved;
         root = run->saved + C;
-        means(x, rows, C, sum, run->saved);
-        variances(x, rows, C, mean, sum, variance);
+        batch_means(x, rows, C, sum, run->saved);
+        batch_variances(x, rows, C, mean, sum, variance);
         roots(variance, C, self->epsilon, root);
         if (rows > 1) {
             follow(run->buffers[RUNNING_MEAN], mean, C, self->momentum, 1);
@@ -110,12 +110,12 @@ static void batch_norm_forward(const void *options, const wm_layer_run *run)
     } else {
         roots(run->buffers[RUNNING_VAR], C, self->epsilon, root);
     }
-    normalise(x, run->output, rows, C, mean, root, run->params[WEIGHT], run->params[BIAS]);
+    batch_normalise(x, run->output, rows, C, mean, root, run->params[WEIGHT], run->params[BIAS]);
 }
 
 /* plain <- sum dy, moment <- sum dy (x - mean) root */
-WM_KERNEL static void slopes(const float *x, const float *dy, size_t rows, size_t C, const float *mean,
-                             const float *root, double *plain, double *moment)
+WM_KERNEL static void batch_slopes(const float *x, const float *dy, size_t rows, size_t C, const float *mean,
+                                   const float *root, double *plain, double *moment)
 {
     memset(plain, 0, C * sizeof *plain);
     memset(moment, 0, C * sizeof *moment);
@@ -127,9 +127,9 @@ WM_KERNEL static void slopes(const float *x, const float *dy, size_t rows, size_
 }
 
 /* With h = (x - mean) root: dx = weight root (dy - mean(dy) - h mean(dy h)). */
-WM_KERNEL static void input_slopes(const float *x, const float *dy, float *dx, size_t rows, size_t C,
-                                   const float *mean, const float *root, const float *weight,
-                                   const float *plain_mean, const float *moment_mean)
+WM_KERNEL static void batch_input_slopes(const float *x, const float *dy, float *dx, size_t rows, size_t C,
+                                         const float *mean, const float *root, const float *weight,
+                                         const float *plain_mean, const float *moment_mean)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < C; c++)
@@ -157,14 +157,15 @@ static void batch_norm_backward(const void *options, const wm_layer_run *run)
     float       *plain_mean = (float *)(moment + C), *moment_mean = plain_mean + C;
 
     (void)options;
-    slopes(x, dy, rows, C, mean, root, plain, moment);
+    batch_slopes(x, dy, rows, C, mean, root, plain, moment);
     add(run->param_grads[WEIGHT], moment, C);
     add(run->param_grads[BIAS], plain, C);
     if (run->input_grads[0] == NULL)
         return;
     divide(plain, C, (double)rows, plain_mean);
     divide(moment, C, (double)rows, moment_mean);
-    input_slopes(x, dy, run->input_grads[0], rows, C, mean, root, run->params[WEIGHT], plain_mean, moment_mean);
+    batch_input_slopes(x, dy, run->input_grads[0], rows, C, mean, root, run->params[WEIGHT], plain_mean,
+                       moment_mean);
 }
 
 static const wm_option options[] = {

@@ -3,10 +3,70 @@
 
 #include "common/job/job.h"
 #include "common/table.h"
+#include "server/admission.h"
+#include "server/start.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static wm_status put_start(const char *folder, const float *params, size_t n, wm_digest *ret, wm_error *err)
+{
+    char     *path = wm_path_join(folder, "blobs");
+    wm_blobs *blobs = NULL;
+    wm_status st = path != NULL ? wm_blobs_new(wm_files_system(), path, &blobs, err)
+                                : wm_fail(err, WM_E_NOMEM, "no memory for a path");
+
+    if (st == WM_OK)
+        st = wm_blobs_put(blobs, params, n * sizeof *params, ret, err);
+    wm_blobs_free(blobs);
+    free(path);
+    return st;
+}
+
+/* The model of a warm start goes into the office's blobs, and the job names it. *text[*n] is that of the file, and
+ * becomes that of the job as it is started. A job that the server will refuse is left for it to refuse. */
+static wm_status bring_start(const char *folder, const char *file, uint8_t **text, size_t *n, wm_faults *faults,
+                             wm_error *err)
+{
+    const wm_admission_limits no_limits = { 0 };
+    wm_admitted               job = { 0 }, changed = { 0 };
+    wm_setting                setting = { 0 };
+    float                    *params = NULL;
+    wm_digest                 name;
+    uint8_t                  *copy;
+    wm_status                 st;
+
+    if (wm_admit(file, (const char *)*text, *n, &no_limits, faults, &job, NULL) != WM_OK ||
+        job.job->model.start.file == NULL) {
+        wm_admitted_release(&job);
+        wm_faults_release(faults);
+        wm_faults_init(faults, file);
+        return WM_OK;
+    }
+    st = wm_start_of_job(file, job.job, job.model, faults, &params, err);
+    if (st == WM_OK)
+        st = put_start(folder, params, wm_model_n_params(job.model), &name, err);
+    if (st == WM_OK)
+        st = wm_start_setting(job.job, &name, &setting, err);
+    if (st == WM_OK)
+        st = wm_admit_changed(file, (const char *)*text, *n, &setting, 1, &no_limits, faults, &changed, err);
+    if (st == WM_OK) {
+        copy = (uint8_t *)strndup(changed.job->text, changed.job->n_text);
+        if (copy != NULL) {
+            free(*text);
+            *text = copy;
+            *n = changed.job->n_text;
+        } else {
+            st = wm_fail(err, WM_E_NOMEM, "no memory for the job");
+        }
+    }
+    free((char *)(uintptr_t)setting.value);
+    free(params);
+    wm_admitted_release(&job);
+    wm_admitted_release(&changed);
+    return st;
+}
 
 static wm_status start(wm_cli_call *call, wm_error *err)
 {
@@ -14,8 +74,15 @@ static wm_status start(wm_cli_call *call, wm_error *err)
     uint8_t    *text = NULL;
     size_t      n;
     json_t     *answer = NULL;
+    wm_faults   faults;
     wm_status   st = wm_files_system()->read(wm_files_system(), file, WM_JOB_TEXT_MAX, &text, &n, err);
 
+    wm_faults_init(&faults, file);
+    if (st == WM_OK)
+        st = bring_start(folder, file, &text, &n, &faults, err);
+    if (faults.count > 1) /* the sentence has the only one */
+        fputs(wm_text_chars(&faults.lines), call->err);
+    wm_faults_release(&faults);
     if (st == WM_OK)
         st = wm_command_ask(
             call, folder,

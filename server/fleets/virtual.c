@@ -108,6 +108,7 @@ static wm_status train_pooled(worker *w, const wm_task *task, float *params, wm_
     if (st != WM_OK)
         return st;
     wm_model_init(self->set.model, self->set.job->seed, params);
+    wm_model_copy_frozen(self->set.model, w->params, params);
     wm_model_init_own(self->set.model, self->set.job->seed, params + wm_model_n_params(self->set.model));
     return wm_train_in_place(w->trainer, examples, "", "pooled", 1, task->passes, params, &self->leaving, err);
 }

@@ -2,6 +2,7 @@
  *
  * A run begins, or goes on where the ledger says that it stands. */
 #include "server/run/state.h"
+#include "server/start.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,8 +38,10 @@ static wm_status begin_anew(wm_run *run, wm_standing *ret, wm_error *err)
     run->params = calloc(run->n_params + 1, sizeof *run->params);
     if (run->params == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a model of %zu parameters", run->n_params);
-    wm_model_init(run->settings.model, run->settings.record->seed, run->params);
-    st = wm_run_put_floats(run, run->params, run->n_params, &first.model, err);
+    st = wm_start_params(run->settings.job, run->settings.model, run->settings.record->seed, run->settings.blobs,
+                         run->params, err);
+    if (st == WM_OK)
+        st = wm_run_put_floats(run, run->params, run->n_params, &first.model, err);
     if (st == WM_OK && run->n_state > 0)
         st = wm_run_put_floats(run, run->state, run->n_state, &first.server_state, err);
     if (st != WM_OK)

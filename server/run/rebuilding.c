@@ -4,6 +4,7 @@
  * follows from the seed), and the exact sums of the rounds since. The sums are integers, so what comes out is the same
  * bits, and its SHA-256 says so; nothing that was committed is lost. The file is then written anew. */
 #include "server/run/state.h"
+#include "server/start.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -60,8 +61,8 @@ static wm_status first_models(wm_run *run, models *m, wm_error *err)
     m->state = run->n_state > 0 ? calloc(run->n_state, sizeof *m->state) : NULL;
     if (m->params == NULL || (run->n_state > 0 && m->state == NULL))
         return wm_fail(err, WM_E_NOMEM, "no memory for a model of %zu parameters", run->n_params);
-    wm_model_init(run->settings.model, run->settings.record->seed, m->params);
-    return WM_OK;
+    return wm_start_params(run->settings.job, run->settings.model, run->settings.record->seed, run->settings.blobs,
+                           m->params, err);
 }
 
 /* As they were before the round at `i`. */

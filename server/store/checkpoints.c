@@ -4,7 +4,9 @@
  * share every model), so a file goes only when the last name for it has gone. */
 #include "server/store/inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static wm_status hold(wm_store *store, const uint8_t *run, const wm_round_record *round, wm_error *err)
 {
@@ -91,7 +93,8 @@ static bool is_named(void *context, const wm_digest *name)
 
     wm_query_init(&q, &store->db,
                   "SELECT EXISTS (SELECT 1 FROM checkpoints WHERE digest = ?1) OR "
-                  "EXISTS (SELECT 1 FROM runs WHERE ?1 IN (model, server_state, scaling, statistics, job_digest))",
+                  "EXISTS (SELECT 1 FROM runs WHERE ?1 IN (model, server_state, scaling, statistics, job_digest)) OR "
+                  "EXISTS (SELECT 1 FROM queue WHERE instr(job_text, lower(hex(?1))) > 0)", /* its warm start */
                   NULL);
     wm_bind_digest(&q, name);
     named = !wm_query_row(&q) || wm_column_int(&q) != 0;
@@ -117,6 +120,38 @@ wm_status wm_checkpoints_sweep(wm_store *store, wm_error *err)
     return st;
 }
 
+/* The model that a waiting job starts with, which no row names; its text does, as server/start.c has written it. */
+static bool start_of(const char *text, wm_digest *ret)
+{
+    static const char key[] = "parameters: ";
+    char              hex[WM_DIGEST_TEXT];
+
+    for (const char *at = text; (at = strstr(at, key)) != NULL; at++) {
+        const char *word = at + strlen(key) + strspn(at + strlen(key), "\"'");
+
+        snprintf(hex, sizeof hex, "%.64s", word);
+        if (wm_digest_parse(hex, ret))
+            return true;
+    }
+    return false;
+}
+
+static wm_status starts_named(wm_db *db, wm_status (*each)(void *context, const wm_digest *name, wm_error *err),
+                              void *context, wm_error *err)
+{
+    wm_query  q;
+    wm_digest digest;
+
+    wm_query_init(&q, db, "SELECT job_text FROM queue", err);
+    while (wm_query_row(&q)) {
+        const char *text = wm_column_text(&q);
+
+        if (q.st == WM_OK && start_of(text, &digest))
+            q.st = each(context, &digest, err);
+    }
+    return wm_query_done(&q);
+}
+
 wm_status wm_checkpoints_named(wm_db *db, wm_status (*each)(void *context, const wm_digest *name, wm_error *err),
                                void *context, wm_error *err)
 {
@@ -132,5 +167,5 @@ wm_status wm_checkpoints_named(wm_db *db, wm_status (*each)(void *context, const
         if (q.st == WM_OK && !wm_digest_is_zero(&digest))
             q.st = each(context, &digest, err);
     }
-    return wm_query_done(&q);
+    return wm_query_done(&q) == WM_OK ? starts_named(db, each, context, err) : q.st;
 }

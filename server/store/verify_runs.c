@@ -343,8 +343,10 @@ static wm_status admit(wm_verified_run *run, wm_error *err)
     if (params == NULL || (run->n_state > 0 && state == NULL)) {
         st = wm_fail(err, WM_E_NOMEM, "no memory for a model of %zu parameters", run->n_params);
     } else {
+        const wm_job_start *start = &run->job.job->model.start;
+
         wm_model_init(run->job.model, run->record->seed, params);
-        run->model = wm_params_digest(params, run->n_params);
+        run->model = start->has_parameters ? start->parameters : wm_params_digest(params, run->n_params);
         if (run->n_state > 0)
             run->server_state = wm_params_digest(state, run->n_state);
         run->admitted = true;

@@ -84,6 +84,7 @@ static wm_status train_pooled(contest *self, wm_error *err)
     if ((st = wm_owners_pooled(set->owners, &examples, err)) == WM_OK &&
         (st = wm_trainer_new(set->job, set->model, &trainer, err)) == WM_OK) {
         wm_model_init(set->model, set->job->seed, self->pooled);
+        wm_model_copy_frozen(set->model, set->params, self->pooled);
         wm_model_init_own(set->model, set->job->seed, self->pooled + wm_model_n_params(set->model));
         st = wm_train_in_place(trainer, examples, "", "pooled", 1, set->passes, self->pooled, NULL, err);
     }

@@ -23,7 +23,8 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     wm_status             st;
 
     st = wm_workspace_open_job(
-        call, &(wm_workspace_settings){ .file = call->words[0], .set = set->set, .seed = -1 }, &space, err);
+        call, &(wm_workspace_settings){ .file = call->words[0], .set = set->set, .seed = -1, .start = true },
+        &space, err);
     if (st != WM_OK)
         return st;
     st = wm_model_describe(space.model, (size_t)space.job->training.batch, &text, err);

@@ -62,7 +62,7 @@ static const wm_cli_option options[] = {
       .doc = "print the summary as JSON and nothing else" },
 };
 
-static const simulate_settings standard = { .space = { .seed = -1 } };
+static const simulate_settings standard = { .space = { .seed = -1, .start = true } };
 
 /* ---- interruption: ^C leaves a run that can be resumed ---- */
 

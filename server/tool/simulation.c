@@ -201,6 +201,17 @@ static wm_status make_states(simulation *s, wm_error *err)
     return st == WM_OK ? wm_folder_sweep(wm_files_system(), s->states, err) : st;
 }
 
+/* What the job starts with is where the run will look for it. */
+static wm_status put_start(simulation *s, wm_error *err)
+{
+    const wm_workspace *space = s->set->space;
+
+    if (space->start == NULL)
+        return WM_OK;
+    return wm_blobs_put(wm_store_blobs(s->store), space->start,
+                        wm_model_n_params(space->model) * sizeof *space->start, NULL, err);
+}
+
 static wm_status open_run(simulation *s, wm_error *err)
 {
     const wm_simulation_settings *set = s->set;
@@ -326,7 +337,7 @@ wm_status wm_simulate(const wm_simulation_settings *settings, wm_simulation_resu
     pthread_mutex_init(&s.lock, NULL);
     wm_cond_init(&s.news);
     if ((st = open_store(&s, err)) == WM_OK && (st = make_states(&s, err)) == WM_OK &&
-        (st = open_run(&s, err)) == WM_OK && settings->resume)
+        (st = put_start(&s, err)) == WM_OK && (st = open_run(&s, err)) == WM_OK && settings->resume)
         st = take_end(&s, err);
     if (st == WM_OK && !s.closed && (st = s.fleet->ops->serve(s.fleet, s.run, err)) == WM_OK)
         st = watch(&s, began, err);

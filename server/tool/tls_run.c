@@ -4,6 +4,7 @@
 #include "common/files.h"
 #include "common/progress.h"
 #include "models/measures.h"
+#include "models/safetensors.h"
 #include "server/tool/process.h"
 #include "server/tool/tool.h"
 
@@ -214,6 +215,22 @@ static wm_status start_gateways(tls_run *r, bool enrolled, wm_error *err)
 
 /* ---- the run ---- */
 
+/* The file of a warm start, beside the job that names it. */
+static wm_status write_start(tls_run *r, wm_error *err)
+{
+    const wm_workspace *space = r->set->space;
+    char               *path;
+    wm_status           st;
+
+    if (space->start == NULL)
+        return WM_OK;
+    path = wm_path_join(r->folder, space->job->model.start.file);
+    st = path != NULL ? wm_safetensors_write(r->files, path, space->model, space->start, NULL, err)
+                      : wm_fail(err, WM_E_NOMEM, "no memory");
+    free(path);
+    return st;
+}
+
 static wm_status start_job(tls_run *r, wm_error *err)
 {
     const wm_job *job = r->set->space->job;
@@ -222,6 +239,8 @@ static wm_status start_job(tls_run *r, wm_error *err)
     char         *path = wm_path_join(r->folder, "run");
     wm_status     st = r->files->replace(r->files, r->job, job->text, job->n_text, 0600, err);
 
+    if (st == WM_OK)
+        st = write_start(r, err);
     if (st == WM_OK)
         st = wm_process_run(start, NULL, &id, err);
     if (st == WM_OK)

@@ -4,6 +4,7 @@
 #include "client/workplace.h"
 #include "common/files.h"
 #include "server/selection/selection.h"
+#include "server/start.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -92,9 +93,32 @@ static wm_status parse(wm_cli_call *call, const wm_workspace_settings *set, cons
     st = wm_job_parse(set->file, text, n, &families, c->items, c->n, &faults, &space->job, err);
     if (st == WM_OK)
         st = wm_model_new(space->job, &faults, &space->model, err);
+    if (st == WM_OK && set->start)
+        st = wm_start_of_job(set->file, space->job, space->model, &faults, &space->start, err);
     if (faults.count > 1)
         fputs(wm_text_chars(&faults.lines), call->err);
     wm_faults_release(&faults);
+    return st;
+}
+
+/* Reads the job again, with the model that it starts with by its SHA-256. The file has been read. */
+static wm_status say_start(wm_cli_call *call, const wm_workspace_settings *set, const char *text, size_t n,
+                           changes *c, wm_workspace *space, wm_error *err)
+{
+    wm_workspace_settings read = *set;
+    float                *params = space->start;
+    wm_digest             is = wm_params_digest(params, wm_model_n_params(space->model));
+    wm_setting            setting;
+    wm_status             st = wm_start_setting(space->job, &is, &setting, err);
+
+    if (st == WM_OK)
+        st = change(c, strdup(setting.key), (char *)(uintptr_t)setting.value, err);
+    read.start = false;
+    space->start = NULL;
+    wm_workspace_release(space);
+    if (st == WM_OK)
+        st = parse(call, &read, text, n, c, space, err);
+    space->start = params;
     return st;
 }
 
@@ -128,6 +152,8 @@ wm_status wm_workspace_open_job(wm_cli_call *call, const wm_workspace_settings *
             st = parse(call, settings, (const char *)text, n, &c, &space, err);
         free(key);
     }
+    if (st == WM_OK && space.start != NULL)
+        st = say_start(call, settings, (const char *)text, n, &c, &space, err);
     changes_release(&c);
     free(text);
     if (st != WM_OK) {
@@ -198,6 +224,7 @@ wm_status wm_workspace_open(wm_cli_call *call, const wm_workspace_settings *sett
 
 void wm_workspace_release(wm_workspace *workspace)
 {
+    free(workspace->start);
     wm_owners_free(workspace->owners);
     wm_model_free(workspace->model);
     wm_job_free(workspace->job);

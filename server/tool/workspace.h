@@ -18,12 +18,14 @@ typedef struct wm_workspace_settings {
     int64_t     clients; /* 0: as the job and the data say */
     int64_t     rounds;  /* 0: the job's */
     int64_t     seed;    /* -1: the job's */
+    bool        start;   /* reads the file of a warm start, and makes the job say what came of it */
 } wm_workspace_settings;
 
 typedef struct wm_workspace {
     wm_job    *job;
     wm_model  *model;
     wm_owners *owners; /* NULL if only the job was opened */
+    float     *start;  /* [n_params]: the warm start, where it was to be read and there is one; else NULL */
 } wm_workspace;
 
 /* Reads and checks the job; every fault is printed to call->err. */

@@ -20,6 +20,7 @@ const reference_root reference_roots[] = {
     { .id = "job.data.split", .family = &wm_job_splits },
     { .id = "job.data.targets.NAME", .table = &wm_job_target_table },
     { .id = "job.model.layers", .table = &wm_job_layer_table },
+    { .id = "job.model.start", .table = &wm_job_start_table },
     { .id = "job.model.losses.NAME", .table = &wm_job_loss_table },
     { .id = "layers", .family = &wm_layers },
     { .id = "losses", .family = &wm_losses },

@@ -302,7 +302,7 @@ static const struct {
       "air.yaml:25:1: privacy: unknown key; known here: job, data, model, training, rounds, cohort, strategy, evaluate, "
       "keep, seed\n" },
     { "so is one in the model", "  loss: mse\n", "  loss: mse\n  seed: 1\n",
-      "air.yaml:20:3: model.seed: unknown key; known here: freeze, personal, layers, loss, losses\n" },
+      "air.yaml:20:3: model.seed: unknown key; known here: freeze, personal, start, layers, loss, losses\n" },
     { "a layer that is not there to freeze", "  loss: mse\n", "  loss: mse\n  freeze: [1.dense, x]\n",
       "air.yaml:20:21: model.freeze[1]: \"x\" is not the name of a layer; known here: 0.flatten, 1.dense, 2.relu, 3.dense\n" },
     { "one that is nearly there, alone", "  loss: mse\n", "  loss: mse\n  personal: 1.dens\n",

@@ -3,7 +3,9 @@
  * libFuzzer's bytes as a model file. Nothing that they hold may do more than be refused; what is accepted must have been
  * written so, to the bit. */
 #include "models/safetensors.h"
+#include "models/start.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     wm_model      *model = small_model();
     float          params[8], was[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
     char          *text = NULL;
+    wm_faults      faults;
     wm_error       err;
 
     memcpy(params, was, sizeof params);
@@ -81,6 +84,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     }
     if (wm_safetensors_metadata(&files, "m", "job", &text, &err) == WM_OK)
         free(text);
+    wm_faults_init(&faults, "m");
+    if (wm_start_read(&files, "m", model, &faults, params, &err) == WM_OK) /* what is surplus, or not finite, is told */
+        for (size_t p = 0; p < 8; p++)
+            if (!isfinite(params[p]))
+                abort();
+    wm_faults_release(&faults);
     wm_model_free(model);
     return 0;
 }

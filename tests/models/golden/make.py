@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """What PyTorch makes of the networks of test_pytorch.c (Debian's python3-torch does):
 
-    ./make.py          # writes cases.tsv and results.bin beside it
+    ./make.py          # writes cases.tsv, results.bin and start.safetensors beside it
 
 A case is a network, as the layers of a job and as PyTorch's modules, a loss and an optimiser. Parameters and data come
 from one generator of numbers that float32 holds exactly, which the test has too, so that only results are stored:
 outputs, gradients, losses and parameters after some steps, as float64 computes them, and for each how far PyTorch's own
 float32 is from that (root mean square). Parameters are drawn in PyTorch's order of tensors, then the examples of all
 batches, then the targets. Channels are last in the jobs, and first in PyTorch: the wrappers here turn them."""
+import json
 import os
 import struct
 
@@ -348,9 +349,33 @@ def run(case, dtype):
     return result
 
 
+def start(path):
+    """A state_dict as safetensors.torch saves it: larger types first, then by name, the data without a hole."""
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.n, self.y = L(4, 5), nn.BatchNorm1d(5), L(5, 2)
+    net, numbers = Net(), Numbers(1)
+    with torch.no_grad():
+        for p in [net.a.weight, net.a.bias, net.y.weight, net.y.bias]:
+            p.copy_(numbers.tensor(p.shape, 1))
+    types = {torch.float32: "F32", torch.int64: "I64"}
+    tensors = sorted(net.state_dict().items(), key=lambda t: (-t[1].element_size(), t[0]))
+    header, data = {}, b""
+    for name, t in tensors:
+        begin = len(data)
+        data += t.numpy().tobytes()
+        header[name] = {"dtype": types[t.dtype], "shape": list(t.shape), "data_offsets": [begin, len(data)]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + data)
+
+
 def main():
     torch.set_num_threads(1)
     here = os.path.dirname(os.path.abspath(__file__))
+    start(os.path.join(here, "start.safetensors"))
     with open(os.path.join(here, "cases.tsv"), "w") as table, open(os.path.join(here, "results.bin"), "wb") as results:
         for case in CASES:
             exact, single = run(case, torch.float64), run(case, torch.float32)
