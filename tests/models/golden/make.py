@@ -388,4 +388,5 @@ def main():
             table.write("\t".join(map(str, fields)) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
