@@ -66,7 +66,9 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     st = wm_saved_open(call, call->words[0], &set->space, &saved, err);
     if (st != WM_OK)
         return st;
-    st = write_onnx(call->words[0], set->onnx, &saved, err);
+    st = wm_saved_check_whole(call->words[0], &saved, err);
+    if (st == WM_OK)
+        st = write_onnx(call->words[0], set->onnx, &saved, err);
     wm_saved_release(&saved);
     return st;
 }

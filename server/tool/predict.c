@@ -468,6 +468,7 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     }
     if (st == WM_OK && (st = wm_cli_log(call, &log, err)) == WM_OK &&
         (st = wm_saved_open(call, call->words[0], &space_settings, &saved, err)) == WM_OK &&
+        (st = wm_saved_check_whole(call->words[0], &saved, err)) == WM_OK &&
         (st = wm_workspace_read(&saved.settings, true, log, &saved.space, err)) == WM_OK &&
         (st = scale_all(&saved, err)) == WM_OK)
         st = predict_to(call, set, &saved, err);

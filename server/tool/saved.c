@@ -98,6 +98,18 @@ out:
     return st;
 }
 
+wm_status wm_saved_check_whole(const char *path, const wm_saved_model *saved, wm_error *err)
+{
+    const wm_job *job = saved->space.job;
+
+    for (size_t i = 0; i < job->model.n_layers; i++)
+        if (job->model.layers[i].personal)
+            return wm_fail(err, WM_E_REFUSED,
+                           "%s is not all of the network: the layer %s is personal, and each client keeps its own",
+                           path, job->model.layers[i].name);
+    return WM_OK;
+}
+
 void wm_saved_release(wm_saved_model *saved)
 {
     wm_scaling_release(&saved->scaling);

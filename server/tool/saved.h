@@ -23,6 +23,9 @@ wm_status wm_saved_open(wm_cli_call *call, const char *path, const wm_workspace_
                         wm_saved_model *ret, wm_error *err);
 void      wm_saved_release(wm_saved_model *saved);
 
+/* WM_E_REFUSED: the job has personal layers, which are in no file, so what predicts is a client's whole network alone. */
+wm_status wm_saved_check_whole(const char *path, const wm_saved_model *saved, wm_error *err);
+
 bool wm_saved_is_folder(const char *path);
 
 #endif

@@ -71,6 +71,11 @@ static void a_simulation_is_the_deployment(void **state)
     assert_string_equal(one, tls);
     snprintf(path, sizeof path, "%s/tls/model.safetensors", o->folder);
     assert_true(file_has(path, "still.weight") && !file_has(path, "pm25.weight"));
+    /* and whoever has that file alone is told so */
+    office_do(o, NULL, WARDMOTE, "evaluate", path, o->data, NULL);
+    assert_non_null(strstr(wm_text_chars(&o->complaint), "does not hold the personal layers (own, pm25)"));
+    assert_int_not_equal(office_run(o, NULL, WARDMOTE, "predict", path, o->data, NULL), 0);
+    assert_non_null(strstr(wm_text_chars(&o->complaint), "the layer own is personal"));
 }
 
 /* A layer of it frozen, and its head anew. */
