@@ -426,7 +426,7 @@ static wm_status series_of(struct wm_readings_private *self, const char *text, s
                            wm_error *err)
 {
     text_key *key;
-    uint32_t  id;
+    uint32_t  id = 0; /* the compiler does not see that it is set */
     wm_status st = look_up(&self->series, text, n, &key, err);
 
     if (st == WM_OK && key->text == NULL && (st = new_series(self, &id, err)) == WM_OK)
