@@ -547,6 +547,12 @@ void wm_examples_yardsticks(const wm_examples *examples, wm_part part, const uin
     }
 }
 
+void wm_examples_take_naive(wm_examples *examples, const wm_examples *from)
+{
+    memcpy(examples->majority, from->majority, sizeof examples->majority);
+    memcpy(examples->label_mean, from->label_mean, sizeof examples->label_mean);
+}
+
 void wm_examples_naive(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t target,
                        float *values)
 {

@@ -76,6 +76,10 @@ void wm_examples_labels(const wm_examples *examples, wm_part part, const uint32_
 void wm_examples_yardsticks(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t m,
                             double *yardsticks);
 
+/* One that never trains has no majority and no mean of its own: its naive prediction becomes that of `from`. Before any
+ * thread uses them. */
+void wm_examples_take_naive(wm_examples *examples, const wm_examples *from);
+
 void wm_examples_free(wm_examples *examples);
 
 #endif

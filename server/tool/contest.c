@@ -11,12 +11,13 @@ typedef struct contest {
     const wm_contest_settings *set;
     wm_contest_result         *results;
     wm_task                    task;
-    float                     *state;  /* [wm_work_state]: what a client has that has not trained yet */
-    float                     *pooled; /* [n_whole], once trained; NULL if the job does not ask for it */
-    atomic_size_t              next;   /* client */
-    atomic_bool                stop;   /* somebody failed */
-    pthread_mutex_t            lock;   /* guards what follows */
-    wm_status                  status; /* of the first who failed */
+    bool                       left_out; /* the split leaves owners out */
+    float                     *state;    /* [wm_work_state]: what a client has that has not trained yet */
+    float                     *pooled;   /* [n_whole], once trained; NULL if the job does not ask for it */
+    atomic_size_t              next;     /* client */
+    atomic_bool                stop;     /* somebody failed */
+    pthread_mutex_t            lock;     /* guards what follows */
+    wm_status                  status;   /* of the first who failed */
     wm_error                   error;
 } contest;
 
@@ -29,6 +30,61 @@ static void fail(contest *self, wm_status status, const wm_error *error)
     }
     pthread_mutex_unlock(&self->lock);
     atomic_store(&self->stop, true);
+}
+
+bool wm_contest_left_out(const wm_job *job, wm_owners *owners, size_t owner)
+{
+    return job->data.split.kind == WM_SPLIT_OWNERS && wm_owners_train_count(owners, owner) == 0;
+}
+
+static bool any_left_out(const contest *self)
+{
+    for (size_t i = 0; i < wm_owners_count(self->set->owners); i++)
+        if (wm_contest_left_out(self->set->job, self->set->owners, i))
+            return true;
+    return false;
+}
+
+/* Where client i's own model is judged elsewhere. */
+static bool is_elsewhere(const contest *self, size_t i, size_t k)
+{
+    return self->left_out ? wm_contest_left_out(self->set->job, self->set->owners, k) : k != i;
+}
+
+/* The client's own model, trained as the baseline `alone` is, at home and elsewhere. */
+static wm_status contend_alone(contest *self, wm_trainer *trainer, size_t i, float *params, wm_error *err)
+{
+    const wm_contest_settings *set = self->set;
+    wm_contest_result         *result = &self->results[i];
+    const wm_examples         *home = wm_owners_examples(set->owners, i);
+    wm_status                  st;
+
+    wm_model_init(set->model, set->job->seed, params);
+    wm_model_copy_frozen(set->model, set->params, params);
+    wm_model_init_own(set->model, set->job->seed, params + wm_model_n_params(set->model));
+    st = wm_train_in_place(trainer, home, wm_owners_name(set->owners, i), "alone", 1, set->passes, params,
+                           &self->stop, err);
+    if (st == WM_E_NONFINITE)
+        return WM_OK; /* this baseline exploded; that is its result */
+    for (size_t k = 0; st == WM_OK && k < wm_owners_count(set->owners); k++) {
+        const wm_examples *examples = wm_owners_examples(set->owners, k);
+        wm_evaluation      one;
+
+        if ((k != i && !is_elsewhere(self, i, k)) || wm_examples_count(examples, WM_TEST) == 0)
+            continue;
+        st = wm_evaluate(trainer, examples, WM_TEST, params, &self->stop, &one, err);
+        if (st != WM_OK)
+            break;
+        wm_evaluation_clamp(&one);
+        if (k == i) {
+            result->evaluations[WM_ALONE] = one;
+            result->present |= 1u << WM_ALONE;
+        } else {
+            wm_evaluation_add(&result->elsewhere, &one);
+            result->has_elsewhere = true;
+        }
+    }
+    return st;
 }
 
 static wm_status contend(contest *self, wm_trainer *trainer, size_t i, wm_error *err)
@@ -48,6 +104,14 @@ static wm_status contend(contest *self, wm_trainer *trainer, size_t i, wm_error 
     if (st == WM_OK) {
         self->results[i].present = result.present;
         memcpy(self->results[i].evaluations, result.results, sizeof result.results);
+    }
+    if (st == WM_OK && self->set->elsewhere && (self->set->baselines & WM_BASELINE_ALONE) != 0 &&
+        wm_owners_train_count(self->set->owners, i) > 0) {
+        float *params = malloc(wm_model_n_whole(self->set->model) * sizeof *params);
+
+        st = params != NULL ? contend_alone(self, trainer, i, params, err)
+                            : wm_fail(err, WM_E_NOMEM, "no memory for a client's own model");
+        free(params);
     }
     return st;
 }
@@ -112,6 +176,19 @@ static wm_status begin_state(contest *self, wm_error *err)
     return WM_OK;
 }
 
+/* Who never trained has not seen which class is the most frequent; all the others have. */
+static wm_status lend_naive(contest *self, wm_error *err)
+{
+    const wm_contest_settings *set = self->set;
+    wm_examples               *pooled;
+    wm_status                  st = self->left_out ? wm_owners_pooled(set->owners, &pooled, err) : WM_OK;
+
+    for (size_t i = 0; st == WM_OK && self->left_out && i < wm_owners_count(set->owners); i++)
+        if (wm_contest_left_out(set->job, set->owners, i))
+            wm_examples_take_naive(wm_owners_examples(set->owners, i), pooled);
+    return st;
+}
+
 static void run_workers(contest *self)
 {
     pthread_t *threads = calloc(self->set->workers, sizeof *threads);
@@ -133,15 +210,20 @@ wm_status wm_contest(const wm_contest_settings *settings, wm_contest_result *res
         .results = results,
         .task = { .phase = WM_PHASE_FINAL,
                   .round = (uint32_t)settings->job->rounds,
-                  .baselines = settings->baselines,
+                  /* Its own model is trained once for both places. */
+                  .baselines = settings->elsewhere ? settings->baselines & ~(unsigned)WM_BASELINE_ALONE
+                                                   : settings->baselines,
                   .passes = settings->passes },
     };
     wm_status st = WM_OK;
 
+    self.left_out = any_left_out(&self);
     for (size_t i = 0; st == WM_OK && i < wm_owners_count(settings->owners); i++)
         st = wm_examples_scale(wm_owners_examples(settings->owners, i), settings->scaling, err);
     if (st == WM_OK)
         st = begin_state(&self, err);
+    if (st == WM_OK)
+        st = lend_naive(&self, err);
     if (st == WM_OK)
         st = train_pooled(&self, err);
     if (st == WM_OK) {

@@ -14,7 +14,7 @@
 typedef struct evaluate_settings {
     wm_workspace_settings space;
     int64_t               workers;
-    bool                  model_only;
+    bool                  model_only, elsewhere;
 } evaluate_settings;
 
 static const wm_cli_option options[] = {
@@ -30,6 +30,10 @@ static const wm_cli_option options[] = {
       .kind = WM_CLI_FLAG,
       .offset = offsetof(evaluate_settings, model_only),
       .doc = "the model alone, without the job's baselines" },
+    { .name = "elsewhere",
+      .kind = WM_CLI_FLAG,
+      .offset = offsetof(evaluate_settings, elsewhere),
+      .doc = "also how each client's own model does on owners that were left out, or on all other clients" },
 };
 
 static const evaluate_settings standard = { .space = { .seed = -1 } };
@@ -77,6 +81,7 @@ static wm_status contest(wm_cli_call *call, const evaluate_settings *set, const 
         .workers = set->workers > 0 ? (size_t)set->workers
                    : processors > 0 ? (size_t)processors
                                     : 1,
+        .elsewhere = set->elsewhere,
     };
     wm_status st;
 
@@ -84,7 +89,7 @@ static wm_status contest(wm_cli_call *call, const evaluate_settings *set, const 
         return wm_fail(err, WM_E_NOMEM, "no memory for the results");
     st = wm_contest(&settings, results, err);
     if (st == WM_OK)
-        wm_contest_print(call, space->job, space->owners, results);
+        wm_contest_print(call, space->job, space->owners, results, set->elsewhere);
     free(results);
     return st;
 }

@@ -198,8 +198,81 @@ static void contest_measure(const wm_measure *measure, const wm_contest_result *
     }
 }
 
-void wm_contest_print(const wm_cli_call *call, const wm_job *job, const wm_owners *owners,
-                      const wm_contest_result *results)
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Over the clients whose own model was judged elsewhere; NaN if none was. */
+static double median_elsewhere(const wm_measure *measure, const wm_contest_result *results, size_t n)
+{
+    double *values = malloc((n + 1) * sizeof *values), median = NAN;
+    size_t  count = 0;
+
+    for (size_t i = 0; values != NULL && i < n; i++)
+        if (results[i].has_elsewhere) {
+            values[count] = wm_evaluation_figure(measure, &results[i].elsewhere);
+            if (!isnan(values[count]))
+                count++;
+        }
+    if (count > 0) {
+        qsort(values, count, sizeof *values, by_value);
+        median = (values[(count - 1) / 2] + values[count / 2]) / 2;
+    }
+    free(values);
+    return median;
+}
+
+typedef struct places {
+    const char *names[2];
+} places;
+
+static const char *place_name(void *context, size_t r)
+{
+    return ((const places *)context)->names[r];
+}
+
+/* Two rows: all clients at home, each on its own test part; and elsewhere. */
+static void print_places(const wm_cli_call *call, const wm_job *job, wm_owners *owners, const wm_measure *measure,
+                         const wm_contest_result *results)
+{
+    size_t  n = wm_owners_count(owners), n_left_out = 0;
+    double  values[2][WM_CONTENDERS];
+    figures f = { .metric = measure->name, .n_rows = 2, .values = values };
+    places  rows = { { "own test parts", "other clients" } };
+
+    for (size_t i = 0; i < n; i++)
+        if (wm_contest_left_out(job, owners, i))
+            n_left_out++;
+    if (n_left_out > 0)
+        rows.names[1] = "owners left out";
+    for (int c = 0; c < WM_CONTENDERS; c++) {
+        wm_evaluation at[2] = { { 0 }, { 0 } };
+        bool          any[2] = { false, false };
+
+        for (size_t i = 0; i < n; i++) {
+            bool   left_out = wm_contest_left_out(job, owners, i);
+            size_t place = left_out ? 1 : 0;
+
+            if ((results[i].present & 1u << c) == 0)
+                continue;
+            wm_evaluation_add(&at[place], &results[i].evaluations[c]);
+            any[place] = true;
+        }
+        values[0][c] = any[0] ? wm_evaluation_figure(measure, &at[0]) : NAN;
+        /* Without owners that were left out, a model of all is elsewhere everywhere, and nowhere. */
+        values[1][c] = c == WM_ALONE     ? median_elsewhere(measure, results, n)
+                       : n_left_out == 0 ? (c == WM_TUNED ? NAN : values[0][c])
+                       : any[1]          ? wm_evaluation_figure(measure, &at[1])
+                                         : NAN;
+    }
+    print_figures(call, &f, place_name, &rows);
+}
+
+void wm_contest_print(const wm_cli_call *call, const wm_job *job, wm_owners *owners,
+                      const wm_contest_result *results, bool elsewhere)
 {
     size_t      n = wm_owners_count(owners);
     wm_measures measures;
@@ -211,7 +284,9 @@ void wm_contest_print(const wm_cli_call *call, const wm_job *job, const wm_owner
         if (f.values == NULL)
             return;
         contest_measure(&measures.items[m], results, n, &f);
-        print_figures(call, &f, owner_name, (void *)(uintptr_t)owners);
+        print_figures(call, &f, owner_name, owners);
         free(f.values);
+        if (elsewhere)
+            print_places(call, job, owners, &measures.items[m], results);
     }
 }
