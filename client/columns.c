@@ -102,6 +102,11 @@ void wm_column_cycle(const wm_used *used, int64_t local_ms, float *channels)
     channels[1] = (float)cos(phase * turn);
 }
 
+float wm_column_elapsed(int64_t ms)
+{
+    return (float)(log1p((double)ms / 1000) / 10);
+}
+
 /* ---- gaps ---- */
 
 /* One row of a gap; `before` is the last reading's row, or NULL; `after` the next one's, or NULL. */

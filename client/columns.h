@@ -28,6 +28,9 @@ void wm_column_channels(const wm_used *used, float code, float *channels);
 /* channels[2] <- sine and cosine of the local time within the cycle; and the mask, if there is one, 0. */
 void wm_column_cycle(const wm_used *used, int64_t local_ms, float *channels);
 
+/* A step of time as one number of the order of 1, from seconds to months: log(1 + seconds) / 10. */
+float wm_column_elapsed(int64_t ms);
+
 /* Where a channel of a row came from. */
 typedef enum wm_state {
     WM_STATE_MISSING,

@@ -80,7 +80,7 @@ static wm_status find_ticks(const wm_readings *readings, const uint32_t *order, 
     int64_t *values, step = readings->layout->job->data.step_ms;
     size_t   count = 0;
 
-    if (!readings->layout->timed) {
+    if (!readings->layout->paced) {
         *ret = (tick_rule){ 1, 0 };
         return WM_OK;
     }
@@ -186,7 +186,7 @@ static wm_status find_pace(const wm_layout *layout, int64_t step, wm_pace *pace,
 {
     wm_status st;
 
-    pace->step_ms = layout->timed ? step : 0;
+    pace->step_ms = layout->paced ? step : 0;
     if ((st = pace_of_inputs(layout, pace, err)) != WM_OK || (st = pace_of_targets(layout, pace, err)) != WM_OK)
         return st;
     pace->reach = pace->back + pace->at;
@@ -212,7 +212,7 @@ static follow follows(const wm_readings *readings, const wm_grid *grid, const ti
 
     if (readings->series[before] != readings->series[now])
         return BREAKS;
-    if (!readings->layout->timed) {
+    if (!readings->layout->paced) {
         *distance = 1;
         return FOLLOWS;
     }
@@ -298,7 +298,7 @@ static void put_readings(const wm_readings *readings, wm_grid *grid, const tick_
     size_t row = 0, s = 0, begin = 0; /* begin: the first reading of the current file or series */
 
     for (size_t i = 0; i < n; i++) {
-        int64_t time = !readings->layout->timed
+        int64_t time = !readings->layout->paced
                            ? readings->times[order[i]]
                            : slot_of(ticks, readings->times[order[i]]) * ticks->step + ticks->phase;
         size_t  distance = 0;
@@ -333,7 +333,7 @@ static void put_cycles(const wm_readings *readings, wm_grid *grid)
     for (size_t u = 0; u < layout->n_used; u++) {
         const wm_used *used = &layout->used[u];
 
-        if (used->read)
+        if (used->read || u == layout->elapsed)
             continue;
         for (size_t row = 0; row < grid->n; row++) {
             int64_t local = grid->times[row] + wm_zone_offset_ms(readings->zone, grid->times[row]);
@@ -342,6 +342,20 @@ static void put_cycles(const wm_readings *readings, wm_grid *grid)
             grid->states[row * layout->n_used + u] = WM_STATE_READ;
         }
     }
+}
+
+/* How long after the row before it each was; the first of a series comes out of nothing. */
+static void put_elapsed(wm_grid *grid)
+{
+    size_t u = grid->layout->elapsed;
+
+    for (size_t s = 0; u != SIZE_MAX && s < grid->n_series; s++)
+        for (size_t row = grid->series[s].begin; row < grid->series[s].end; row++) {
+            int64_t since = row > grid->series[s].begin ? grid->times[row] - grid->times[row - 1] : 0;
+
+            grid->rows[row * grid->layout->width + grid->layout->used[u].first] = wm_column_elapsed(since);
+            grid->states[row * grid->layout->n_used + u] = WM_STATE_READ;
+        }
 }
 
 static void fill_gaps(wm_grid *grid)
@@ -383,6 +397,7 @@ wm_status wm_grid_new(const wm_readings *readings, uint32_t *order, size_t n, wm
         goto out;
     put_readings(readings, grid, &ticks, order, n);
     put_cycles(readings, grid);
+    put_elapsed(grid);
     fill_gaps(grid);
     *ret = grid;
     grid = NULL;

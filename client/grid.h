@@ -6,7 +6,7 @@
  * two steps later.
  *
  * A reading falls on the nearest step; where two fall on the same, the last one in the file wins. Without time, rows
- * are a step apart in the order of the file. Immutable once made. */
+ * are a step apart in the order of the file; events are so in order of time. Immutable once made. */
 #ifndef WM_CLIENT_GRID_H
 #define WM_CLIENT_GRID_H
 

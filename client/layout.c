@@ -34,6 +34,17 @@ static size_t use(wm_layout *layout, const char *name)
     return i;
 }
 
+/* The column that is made of the times; several windows may show it. */
+static size_t use_elapsed(wm_layout *layout)
+{
+    if (layout->elapsed == SIZE_MAX) {
+        layout->elapsed = layout->n_used++;
+        layout->used[layout->elapsed] = (wm_used){ .name = "", .first = layout->width, .channels = 1 };
+        layout->width++;
+    }
+    return layout->elapsed;
+}
+
 static wm_status lay_input(wm_layout *layout, size_t i, wm_error *err)
 {
     const wm_job_input *input = &layout->job->data.inputs[i];
@@ -46,7 +57,7 @@ static wm_status lay_input(wm_layout *layout, size_t i, wm_error *err)
         return wm_fail(err, WM_E_INVALID, "data.inputs.%s has an impossible size", input->name);
     if (input->kind == WM_INPUT_PIXELS)
         return WM_OK;
-    to->used = calloc(input->columns.count + 1, sizeof *to->used);
+    to->used = calloc(input->columns.count + 2, sizeof *to->used);
     if (to->used == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the input %s", input->name);
     to->n_used = input->columns.count;
@@ -54,6 +65,8 @@ static wm_status lay_input(wm_layout *layout, size_t i, wm_error *err)
         to->used[c] = use(layout, input->columns.items[c]);
         to->channels += layout->used[to->used[c]].channels;
     }
+    if (input->elapsed)
+        to->channels += layout->used[to->used[to->n_used++] = use_elapsed(layout)].channels;
     to->channel = calloc(to->channels + 1, sizeof *to->channel);
     if (to->channel == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the input %s", input->name);
@@ -107,13 +120,11 @@ static wm_status check(const wm_layout *layout, wm_error *err)
             return wm_fail(err, WM_E_INVALID,
                            "data.targets.%s: the target of an image is its label: give `classes` and no `ahead`",
                            data->targets[t].name);
-    if (layout->timed || layout->images)
-        return WM_OK;
-    for (size_t i = 0; i < layout->n_used; i++)
+    for (size_t i = 0; !layout->timed && i < layout->n_used; i++)
         if (!layout->used[i].read)
             return wm_fail(err, WM_E_INVALID, "data.columns.%s: a cycle is taken from the time: give data.time",
                            layout->used[i].name);
-    for (size_t t = 0; t < data->n_targets; t++)
+    for (size_t t = 0; !layout->paced && t < data->n_targets; t++)
         if (data->targets[t].ahead.count > 0 && !data->targets[t].rows_ahead)
             return wm_fail(err, WM_E_INVALID, "data.targets.%s: `ahead` needs readings with a time: give data.time",
                            data->targets[t].name);
@@ -125,13 +136,15 @@ wm_status wm_layout_new(const wm_job *job, wm_layout **ret, wm_error *err)
     const wm_job_data *data = &job->data;
     wm_layout         *layout = calloc(1, sizeof *layout);
     const char        *label = job->evaluate.anomaly.label;
-    size_t             room = data->n_targets + 2 + (label != NULL);
+    size_t             room = data->n_targets + 3 + (label != NULL); /* `within`, elapsed, the label */
     wm_status          st = WM_OK;
 
     if (layout == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the job's data section");
     layout->job = job;
     layout->timed = wm_job_timed(job);
+    layout->paced = wm_job_paced(job);
+    layout->elapsed = SIZE_MAX;
     layout->images = data->n_inputs > 0 && data->inputs[0].kind == WM_INPUT_PIXELS;
     if (data->n_inputs == 0 || data->n_inputs > WM_INPUTS_MAX || data->n_targets == 0 ||
         data->n_targets > WM_TARGETS_MAX) {

@@ -42,8 +42,10 @@ typedef struct wm_layout {
     size_t          target_width[WM_TARGETS_MAX];
     size_t          within;   /* the used column that does not change within a window; SIZE_MAX: none */
     size_t          label;    /* column that says which examples are anomalies; SIZE_MAX: none does */
+    size_t          elapsed;  /* the made column of time since the row before; SIZE_MAX: no window has it */
     bool            images;   /* examples are images with a label, not rows */
     bool            timed;    /* rows have a time */
+    bool            paced;    /* and stand on a regular grid of it */
     bool            predicts; /* examples are all that can be predicted: targets and labels may be unknown */
 } wm_layout;
 

@@ -16,6 +16,7 @@ typedef struct wm_time_draft {
     const char *column; /* `column: t` says the same as `columns: [t]` */
     const char *zone, *format, *start;
     int64_t     step_ms;
+    bool        events;
 } wm_time_draft;
 
 typedef struct wm_job_draft {

@@ -9,6 +9,7 @@
 typedef struct window_draft {
     wm_words columns;
     int64_t  length, every_ms, ago_ms;
+    bool     elapsed;
 } window_draft;
 
 typedef struct pixels_draft {
@@ -57,6 +58,13 @@ static const wm_option window_options[] = {
       .most = 366.0 * 86400000,
       .standard = "0",
       .doc = "The window ends this long before now: ago: 7d shows the same hours a week ago." },
+    { .name = "elapsed",
+      .kind = WM_BOOL,
+      .offset = offsetof(window_draft, elapsed),
+      .standard = "false",
+      .doc =
+          "One more channel, the last: how long after the one before it each step was, as log(1 + seconds) / 10; for "
+          "events at irregular times." },
 };
 
 static const wm_member window_table = {
@@ -168,11 +176,15 @@ static void read_input(wm_job_draft *draft, const wm_yaml *node, wm_job_input *r
         ret->length = in.window.length;
         ret->every_ms = in.window.every_ms;
         ret->ago_ms = in.window.ago_ms;
+        ret->elapsed = in.window.elapsed;
     }
     check_input_columns(draft, ret, node->place, path);
-    if ((ret->every_ms > 0 || ret->ago_ms > 0) && !wm_job_timed(&draft->job))
-        wm_faults_add(reader->faults, node->place, path, "`%s` needs readings with a time: give data.time",
-                      ret->every_ms > 0 ? "every" : "ago");
+    if ((ret->every_ms > 0 || ret->ago_ms > 0) && !wm_job_paced(&draft->job))
+        wm_faults_add(reader->faults, node->place, path, "`%s` needs readings with a time%s",
+                      ret->every_ms > 0 ? "every" : "ago",
+                      wm_job_timed(&draft->job) ? ", and a step; events have none" : ": give data.time");
+    if (ret->elapsed && !wm_job_timed(&draft->job))
+        wm_faults_add(reader->faults, node->place, path, "`elapsed` needs readings with a time: give data.time");
 }
 
 void wm_job_read_inputs(wm_job_draft *draft)

@@ -57,6 +57,7 @@ typedef struct wm_job_input {
     int64_t       length;   /* window: steps */
     int64_t       every_ms; /* window: distance of the steps; 0: the step of the data */
     int64_t       ago_ms;   /* window: ends this long before now */
+    bool          elapsed;  /* window: one more channel, the last: how long after the step before it a step was */
     wm_shape      pixels;   /* pixels: as declared */
     wm_place      place;
 } wm_job_input;
@@ -96,6 +97,7 @@ typedef struct wm_job_data {
     const char *zone;       /* IANA name; "UTC" by default */
     const char *time_format; /* strptime format of a single column; NULL: ISO 8601 or seconds since 1970 */
     const char *start;      /* the first row's time, where no column holds one: the others follow at step_ms */
+    bool        events;     /* readings come when they come: a step is from one to the next */
     int64_t     step_ms;    /* distance of the readings; 0: found in the data */
     const char *series;     /* column whose text tells one series of a client from another; NULL: one a file */
     const wm_job_column *columns;
@@ -232,6 +234,7 @@ size_t wm_job_channels(const wm_job_column *column); /* with the mask */
 size_t wm_job_categories(const wm_job_column *column); /* with the other one */
 double wm_job_transform(const wm_job_column *column, double x); /* a number as it is kept */
 bool   wm_job_timed(const wm_job *job); /* readings have a time */
+bool   wm_job_paced(const wm_job *job); /* and a distance, so that durations are whole numbers of steps */
 void   wm_job_input_shape(const wm_job *job, size_t input, wm_shape *ret);
 size_t wm_job_target_width(const wm_job *job, size_t target); /* values predicted: horizons, or classes */
 bool   wm_job_needs_statistics(const wm_job *job); /* a column that is used is scaled `federated` */

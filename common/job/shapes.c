@@ -48,6 +48,11 @@ bool wm_job_timed(const wm_job *job)
     return job->data.time_columns.count > 0 || job->data.start != NULL;
 }
 
+bool wm_job_paced(const wm_job *job)
+{
+    return wm_job_timed(job) && !job->data.events;
+}
+
 static uint32_t channels_of(const wm_job *job, const wm_words *columns)
 {
     size_t channels = 0;
@@ -69,7 +74,8 @@ void wm_job_input_shape(const wm_job *job, size_t input, wm_shape *ret)
     assert(input < job->data.n_inputs);
     switch (in->kind) {
     case WM_INPUT_WINDOW:
-        *ret = (wm_shape){ .rank = 2, .dim = { (uint32_t)in->length, channels_of(job, &in->columns) } };
+        *ret =
+            (wm_shape){ .rank = 2, .dim = { (uint32_t)in->length, channels_of(job, &in->columns) + in->elapsed } };
         break;
     case WM_INPUT_AT:
         *ret = (wm_shape){ .rank = 1, .dim = { channels_of(job, &in->columns) } };

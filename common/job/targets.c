@@ -169,9 +169,11 @@ static void read_target(wm_job_draft *draft, const wm_yaml *node, wm_job_target 
         .classes = t.above.count > 0 ? 2 : t.classes,
         .place = node->key_place,
     };
-    if (t.ahead.count > 0 && !wm_job_timed(&draft->job))
+    if (t.ahead.count > 0 && !wm_job_paced(&draft->job))
         wm_faults_add(draft->reader.faults, node->place, path,
-                      "`ahead` needs readings with a time: give data.time, or count rows with `steps`");
+                      wm_job_timed(&draft->job)
+                          ? "`ahead` needs readings at a regular distance; count events with `steps`"
+                          : "`ahead` needs readings with a time: give data.time, or count rows with `steps`");
     if (t.column == NULL)
         return;
     check_column(draft, node->place, path, ret);

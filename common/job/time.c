@@ -52,6 +52,8 @@ static void check_time(const void *options, wm_faults *faults, wm_place place, c
                       n);
     if (time->format != NULL && n > 1)
         wm_faults_add(faults, place, path, "`format` is for a time that stands in one column");
+    if (time->events && (time->step_ms > 0 || time->start != NULL))
+        wm_faults_add(faults, place, path, "`events` come when they come; leave `step` and `start` out");
     if (!zone_is_good(time->zone))
         wm_faults_add(faults, place, path, "\"%.64s\" is not the name of a time zone, such as Europe/Berlin",
                       time->zone);
@@ -88,6 +90,13 @@ static const wm_option time_options[] = {
       .doc =
           "Where no column holds a time: when each file's first row was, such as 2012-03-01 00:00; the next is a "
           "`step` later." },
+    { .name = "events",
+      .kind = WM_BOOL,
+      .offset = offsetof(wm_time_draft, events),
+      .standard = "false",
+      .doc =
+          "The readings are events at irregular times: a window's steps are the last events, however long ago, and "
+          "targets are so many `steps` on." },
     { .name = "step",
       .kind = WM_DURATION,
       .offset = offsetof(wm_time_draft, step_ms),
@@ -123,4 +132,5 @@ void wm_job_read_time(wm_job_draft *draft)
     data->time_format = draft->time.format;
     data->start = draft->time.start;
     data->step_ms = draft->time.step_ms;
+    data->events = draft->time.events;
 }

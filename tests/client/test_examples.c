@@ -213,6 +213,13 @@ static const struct {
           "x", 2) "  targets: {same: {column: x}}\n",
       { { "a.csv", "x\n1\n2\n3\n4\n5\n6\n7\n" }, { "b.csv", "x\n11\n12\n13\n14\n" } },
       "client: 1,2>2 2,3>3 11,12>12 12,13>13 | 4,5>5 | 6,7>7" },
+    { "events come when they come, and a window can show how long after one another",
+      ROWS_OF_X "  time: {column: t, events: true}\n  columns: {x: {}, day: {cycle: 4h}}\n"
+                "  inputs: {past: {window: {columns: [x, day], length: 2, elapsed: true}}}\n"
+                "  targets: {next: {column: x, steps: 1}}\n",
+      { { "a.csv", "t,x\n0,1\n7200,3\n3600,2\n90000,4\n90001,5\n" } },
+      "client: 1,0,1,0,2,1,6.12e-17,0.819>3 2,1,6.12e-17,0.819,3,1.22e-16,-1,0.819>4 "
+      "3,1.22e-16,-1,0.819,4,1,6.12e-17,1.13>5" },
     { "a client that is left out is all test, the others keep a test part of their own",
       "  source: {csv: \"*.csv\"}\n  owner: file\n  split: {owners: {names: [b], shares: [0.5, 0, 0.5]}}\n"
       "  columns: {x: {}}\n" PAST_OF("x", 1) "  targets: {same: {column: x}}\n",

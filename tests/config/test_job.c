@@ -390,6 +390,9 @@ static const struct {
       "air.yaml:16:32: data.examples.within: \"day\" is not one of data.columns; known here: PM2.5, TEMP, wd, hour\n" },
     { "every none", "  scale: federated\n", "  scale: federated\n  examples: 0\n",
       "air.yaml:16:13: data.examples: \"0\" is out of range: it must be from 1 to 1000000\n" },
+    { "events at a step", "Asia/Shanghai}", "Asia/Shanghai, events: true, step: 1h}",
+      "air.yaml:5:9: data.time: `events` come when they come; leave `step` and `start` out\n"
+      "air.yaml:14:11: data.targets.pm25: `ahead` needs readings at a regular distance; count events with `steps`\n" },
     { "a start beside columns", "Asia/Shanghai}", "Asia/Shanghai, start: \"2013-03-01\", step: 1h}",
       "air.yaml:5:9: data.time: has `start`, which is for readings without a column of times, and columns\n" },
     { "a start without a step", "{columns: [year, month, day, hour], zone", "{start: \"2013-03-01\", zone",
