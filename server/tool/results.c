@@ -240,7 +240,7 @@ static void print_places(const wm_cli_call *call, const wm_job *job, wm_owners *
 {
     size_t  n = wm_owners_count(owners), n_left_out = 0;
     double  values[2][WM_CONTENDERS];
-    figures f = { .metric = measure->name, .n_rows = 2, .values = values };
+    figures f = { .metric = measure->name, .n_rows = n > 1 ? 2 : 1, .values = values };
     places  rows = { { "own test parts", "other clients" } };
 
     for (size_t i = 0; i < n; i++)
