@@ -4,7 +4,7 @@
  * evaluation does, without the run. Clients are shared out to worker threads.
  *
  * `elsewhere` asks further how each client's own model does where that client never was: on the owners that the split
- * leaves out, or, where it leaves none out, on all other clients' test parts. That is what a client gains by taking part:
+ * leaves out, or, where it leaves none out, on other clients' test parts (eight of them where there are more). That is what a client gains by taking part:
  * a model of one's own is often as good at home. */
 #ifndef WM_SERVER_TOOL_CONTEST_H
 #define WM_SERVER_TOOL_CONTEST_H

@@ -33,7 +33,7 @@ static const wm_cli_option options[] = {
     { .name = "elsewhere",
       .kind = WM_CLI_FLAG,
       .offset = offsetof(evaluate_settings, elsewhere),
-      .doc = "also how each client's own model does on owners that were left out, or on all other clients" },
+      .doc = "also how each client's own model does on owners that were left out, or on other clients" },
 };
 
 static const evaluate_settings standard = { .space = { .seed = -1 } };
