@@ -325,11 +325,60 @@ static void what_cannot_be_read_so_is_refused(void **state)
     }
 }
 
+static const struct {
+    const char *says;
+    const char *line; /* the third of the file, under data: */
+    const char *want;
+} mistakes[] = {
+    { "groups that are a list", "  owner: {groups: {column: s, of: [a, b]}}",
+      "a.yaml:3:35: data.owner.groups: a mapping from owners to lists of the column's texts belongs here\n" },
+    { "a group of one text that is no list", "  owner: {groups: {column: s, of: {a: x}}}",
+      "a.yaml:3:39: data.owner.groups: the owner a needs a list of the column's texts\n" },
+    { "a group of lists", "  owner: {groups: {column: s, of: {a: [[x]]}}}",
+      "a.yaml:3:40: data.owner.groups: the owner a is a list of texts\n" },
+    { "a sensor of two districts", "  owner: {groups: {column: s, of: {a: [x, y], b: [z, y]}}}",
+      "a.yaml:3:54: data.owner.groups: \"y\" is listed twice\n" },
+    { "a melted table whose two columns are one", "  source: {csv: {files: a, melt: {name: x, value: x}}}",
+      "a.yaml:3:17: data.source.csv: melt: name and value are both \"x\"\n" },
+    { "a melted table without a name", "  source: {csv: {files: a, melt: {value: x}}}",
+      "a.yaml:3:34: data.source.csv.melt.name: must be given: What the headings of the melted columns become a column "
+      "of: sensor.\n" },
+};
+
+static void mistakes_are_told_with_their_place(void **state)
+{
+    static const char rest[] = "  columns: {x: {}}\n  inputs: {past: {window: {columns: [x], length: 1}}}\n"
+                               "  targets: {same: {column: x}}\nmodel: {layers: [flatten, {dense: 1}], loss: mse}\n"
+                               "training: {rate: 0.1}\nrounds: 1\ncohort: {select: all}\nstrategy: fedavg\n"
+                               "evaluate: {metrics: rmse}\n";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        wm_text   yaml = WM_TEXT_INIT;
+        wm_faults faults;
+        wm_job   *job = NULL;
+        wm_error  err;
+        wm_status st;
+
+        wm_text_printf(&yaml, "job: a\ndata:\n%s\n%s", mistakes[i].line, rest);
+        wm_faults_init(&faults, "a.yaml");
+        st = wm_job_parse("a.yaml", wm_text_chars(&yaml), yaml.size, &wm_client_families, NULL, 0, &faults, &job,
+                          &err);
+        if (strcmp(wm_text_chars(&faults.lines), mistakes[i].want) != 0)
+            print_error("# got: %s\n", wm_text_chars(&faults.lines));
+        assert_case(mistakes[i].says, st == WM_E_INVALID);
+        assert_case(mistakes[i].says, strcmp(wm_text_chars(&faults.lines), mistakes[i].want) == 0);
+        wm_faults_release(&faults);
+        wm_text_release(&yaml);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sections_and_files_become_examples),
         cmocka_unit_test(what_cannot_be_read_so_is_refused),
+        cmocka_unit_test(mistakes_are_told_with_their_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
