@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_csv.c
  *
  * libFuzzer's bytes as a CSV file, plain or gzip (with 16 in the first byte, packed here): rows, owners, times, a grid and windows of whatever can be read. The
- * first byte picks the dialect. Nothing may happen but examples or a refusal. */
+ * first byte picks the dialect: with 32 rows that repeat are left out, with 64 the table is wide, with 128 it has no header. Nothing may happen but examples or a refusal. */
 #include "tests/fuzz/bytes_file.h"
 
 #include "client/owners.h"
@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     static const char *const separators[] = { ",", ";", "tab", "space" };
     static const char *const time[] = { "t" }, *const names[] = { "x", "wd", "day" }, *const missing[] = { "NA" };
+    static const char *const   header[] = { "t", "x", "wd", "who" };
     static const int64_t       ahead[] = { 3600000 };
     static const wm_job_column columns[] = {
         { .name = "x", .fill = WM_FILL_LINEAR, .fill_limit = 3, .mask = true, .scale = WM_SCALE_CLIENT },
@@ -55,6 +56,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         return 0;
     options.separator = separators[bytes[0] & 3];
     options.decimal = bytes[0] >> 2 & 1;
+    options.distinct = bytes[0] >> 5 & 1;
+    if (bytes[0] & 64) {
+        options.melt.name = "sensor";
+        options.melt.value = "x";
+    }
+    if (bytes[0] & 128)
+        options.header = (wm_words){ header, 4 };
     if (bytes[0] & 8)
         settings.owner = &owner;
     path = bytes[0] & 16 ? bytes_file_packed(bytes + 1, n - 1, &fd, text) : bytes_file(bytes + 1, n - 1, &fd, text);

@@ -88,6 +88,11 @@ static void csvs(void)
     seed_write_text("csv", "plain", 0, plain);
     seed_write_text("csv", "by_owner", 8, plain);
     seed_write_text("csv", "packed_here", 16, plain); /* by the target */
+    seed_write_text("csv", "repeated", 32, plain);
+    seed_write_text("csv", "wide", 64 | 32,
+                    "t,wd,7,8\n2024-03-01 00:00,N,1,10\n2024-03-01 01:00,S,2,20\n2024-03-01 01:00,S,2,20\n"
+                    "2024-03-01 02:00,E,,30\n2024-03-01 03:00,W,4,40\n");
+    seed_write_text("csv", "given_header", 128 | 8, "0,1,N,a\n3600,2,S,a\n7200,3,E,a\n10800,4,W,a\n14400,5,,b\n");
     seed_write_text(
         "csv", "semicolons", 1 | 4,
         "\xef\xbb\xbft;x;wd\r\n1709251200;1,5;N\r\n1709254800;\"2,5\";S\r\n1709258400;;\r\n1709262000;4;\r\n");
@@ -112,6 +117,17 @@ static void csvs(void)
     gzip(&s, 0, plain, sizeof plain - 1);
     s.size -= 30;
     seed_write("csv", "gzip_cut", &s);
+}
+
+static void texts(void)
+{
+    static const char play[] = "First Man:\nab\nba\n\nOther:\nb\n\n\nFirst Man:\nabab\n\nnobody\nab\n\nOther:\naa";
+
+    seed_write_text("text", "all", 0, play);
+    seed_write_text("text", "two_speeches", 1, play);
+    seed_write_text("text", "only_a_name", 0, "A:");
+    seed_write_text("text", "no_speaker", 0, "\n\nab\nba\n");
+    seed_write_text("text", "empty", 0, "\n\n\n");
 }
 
 static void idx_head(seed *s, unsigned type, unsigned rank, const uint32_t *dim)
@@ -350,6 +366,7 @@ void seeds_of_files(void)
 {
     configs();
     csvs();
+    texts();
     idxs();
     models();
     plans();
