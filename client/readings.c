@@ -292,8 +292,10 @@ static wm_status look_up(text_table *self, const char *text, size_t n, text_key 
 
 static wm_status add_text(text_table *self, text_key *key, const char *text, size_t n, uint32_t id, wm_error *err)
 {
-    if ((key->text = strndup(text, n)) == NULL)
+    if ((key->text = malloc(n + 1)) == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the names of the owners");
+    memcpy(key->text, text, n); /* whatever bytes: strndup() would end at a zero */
+    key->text[n] = '\0';
     key->n = n;
     key->id = id;
     self->last = (size_t)(key - self->keys);

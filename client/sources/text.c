@@ -73,6 +73,9 @@ static wm_status read_all(const char *path, text_file *file, wm_error *err)
             file->n += got;
     }
     wm_stream_close(stream);
+    if (st == WM_OK && file->n > 0 && memchr(file->text, '\0', file->n) != NULL)
+        st = wm_fail(err, WM_E_MALFORMED, "%s: byte %zu is a zero: is it a text?", wm_path_name(path),
+                     (size_t)((char *)memchr(file->text, '\0', file->n) - file->text) + 1);
     return st;
 }
 
