@@ -413,6 +413,18 @@ static void gather_row(const wm_examples *leaf, const wm_layout_input *input, co
     }
 }
 
+/* window[length][channels]: every number less its last. */
+static void take_differences(const wm_layout *layout, const wm_layout_input *input, size_t length, float *window)
+{
+    for (size_t u = 0, at = 0; u < input->n_used; at += layout->used[input->used[u++]].channels) {
+        const wm_used *used = &layout->used[input->used[u]];
+        float          last = window[(length - 1) * input->channels + at];
+
+        for (size_t s = 0; used->spec != NULL && used->spec->kind == WM_COLUMN_NUMBER && s < length; s++)
+            window[s * input->channels + at] -= last;
+    }
+}
+
 static void gather_input(const wm_examples *leaf, size_t i, size_t now, float *to)
 {
     const wm_layout_input *input = &leaf->layout->inputs[i];
@@ -428,6 +440,8 @@ static void gather_input(const wm_examples *leaf, size_t i, size_t now, float *t
     now -= leaf->grid->pace.ago[i];
     for (size_t s = 0; s < length; s++)
         gather_row(leaf, input, wm_grid_row(leaf->grid, now - (length - 1 - s) * stride), to + s * input->channels);
+    if (spec->difference)
+        take_differences(leaf->layout, input, length, to);
 }
 
 static void gather_target(const wm_examples *leaf, size_t t, size_t now, float *to)

@@ -9,7 +9,7 @@
 typedef struct window_draft {
     wm_words columns;
     int64_t  length, every_ms, ago_ms;
-    bool     elapsed;
+    bool     difference, elapsed;
 } window_draft;
 
 typedef struct pixels_draft {
@@ -58,6 +58,13 @@ static const wm_option window_options[] = {
       .most = 366.0 * 86400000,
       .standard = "0",
       .doc = "The window ends this long before now: ago: 7d shows the same hours a week ago." },
+    { .name = "difference",
+      .kind = WM_BOOL,
+      .offset = offsetof(window_draft, difference),
+      .standard = "false",
+      .doc =
+          "Numbers are shown as their difference from the window's last step, so that a level which was never seen in "
+          "training looks like any other; goes with a target's `difference`." },
     { .name = "elapsed",
       .kind = WM_BOOL,
       .offset = offsetof(window_draft, elapsed),
@@ -176,6 +183,7 @@ static void read_input(wm_job_draft *draft, const wm_yaml *node, wm_job_input *r
         ret->length = in.window.length;
         ret->every_ms = in.window.every_ms;
         ret->ago_ms = in.window.ago_ms;
+        ret->difference = in.window.difference;
         ret->elapsed = in.window.elapsed;
     }
     check_input_columns(draft, ret, node->place, path);

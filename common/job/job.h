@@ -57,6 +57,7 @@ typedef struct wm_job_input {
     int64_t       length;   /* window: steps */
     int64_t       every_ms; /* window: distance of the steps; 0: the step of the data */
     int64_t       ago_ms;   /* window: ends this long before now */
+    bool          difference; /* window: numbers as their difference from the last step's */
     bool          elapsed;  /* window: one more channel, the last: how long after the step before it a step was */
     wm_shape      pixels;   /* pixels: as declared */
     wm_place      place;

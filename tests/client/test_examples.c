@@ -213,6 +213,12 @@ static const struct {
           "x", 2) "  targets: {same: {column: x}}\n",
       { { "a.csv", "x\n1\n2\n3\n4\n5\n6\n7\n" }, { "b.csv", "x\n11\n12\n13\n14\n" } },
       "client: 1,2>2 2,3>3 11,12>12 12,13>13 | 4,5>5 | 6,7>7" },
+    { "numbers as their difference from the last, and nothing else",
+      ROWS_OF_X "  columns: {x: {missing: {fill: last, mask: true}}, w: {categories: [a, b]}}\n"
+                "  inputs: {past: {window: {columns: [w, x], length: 2, difference: true}}}\n"
+                "  targets: {next: {column: x, steps: 1}}\n",
+      { { "a.csv", "x,w\n10,a\n12,b\nNA,b\n17,a\n16,a\n" } },
+      "client: 0,1,0,0,0,1,0,1>17 0,1,-5,1,1,0,0,0>16" },
     { "events come when they come, and a window can show how long after one another",
       ROWS_OF_X "  time: {column: t, events: true}\n  columns: {x: {}, day: {cycle: 4h}}\n"
                 "  inputs: {past: {window: {columns: [x, day], length: 2, elapsed: true}}}\n"
