@@ -14,12 +14,7 @@ static void count(size_t n)
     allocated += n;
 }
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
-    __has_feature(thread_sanitizer)
+#ifdef WM_SANITIZED
 /* Sanitizers have malloc themselves, and call this. */
 void __sanitizer_malloc_hook(const volatile void *p, size_t n);
 
