@@ -253,6 +253,34 @@ static void test_families_that_are_not_handed_in(void **state)
     wm_job_free(job);
 }
 
+static void test_a_warm_start(void **state)
+{
+    static const char sum[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    char              whole[256];
+    wm_setting        bare = { "model.start", "base.safetensors" }, beside = { "model.start", whole };
+    wm_job           *job;
+
+    (void)state;
+    job = parse_well(example, NULL, 0);
+    assert_null(job->model.start.file);
+    wm_job_free(job);
+
+    job = parse_well(example, &bare, 1);
+    assert_string_equal(job->model.start.file, "base.safetensors");
+    assert_false(job->model.start.has_parameters);
+    for (size_t i = 0; i < job->model.n_layers; i++)
+        assert_false(job->model.layers[i].fresh);
+    wm_job_free(job);
+
+    snprintf(whole, sizeof whole, "{file: base.safetensors, fresh: 3.dense, parameters: %s}", sum);
+    job = parse_well(example, &beside, 1);
+    assert_string_equal(job->model.start.file, "base.safetensors");
+    assert_true(job->model.layers[3].fresh && !job->model.layers[1].fresh);
+    assert_true(job->model.start.has_parameters && job->model.start.parameters.bytes[0] == 0xba &&
+                job->model.start.parameters.bytes[31] == 0xad);
+    wm_job_free(job);
+}
+
 static void test_settings_are_checked_and_recorded(void **state)
 {
     const wm_setting settings[] = {
@@ -307,6 +335,20 @@ static const struct {
       "air.yaml:20:21: model.freeze[1]: \"x\" is not the name of a layer; known here: 0.flatten, 1.dense, 2.relu, 3.dense\n" },
     { "one that is nearly there, alone", "  loss: mse\n", "  loss: mse\n  personal: 1.dens\n",
       "air.yaml:20:13: model.personal: \"1.dens\" is not the name of a layer; did you mean \"1.dense\"?\n" },
+    { "a start without a file", "  loss: mse\n", "  loss: mse\n  start: \"\"\n",
+      "air.yaml:20:10: model.start: no file is named\n" },
+    { "a start that says no file", "  loss: mse\n", "  loss: mse\n  start: {fresh: [1.dense]}\n",
+      "air.yaml:20:10: model.start.file: must be given: The safetensors file, of Wardmote or of PyTorch; its path "
+      "begins in the job's folder.\n" },
+    { "a fresh layer that is not there", "  loss: mse\n", "  loss: mse\n  start: {file: a, fresh: [1.dens]}\n",
+      "air.yaml:20:28: model.start.fresh[0]: \"1.dens\" is not the name of a layer; did you mean \"1.dense\"?\n" },
+    { "a fresh layer that is each client's", "  loss: mse\n",
+      "  loss: mse\n  personal: 3.dense\n  start: {file: a, fresh: 3.dense}\n",
+      "air.yaml:21:27: model.start.fresh: \"3.dense\" is personal: it begins by its initialiser anyway; leave it out "
+      "here\n" },
+    { "a start whose sum is none", "  loss: mse\n", "  loss: mse\n  start: {file: a, parameters: abc}\n",
+      "air.yaml:20:32: model.start.parameters: is no SHA-256, of 64 hexadecimal digits; leave it out, and it is written "
+      "for you\n" },
     { "a layer that is each client's and nobody's", "  loss: mse\n",
       "  loss: mse\n  personal: 3.dense\n  freeze: [1.dense, 3.dense]\n",
       "air.yaml:21:21: model.freeze[1]: model.personal names \"3.dense\" too; a layer is trained by each client, or by "
@@ -687,6 +729,7 @@ int main(void)
         cmocka_unit_test(test_several_inputs_and_targets),
         cmocka_unit_test(test_the_defaults),
         cmocka_unit_test(test_families_that_are_not_handed_in),
+        cmocka_unit_test(test_a_warm_start),
         cmocka_unit_test(test_settings_are_checked_and_recorded),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_faults_of_several_targets),
