@@ -1,4 +1,4 @@
-/* tests/server/test_engine_memory.c
+/* tests/server/engine/test_engine_memory.c
  *
  * The engine allocates when it is made and never after; each of these allocations fails in turn. The linker gives this
  * test the engine's calls of calloc. */
