@@ -1,7 +1,7 @@
 /* tests/disk/life.h
  *
  * The life of an aggregator's store: a job that waits, a gateway with its certificate, a run with all its rounds over
- * clients whose training is a formula (tests/server/world.h), closed and opened again in the middle. On the way it notes
+ * clients whose training is a formula (tests/server/world/world.h), closed and opened again in the middle. On the way it notes
  * what the store has promised, and when: that is what every image of the disk is held against.
  * A check that fails ends the test with what images_case() said. */
 #ifndef WM_TESTS_DISK_LIFE_H
@@ -9,7 +9,7 @@
 
 #include "server/store/audit.h"
 #include "tests/disk/disk.h"
-#include "tests/server/world.h"
+#include "tests/server/world/world.h"
 
 enum { LIFE_LINES_MAX = 128 };
 

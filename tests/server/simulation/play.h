@@ -1,13 +1,13 @@
 /* tests/server/simulation/play.h
  *
  * A run from a seed, in a world where everything goes wrong: the real engine and the real driver over a ledger, a disk and
- * a clock in memory (tests/server/world.h), honest clients that die at each step of their own, a network that loses,
+ * a clock in memory (tests/server/world/world.h), honest clients that die at each step of their own, a network that loses,
  * repeats, delays and reorders, strangers in a client's name, an operator, and a process that dies at its crash points.
  * All dice are one generator's, so that a seed is the same play wherever it is played. */
 #ifndef WM_TESTS_SERVER_SIMULATION_PLAY_H
 #define WM_TESTS_SERVER_SIMULATION_PLAY_H
 
-#include "tests/server/world.h"
+#include "tests/server/world/world.h"
 
 enum { PLAY_LETTERS_MOST = 16 };
 

@@ -1,4 +1,4 @@
-/* tests/server/test_issuer_store.c
+/* tests/server/issuer/test_issuer_store.c
  *
  * What lies where the issuer's store should be: nothing, another's file, one of a later day, rows that it cannot have
  * written. */

@@ -1,5 +1,5 @@
-/* tests/server/history.c */
-#include "tests/server/history.h"
+/* tests/server/verify/history.c */
+#include "tests/server/verify/history.h"
 
 #include "models/safetensors.h"
 #include "server/store/gateways.h"
@@ -291,4 +291,33 @@ void history_verify_heads(history *h, const char *path)
 void history_verify(history *h)
 {
     history_verify_heads(h, NULL);
+}
+
+int history_set_up(void **state)
+{
+    history *h = calloc(1, sizeof *h);
+
+    assert_non_null(h);
+    history_make(h);
+    *state = h;
+    return 0;
+}
+
+int history_tear_down(void **state)
+{
+    history_release(*state);
+    free(*state);
+    return 0;
+}
+
+void assert_said(const history *h, const char *says, const char *sentence)
+{
+    if (h->result.violations == 0 || strstr(wm_text_chars(&h->said), sentence) == NULL)
+        fail_msg("\"%s\": it should say \"%s\", and it says\n%s", says, sentence, wm_text_chars(&h->said));
+}
+
+void assert_holds(const history *h, const char *says)
+{
+    if (h->result.violations > 0)
+        fail_msg("\"%s\": it should hold, and it says\n%s", says, wm_text_chars(&h->said));
 }

@@ -1,10 +1,10 @@
-/* tests/server/world.h
+/* tests/server/world/world.h
  *
  * What a run needs around it, in memory, so that it survives the "death" of the run and can be looked at from outside:
  * a ledger that checks every transition, a disk that can be full, a clock that is told to move, and clients whose
  * training is a formula of seed, round, name and parameters. */
-#ifndef WM_TESTS_SERVER_WORLD_H
-#define WM_TESTS_SERVER_WORLD_H
+#ifndef WM_TESTS_SERVER_WORLD_WORLD_H
+#define WM_TESTS_SERVER_WORLD_WORLD_H
 
 #include "common/arena.h"
 #include "common/blobs.h"
