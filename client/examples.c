@@ -94,7 +94,7 @@ static void find_naive(wm_examples *self)
                     self->majority[t] = c;
                 }
             }
-        } else if (data->targets[t].ahead.count == 0) {
+        } else if (data->targets[t].ahead.count == 0 && !data->targets[t].of_input) {
             double sum = 0;
 
             for (size_t i = 0; i < n; i++)
@@ -309,7 +309,7 @@ static bool is_known(const wm_examples *leaf, size_t t, size_t row)
 {
     size_t n = leaf->layout->job->data.targets[t].ahead.count;
 
-    if (!leaf->layout->predicts || leaf->grid == NULL)
+    if (!leaf->layout->predicts || leaf->grid == NULL || leaf->layout->job->data.targets[t].of_input)
         return true;
     for (size_t h = 0; h < (n > 0 ? n : 1); h++) {
         size_t at = row + ahead_of(leaf, t, h);
@@ -363,7 +363,7 @@ wm_status wm_batch_room_new(const wm_job *job, size_t batch_max, wm_batch_room *
         room->target_width[t] = wm_job_target_width(job, t);
         if (data->targets[t].classes > 0)
             good = (room->classes[t] = new_array(batch_max, 1, sizeof(int32_t))) != NULL;
-        else
+        else if (!data->targets[t].of_input)
             good = (room->targets[t] = new_array(batch_max, room->target_width[t], sizeof(float))) != NULL;
     }
     if (!good) {
@@ -483,6 +483,8 @@ void wm_examples_gather(const wm_examples *examples, wm_part part, const uint32_
         for (size_t t = 0; t < data->n_targets; t++) {
             bool known = is_known(leaf, t, now);
 
+            if (data->targets[t].of_input)
+                continue;
             if (room->classes[t] != NULL)
                 room->classes[t][b] = known ? class_at(leaf, t, now) : 0;
             else if (!known)
@@ -495,6 +497,9 @@ void wm_examples_gather(const wm_examples *examples, wm_part part, const uint32_
     memcpy(ret->inputs, room->inputs, sizeof ret->inputs);
     memcpy(ret->targets, room->targets, sizeof ret->targets);
     memcpy(ret->classes, room->classes, sizeof ret->classes);
+    for (size_t t = 0; t < data->n_targets; t++)
+        if (data->targets[t].of_input)
+            ret->targets[t] = room->inputs[data->targets[t].input];
 }
 
 /* ---- back to the data's units ---- */
@@ -506,6 +511,8 @@ void wm_examples_unscale(const wm_examples *examples, wm_part part, const uint32
     size_t           width = layout->target_width[target], used = layout->target_used[target];
 
     assert(layout->job->data.targets[target].classes == 0);
+    if (layout->job->data.targets[target].of_input)
+        return;
     for (size_t b = 0; b < n; b++) {
         uint32_t           i = index[b];
         const wm_examples *leaf = leaf_of(examples, part, &i);
@@ -515,6 +522,39 @@ void wm_examples_unscale(const wm_examples *examples, wm_part part, const uint32
             from = (double)reading_at(leaf, target, leaf->laid.at[part][i]);
         for (size_t h = 0; h < width; h++)
             values[b * width + h] = (float)((double)values[b * width + h] * leaf->deviation[used] + from);
+    }
+}
+
+/* One step of an input: row[channels], which was taken off what `now` says where the window is one of differences. */
+static void unscale_row(const wm_examples *leaf, const wm_layout_input *input, bool difference, const float *now,
+                        float *row)
+{
+    for (size_t u = 0, at = 0; u < input->n_used; at += leaf->layout->used[input->used[u++]].channels) {
+        const wm_used *used = &leaf->layout->used[input->used[u]];
+        double         value;
+
+        if (used->spec == NULL || used->spec->kind != WM_COLUMN_NUMBER)
+            continue;
+        value = (double)row[at] * leaf->deviation[input->used[u]] +
+                (difference ? (double)now[used->first] : leaf->mean[input->used[u]]);
+        row[at] = (float)(used->spec->log ? copysign(expm1(fabs(value)), value) : value);
+    }
+}
+
+void wm_examples_unscale_input(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n,
+                               size_t input, float *values)
+{
+    const wm_layout_input *from = &examples->layout->inputs[input];
+    const wm_job_input    *spec = &examples->layout->job->data.inputs[input];
+
+    for (size_t b = 0; spec->kind != WM_INPUT_PIXELS && b < n; b++) {
+        uint32_t           i = index[b];
+        const wm_examples *leaf = leaf_of(examples, part, &i);
+        const float       *now = wm_grid_row(leaf->grid, leaf->laid.at[part][i] - leaf->grid->pace.ago[input]);
+
+        for (size_t at = 0; at < from->values; at += from->channels)
+            unscale_row(leaf, from, spec->kind == WM_INPUT_WINDOW && spec->difference, now,
+                        values + b * from->values + at);
     }
 }
 
@@ -579,7 +619,9 @@ void wm_examples_naive(const wm_examples *examples, wm_part part, const uint32_t
         const wm_examples *leaf = leaf_of(examples, part, &i);
 
         for (size_t h = 0; h < width; h++) {
-            if (spec->classes > 0)
+            if (spec->of_input)
+                values[b * width + h] = 0;
+            else if (spec->classes > 0)
                 values[b * width + h] = (int64_t)h == examples->majority[target];
             else if (spec->ahead.count == 0)
                 values[b * width + h] = (float)examples->label_mean[target];

@@ -57,12 +57,16 @@ wm_status wm_examples_statistics(const wm_examples *examples, wm_update *update,
 wm_status wm_examples_scale(wm_examples *examples, const wm_scaling *scaling, wm_error *err);
 
 /* values[n][width of target], predictions or truths as the model sees them, become the data's own units. A
- * `difference` target becomes the value at the horizon. index as in gather. */
+ * `difference` target becomes the value at the horizon; an input that is given back stays as it is. index as in gather. */
 void wm_examples_unscale(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t target,
                          float *values);
 
+/* values[n][all of the input], as the model sees them, become the data's own units where they are of a column of numbers. */
+void wm_examples_unscale_input(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n,
+                               size_t input, float *values);
+
 /* values[n][width] <- the naive prediction in the data's units: persistence. For a class target: logits of the
- * majority class of this client's training part. */
+ * majority class of this client's training part. For an input that is given back: 0, the mean of whatever is scaled. */
 void wm_examples_naive(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t target,
                        float *values);
 

@@ -85,9 +85,13 @@ static wm_status lay_input(wm_layout *layout, size_t i, wm_error *err)
 static wm_status lay_target(wm_layout *layout, size_t t, wm_error *err)
 {
     const wm_job_target *target = &layout->job->data.targets[t];
-    wm_used             *used = &layout->used[layout->target_used[t] = use(layout, target->column)];
+    wm_used             *used;
 
     layout->target_width[t] = wm_job_target_width(layout->job, t);
+    layout->target_used[t] = SIZE_MAX;
+    if (target->of_input)
+        return WM_OK;
+    used = &layout->used[layout->target_used[t] = use(layout, target->column)];
     if (used->spec != NULL && used->spec->kind != WM_COLUMN_NUMBER &&
         !(target->classes > 0 && used->spec->kind == WM_COLUMN_CATEGORIES))
         return wm_fail(err, WM_E_INVALID, "data.targets.%s: column %s is not a number%s", target->name,
@@ -116,7 +120,7 @@ static wm_status check(const wm_layout *layout, wm_error *err)
         if ((data->inputs[i].kind == WM_INPUT_PIXELS) != layout->images)
             return wm_fail(err, WM_E_INVALID, "data.inputs: pixels and columns cannot be mixed in one job");
     for (size_t t = 0; layout->images && t < data->n_targets; t++)
-        if (data->targets[t].classes == 0 || data->targets[t].ahead.count > 0)
+        if (!data->targets[t].of_input && (data->targets[t].classes == 0 || data->targets[t].ahead.count > 0))
             return wm_fail(err, WM_E_INVALID,
                            "data.targets.%s: the target of an image is its label: give `classes` and no `ahead`",
                            data->targets[t].name);

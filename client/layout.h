@@ -38,7 +38,7 @@ typedef struct wm_layout {
     size_t          n_used;
     size_t          width; /* floats of a row */
     wm_layout_input inputs[WM_INPUTS_MAX];
-    size_t          target_used[WM_TARGETS_MAX];
+    size_t          target_used[WM_TARGETS_MAX]; /* SIZE_MAX of a target that is an input */
     size_t          target_width[WM_TARGETS_MAX];
     size_t          within;   /* the used column that does not change within a window; SIZE_MAX: none */
     size_t          label;    /* column that says which examples are anomalies; SIZE_MAX: none does */

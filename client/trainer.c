@@ -333,6 +333,15 @@ static bool is_detector(const wm_trainer *self, size_t t)
     return m < self->measures.n && self->measures.items[m].target == t;
 }
 
+/* The naive prediction can be scored where it is in the model's own terms: of an input that is given back. */
+static bool is_scored(const wm_trainer *self, size_t t, bool naive)
+{
+    const double *levels;
+
+    return is_detector(self, t) &&
+           (!naive || (self->job->data.targets[t].of_input && wm_head_levels(self->job, t, &levels) == 0));
+}
+
 /* scores and labels <- of a detector's target: each example's loss, and what it was. output: as the model gave it. */
 static void take_scores(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
                         const wm_batch *batch, size_t t, const float *output, wm_metric_batch *ret)
@@ -363,8 +372,8 @@ static void add_metrics(wm_trainer *self, const wm_examples *examples, wm_part p
         memcpy(self->truths, batch->targets[t], batch->n * width * sizeof *self->truths);
         wm_examples_unscale(examples, part, index, batch->n, t, self->truths);
     }
-    if (output != NULL && is_detector(self, t))
-        take_scores(self, examples, part, index, batch, t, output, &measured);
+    if (is_scored(self, t, output == NULL))
+        take_scores(self, examples, part, index, batch, t, output != NULL ? output : self->values, &measured);
     for (size_t m = 0; m < self->measures.n; m++) {
         const wm_measure *measure = &self->measures.items[m];
 
@@ -387,13 +396,17 @@ static wm_status calibrate_batch(wm_trainer *self, const wm_examples *examples, 
     const float      *outputs[WM_TARGETS_MAX];
     wm_metric_batch   measured = { .n = n, .calibration = true };
     wm_batch          batch;
-    wm_status         st;
+    size_t            t = measure->target;
+    wm_status         st = WM_OK;
 
     wm_examples_gather(examples, part, index, n, self->room, &batch);
-    st = wm_plan_forward(self->evaluate, params, &batch, outputs, NULL, err);
+    if (params != NULL)
+        st = wm_plan_forward(self->evaluate, params, &batch, outputs, NULL, err);
+    else
+        wm_examples_naive(examples, part, index, n, t, self->values);
     if (st != WM_OK)
         return st;
-    take_scores(self, examples, part, index, &batch, measure->target, outputs[measure->target], &measured);
+    take_scores(self, examples, part, index, &batch, t, params != NULL ? outputs[t] : self->values, &measured);
     measure->ops->add(measure->options, &measure->head, &measured, ret->sums + measure->first);
     return WM_OK;
 }
@@ -450,11 +463,12 @@ static wm_status over_part(wm_trainer *self, const wm_examples *examples, wm_par
 wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,
                       const atomic_bool *stop, wm_evaluation *ret, wm_error *err)
 {
-    const wm_measures *measures = &trainer->measures;
+    size_t        threshold = wm_measures_threshold(&trainer->measures);
     wm_evaluation result = { .examples = wm_examples_count(examples, part), .loss_sum = params != NULL ? 0 : NAN };
     wm_status     st = over_part(trainer, examples, part, params, evaluate_batch, stop, &result, err);
 
-    if (st == WM_OK && params != NULL && wm_measures_threshold(measures) < measures->n)
+    if (st == WM_OK && threshold < trainer->measures.n &&
+        is_scored(trainer, trainer->measures.items[threshold].target, params == NULL))
         st = over_part(trainer, examples, wm_examples_count(examples, WM_VALIDATE) > 0 ? WM_VALIDATE : WM_TRAIN,
                        params, calibrate_batch, stop, &result, err);
     if (st == WM_OK)

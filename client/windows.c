@@ -109,6 +109,8 @@ static bool targets_hold(const wm_grid *grid, size_t row)
         const wm_job_target *target = &layout->job->data.targets[t];
         size_t               used = layout->target_used[t];
 
+        if (target->of_input)
+            continue; /* all of it holds, or this is no example */
         if (target->ahead.count == 0) {
             if (wm_grid_state(grid, row, used) != WM_STATE_READ)
                 return false;
@@ -130,9 +132,12 @@ static bool targets_can_be_told(const wm_grid *grid, size_t row)
     const wm_layout *layout = grid->layout;
 
     for (size_t t = 0; t < layout->job->data.n_targets; t++) {
-        wm_state now = wm_grid_state(grid, row, layout->target_used[t]);
+        wm_state now;
 
-        if (layout->job->data.targets[t].difference && (now == WM_STATE_MISSING || now == WM_STATE_BETWEEN))
+        if (!layout->job->data.targets[t].difference)
+            continue;
+        now = wm_grid_state(grid, row, layout->target_used[t]);
+        if (now == WM_STATE_MISSING || now == WM_STATE_BETWEEN)
             return false;
     }
     return true;
@@ -163,8 +168,8 @@ static wm_status find_examples(const wm_grid *grid, uint32_t *rows, size_t *n, s
     uint32_t      *run = malloc(grid->n * sizeof *run);
     bool          *ok = malloc(grid->n * sizeof *ok), *chosen = malloc(grid->n * sizeof *chosen);
     bool           predicts = grid->layout->predicts;
-    size_t         ahead = predicts && !has_at_inputs(grid->layout->job) ? 0 : pace->at; /* rows that must be there */
-    wm_status      st = WM_OK;
+    size_t    ahead = predicts && !has_at_inputs(grid->layout->job) ? 0 : pace->at; /* rows that must be there */
+    wm_status st = WM_OK;
 
     if (run == NULL || ok == NULL || chosen == NULL) {
         st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", grid->n);

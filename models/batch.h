@@ -11,9 +11,10 @@
 enum { WM_INPUTS_MAX = 8, WM_TARGETS_MAX = 8 };
 
 typedef struct wm_batch {
-    size_t         n;                       /* B */
-    const float   *inputs[WM_INPUTS_MAX];   /* [B][shape of input i], in the order of the job's inputs */
-    const float   *targets[WM_TARGETS_MAX]; /* [B][width] for values, NULL for a class target */
+    size_t       n;                     /* B */
+    const float *inputs[WM_INPUTS_MAX]; /* [B][shape of input i], in the order of the job's inputs */
+    /* [B][width] for values, which is the input itself where that is to be given back; NULL for a class target */
+    const float   *targets[WM_TARGETS_MAX];
     const int32_t *classes[WM_TARGETS_MAX]; /* [B] for a class target, NULL for values */
 } wm_batch;
 

@@ -13,6 +13,7 @@
 typedef struct wm_loss_ops {
     wm_member member;      /* first: see family.h */
     bool      for_classes; /* of a class target, with logits; otherwise of values */
+    bool      of_inputs;   /* of a target that is one of the inputs, and of no other */
     bool      negative;    /* an example's loss can be below 0 */
 
     /* Values that the head must give for a target of `width` values or classes (three quantiles of each value need

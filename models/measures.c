@@ -15,7 +15,8 @@ static void head_of(const wm_job *job, size_t target, wm_metric_head *ret)
     const wm_job_anomaly *anomaly = &job->evaluate.anomaly;
 
     *ret = (wm_metric_head){ .width = wm_job_target_width(job, target),
-                             .classes = job->data.targets[target].classes > 0 };
+                             .classes = job->data.targets[target].classes > 0,
+                             .of_input = job->data.targets[target].of_input };
     if (anomaly->false_alarms > 0 && !ret->classes &&
         (anomaly->of != NULL ? strcmp(anomaly->of, job->data.targets[target].name) == 0 : job->data.n_targets == 1))
         ret->anomaly = anomaly;
@@ -33,6 +34,8 @@ static const char *why_not(const wm_choice *metric, const wm_metric_head *head, 
 {
     const wm_metric_ops *ops = (const wm_metric_ops *)metric->member;
 
+    if (ops->season != NULL && head->of_input)
+        return "is of a forecast, and an input that is given back is none";
     if (ops->for_classes != head->classes)
         return ops->for_classes ? "is of classes, and no target is one" : "is of values, and no target is one";
     return ops->mismatch != NULL ? ops->mismatch(metric->options, head, text) : NULL;
@@ -176,7 +179,9 @@ const char *wm_measure_unit(const wm_job *job, const wm_measure *measure, char *
     const wm_metric_ops *ops = measure->ops;
     const char          *column = job->data.targets[measure->target].column;
 
-    if (strcmp(ops->unit, "data") == 0)
+    if (strcmp(ops->unit, "data") == 0 && measure->head.of_input)
+        snprintf(text, WM_ERROR_TEXT, "as the model sees it, scaled");
+    else if (strcmp(ops->unit, "data") == 0)
         snprintf(text, WM_ERROR_TEXT, "in %s%s", column != NULL ? "units of " : "the data's units",
                  column != NULL ? column : "");
     else if (ops->better == WM_NEITHER_IS_BETTER)

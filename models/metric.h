@@ -3,7 +3,7 @@
  * The family of metrics: how good predictions are, as sums that add up over batches, clients and rounds, and a last step
  * that makes the figure: rmse is sqrt(sum of squares / n). So a federated metric equals the pooled one exactly, whatever
  * the sizes of the clients. A metric says how many sums it needs: one for an error, a few for each class, a histogram.
- * Values are in the units of the data (scaling already undone).
+ * Values are in the units of the data (scaling already undone), but for those of an input that is given back.
  *
  * A metric is taken of every head that it can be taken of: models/measures.h.
  *
@@ -17,9 +17,10 @@
 
 /* What is measured: one head and its target. */
 typedef struct wm_metric_head {
-    size_t                width;   /* values that an example has, or classes */
-    bool                  classes; /* a class is predicted, by logits */
-    const double         *levels;  /* [n_levels]: quantiles that are predicted of each value, rising */
+    size_t                width;    /* values that an example has, or classes */
+    bool                  classes;  /* a class is predicted, by logits */
+    bool                  of_input; /* an input is given back; its values are as the model sees them, scaled */
+    const double         *levels;   /* [n_levels]: quantiles that are predicted of each value, rising */
     size_t                n_levels;
     const wm_job_anomaly *anomaly; /* it makes a detector; NULL: it does not */
 } wm_metric_head;
@@ -36,7 +37,7 @@ typedef struct wm_metric_batch {
     const double
         *yardstick; /* [n]: how far persistence was out, on average, where the example's client trained; 0 if
                                * that is not known. NULL unless the metric has a `season` */
-    /* Of a detector; NULL otherwise, and of the naive prediction. */
+    /* Of a detector; NULL otherwise, and of a naive prediction that is none of an input. */
     const double       *scores; /* [n]: each example's loss */
     const wm_normality *labels; /* [n] */
     bool calibration; /* these examples are not measured: they are those by which the threshold is picked */

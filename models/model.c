@@ -452,6 +452,13 @@ static void lay_head(wm_builder *builder, const named *names, size_t n_names, si
                       ops->for_classes ? "values" : "classes");
         return;
     }
+    if (ops->of_inputs && !job->data.targets[t].of_input) {
+        wm_faults_add(
+            builder->faults, at->place, at->path,
+            "%s is a loss of an input, and %s is a target of a column; write mse, or give the target an `input`",
+            at->member->name, loss->target);
+        return;
+    }
     if (found->node == no_node || model->nodes[found->node].shape.rank == 0)
         return; /* reported where it went wrong */
     node = &model->nodes[found->node];
@@ -470,6 +477,16 @@ static void lay_head(wm_builder *builder, const named *names, size_t n_names, si
     }
     if (ops->head_width != NULL)
         want = ops->head_width(at->options, want);
+    if (node->n != want && job->data.targets[t].of_input) {
+        const wm_node *input = &model->nodes[job->data.targets[t].input];
+        char           gives[WM_SHAPE_TEXT], takes[WM_SHAPE_TEXT];
+
+        wm_faults_add(builder->faults, node->place, node->path,
+                      "layer %s gives %s, and the input %s, which it is to give back with %s, is %s: %zu values",
+                      found->name, wm_shape_text(&node->shape, gives), input->name, at->member->name,
+                      wm_shape_text(&input->shape, takes), want);
+        return;
+    }
     if (node->n != want) {
         char text[WM_SHAPE_TEXT];
 

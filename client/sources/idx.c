@@ -128,7 +128,7 @@ static wm_status check_labels(const wm_readings *readings, const idx_file *file,
     for (size_t t = 0; t < readings->layout->job->data.n_targets; t++) {
         const wm_job_target *target = &readings->layout->job->data.targets[t];
 
-        for (size_t i = 0; i < file->n; i++)
+        for (size_t i = 0; !target->of_input && i < file->n; i++)
             if (labels[i] >= target->classes)
                 return wm_fail(err, WM_E_MALFORMED,
                                "%s: label %u of entry %zu, data.targets.%s has classes 0 to %lld", file->name,

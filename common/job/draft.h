@@ -27,7 +27,7 @@ typedef struct wm_job_draft {
     const struct wm_yaml  *columns, *inputs, *targets, *examples, *split; /* of data */
     const struct wm_yaml  *layers, *loss, *losses;                        /* of model */
     const struct wm_yaml  *personal, *freeze, *start;                     /* of model */
-    wm_place               model_place;
+    wm_place               data_place, model_place;
 } wm_job_draft;
 
 /* Each reads its part of the draft, in this order. */

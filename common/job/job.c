@@ -44,11 +44,13 @@ static wm_status no_memory(const char *file, wm_error *err)
 
 static void read_file(wm_job_draft *draft, const wm_yaml *root)
 {
-    const wm_yaml *model;
+    const wm_yaml *data, *model;
 
     wm_table_read(&draft->reader, &wm_job_table, root, root->place, "", draft);
     if (root->kind != WM_YAML_MAP || draft->reader.full)
         return;
+    data = wm_yaml_get(root, "data");
+    draft->data_place = data != NULL ? data->place : root->place;
     model = wm_yaml_get(root, "model");
     draft->model_place = model != NULL ? model->place : root->place;
     check_job_name(draft, root);

@@ -65,7 +65,9 @@ typedef struct wm_job_input {
 
 typedef struct wm_job_target {
     const char  *name;
-    const char  *column;
+    const char  *column;      /* NULL of an input */
+    bool         of_input;    /* all values of inputs[input] are to be given back as they are; what is below is unused */
+    size_t       input;
     wm_durations ahead;       /* empty: the value at the example itself (a label) */
     bool         rows_ahead;  /* `steps`: `ahead` counts rows, not milliseconds; for readings without a time */
     bool         difference;  /* predict the change from now, not the value */
@@ -237,7 +239,7 @@ double wm_job_transform(const wm_job_column *column, double x); /* a number as i
 bool   wm_job_timed(const wm_job *job); /* readings have a time */
 bool   wm_job_paced(const wm_job *job); /* and a distance, so that durations are whole numbers of steps */
 void   wm_job_input_shape(const wm_job *job, size_t input, wm_shape *ret);
-size_t wm_job_target_width(const wm_job *job, size_t target); /* values predicted: horizons, or classes */
+size_t wm_job_target_width(const wm_job *job, size_t target); /* values: horizons, classes, or all of an input */
 bool   wm_job_needs_statistics(const wm_job *job); /* a column that is used is scaled `federated` */
 
 #endif

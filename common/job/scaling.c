@@ -39,7 +39,8 @@ bool wm_scaling_covers(const wm_job *job, size_t column)
         if (has_word(&job->data.inputs[i].columns, c->name))
             return true;
     for (size_t i = 0; i < job->data.n_targets; i++)
-        if (job->data.targets[i].classes == 0 && strcmp(job->data.targets[i].column, c->name) == 0)
+        if (job->data.targets[i].classes == 0 && job->data.targets[i].column != NULL &&
+            strcmp(job->data.targets[i].column, c->name) == 0)
             return true;
     return false;
 }

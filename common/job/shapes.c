@@ -91,6 +91,13 @@ size_t wm_job_target_width(const wm_job *job, size_t target)
     const wm_job_target *t = &job->data.targets[target];
 
     assert(target < job->data.n_targets);
+    if (t->of_input) {
+        wm_shape shape;
+        size_t   n = 0;
+
+        wm_job_input_shape(job, t->input, &shape);
+        return wm_shape_count(&shape, &n) ? n : 0; /* such an input is refused when its model is made */
+    }
     if (t->classes > 0)
         return (size_t)t->classes;
     return t->ahead.count > 0 ? t->ahead.count : 1;

@@ -49,7 +49,10 @@ static const wm_option data_options[] = {
       .kind = WM_YAML,
       .offset = offsetof(wm_job_draft, targets),
       .says = "a mapping from names to targets",
-      .doc = "What it is to predict." },
+      .optional = true,
+      .doc =
+          "What it is to predict. An autoencoder, whose `loss: reconstruction` is of its only input, needs none: its "
+          "target is then named `reconstruction`." },
     { .name = "series",
       .kind = WM_WORD,
       .offset = offsetof(wm_job_draft, job.data.series),
@@ -111,7 +114,8 @@ static const wm_option model_options[] = {
       .offset = offsetof(wm_job_draft, start),
       .optional = true,
       .says = "a file, or a mapping",
-      .doc = "A safetensors file that the model begins with, as base.safetensors; its path begins in the job's folder." },
+      .doc =
+          "A safetensors file that the model begins with, as base.safetensors; its path begins in the job's folder." },
     { .name = "layers",
       .kind = WM_YAML,
       .offset = offsetof(wm_job_draft, layers),

@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct target_draft {
-    const char  *column;
+    const char  *column, *input;
     wm_durations ahead;
     wm_wholes    steps;
     wm_reals     above; /* at most one; a list, so that 0 is not the same as absent */
@@ -24,6 +24,10 @@ static void check_target(const void *options, wm_faults *faults, wm_place place,
     const target_draft *t = options;
     size_t              horizons = t->ahead.count + t->steps.count;
 
+    if ((t->column != NULL) == (t->input != NULL))
+        wm_faults_add(faults, place, path, "is of a `column`, or of an `input` that is to be given back");
+    if (t->input != NULL && (horizons > 0 || t->above.count > 0 || t->difference || t->classes > 0))
+        wm_faults_add(faults, place, path, "an input is given back as it is, now; leave the rest out");
     if (t->ahead.count > 0 && t->steps.count > 0)
         wm_faults_add(faults, place, path, "has `ahead` and `steps`; one of them says it");
     for (size_t i = 1; i < t->ahead.count; i++)
@@ -48,7 +52,15 @@ static const wm_option target_options[] = {
     { .name = "column",
       .kind = WM_WORD,
       .offset = offsetof(target_draft, column),
+      .optional = true,
       .doc = "The column that is predicted: one of data.columns, or the label of the source (`label` for idx)." },
+    { .name = "input",
+      .kind = WM_WORD,
+      .offset = offsetof(target_draft, input),
+      .optional = true,
+      .doc =
+          "Instead of a column: one of data.inputs, all of whose values are to be given back (an autoencoder). Errors "
+          "are told as the model sees them, scaled." },
     { .name = "ahead",
       .kind = WM_DURATIONS,
       .offset = offsetof(target_draft, ahead),
@@ -151,6 +163,25 @@ static void check_hidden(wm_job_draft *draft, const wm_job_target *target, wm_pl
                           data->inputs[i].name, target->column);
 }
 
+static void find_input(wm_job_draft *draft, const char *name, wm_place place, const char *path,
+                       wm_job_target *target)
+{
+    const wm_job_data *data = &draft->job.data;
+    const char       **names = wm_reader_alloc(&draft->reader, data->n_inputs + 1, sizeof *names);
+
+    target->of_input = true;
+    if (names == NULL)
+        return;
+    for (size_t i = 0; i < data->n_inputs; i++) {
+        names[i] = data->inputs[i].name;
+        if (strcmp(names[i], name) == 0) {
+            target->input = i;
+            return;
+        }
+    }
+    wm_fault_unknown(&draft->reader, place, path, "is not one of data.inputs", name, names, data->n_inputs);
+}
+
 static void read_target(wm_job_draft *draft, const wm_yaml *node, wm_job_target *ret)
 {
     const char  *path = wm_path_key(&draft->reader, "data.targets", node->key);
@@ -160,7 +191,7 @@ static void read_target(wm_job_draft *draft, const wm_yaml *node, wm_job_target 
     wm_table_read(&draft->reader, &wm_job_target_table, node, node->place, path, &t);
     *ret = (wm_job_target){
         .name = node->key,
-        .column = t.column != NULL ? t.column : "",
+        .column = t.column,
         .ahead = t.steps.count > 0 ? (wm_durations){ t.steps.items, t.steps.count } : t.ahead,
         .rows_ahead = t.steps.count > 0,
         .difference = t.difference,
@@ -174,10 +205,51 @@ static void read_target(wm_job_draft *draft, const wm_yaml *node, wm_job_target 
                       wm_job_timed(&draft->job)
                           ? "`ahead` needs readings at a regular distance; count events with `steps`"
                           : "`ahead` needs readings with a time: give data.time, or count rows with `steps`");
-    if (t.column == NULL)
+    if (t.input != NULL)
+        find_input(draft, t.input, node->place, path, ret);
+    if (t.column == NULL || t.input != NULL)
         return;
     check_column(draft, node->place, path, ret);
     check_hidden(draft, ret, node->place, path);
+}
+
+/* `reconstruction`, or {reconstruction: ...}: the one loss that says by itself what its target is. */
+static bool is_reconstruction(const wm_yaml *loss)
+{
+    static const char name[] = "reconstruction";
+
+    if (loss == NULL || loss->kind == WM_YAML_LIST)
+        return false;
+    return strcmp(loss->kind == WM_YAML_SCALAR ? loss->text : loss->count == 1 ? loss->first->key : "", name) == 0;
+}
+
+/* Without data.targets: the only input, if the loss is its reconstruction. */
+static void take_input(wm_job_draft *draft)
+{
+    wm_job_data   *data = &draft->job.data;
+    wm_job_target *target;
+
+    if (!is_reconstruction(draft->loss)) {
+        wm_faults_add(draft->reader.faults, draft->data_place, "data.targets",
+                      "must be given: What it is to predict; only `loss: reconstruction` needs none");
+        return;
+    }
+    if (data->n_inputs == 0)
+        return; /* a fault already */
+    if (data->n_inputs > 1) {
+        wm_faults_add(
+            draft->reader.faults, draft->loss->place, "model.loss",
+            "there are %zu inputs: write data.targets: {NAME: {input: %.64s}} for each that is to be given "
+            "back, and losses: {NAME: reconstruction, ...}",
+            data->n_inputs, data->inputs[0].name);
+        return;
+    }
+    target = wm_reader_alloc(&draft->reader, 1, sizeof *target);
+    if (target == NULL)
+        return;
+    *target = (wm_job_target){ .name = "reconstruction", .of_input = true, .place = draft->loss->place };
+    data->targets = target;
+    data->n_targets = 1;
 }
 
 void wm_job_read_targets(wm_job_draft *draft)
@@ -185,7 +257,11 @@ void wm_job_read_targets(wm_job_draft *draft)
     wm_job_data   *data = &draft->job.data;
     wm_job_target *targets;
 
-    if (draft->targets == NULL || !wm_job_check_entries(&draft->reader, draft->targets, "data.targets", "targets"))
+    if (draft->targets == NULL) {
+        take_input(draft);
+        return;
+    }
+    if (!wm_job_check_entries(&draft->reader, draft->targets, "data.targets", "targets"))
         return;
     targets = wm_reader_alloc(&draft->reader, draft->targets->count, sizeof *targets);
     if (targets == NULL)

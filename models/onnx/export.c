@@ -67,6 +67,23 @@ static wm_status say_layers(wm_onnx *o, const char **names, wm_error *err)
     return WM_OK;
 }
 
+/* Names are all that ONNX tells values apart by. */
+static wm_status check_names(const wm_model *model, wm_error *err)
+{
+    for (size_t h = 0; h < model->n_heads; h++)
+        for (size_t i = 0; i < model->n_inputs; i++) {
+            const char *target = model->job->data.targets[model->heads[h].target].name;
+
+            if (strcmp(target, model->nodes[i].name) == 0)
+                return wm_fail(
+                    err, WM_E_INVALID,
+                    "%s is the name of an input and of a target, and ONNX knows one value of a name; rename one "
+                    "of them in the job",
+                    target);
+        }
+    return WM_OK;
+}
+
 /* Inputs under the job's names, and an output for each target: an Identity whose name is the target's. */
 static void say_ends(wm_onnx *o, const char *const *names)
 {
@@ -136,7 +153,7 @@ wm_status wm_onnx_export(const wm_model *model, const float *params, const wm_me
         goto out;
     onnx__graph_proto__init(&o.graph);
     o.graph.name = (char *)(uintptr_t)model->job->name;
-    if (names == NULL || (st = say_layers(&o, names, err)) != WM_OK)
+    if ((st = check_names(model, err)) != WM_OK || names == NULL || (st = say_layers(&o, names, err)) != WM_OK)
         goto out;
     say_ends(&o, names);
     say_metadata(&o, metadata, &file);

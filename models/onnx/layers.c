@@ -144,11 +144,19 @@ static const char *softmax(wm_onnx *o, const wm_node *node, const char *const *x
     return wm_onnx_op1(o, "Softmax", x[0]);
 }
 
-/* Dropout lets all pass when it is not trained. */
+/* Dropout and noise let all pass when they are not trained. */
 static const char *nothing(wm_onnx *o, const wm_node *node, const char *const *x)
 {
     (void)node;
     return wm_onnx_op1(o, "Identity", x[0]);
+}
+
+/* The means, which are the first half. */
+static const char *sample(wm_onnx *o, const wm_node *node, const char *const *x)
+{
+    (void)node;
+    wm_onnx_int(o, "axis", -1);
+    return wm_onnx_op(o, "Split", x, 1, 2);
 }
 
 static const char *another_shape(wm_onnx *o, const wm_node *node, const char *const *x)
@@ -445,10 +453,12 @@ static const struct {
     { "lstm", lstm },
     { "max_pool1d", max_pool },
     { "max_pool2d", max_pool },
+    { "noise", nothing },
     { "positional_encoding", positional_encoding },
     { "relu", relu },
     { "reshape", another_shape },
     { "rnn", rnn },
+    { "sample", sample },
     { "sigmoid", sigmoid },
     { "silu", silu },
     { "softmax", softmax },

@@ -57,8 +57,9 @@ typedef struct head {
     const double *levels;
     float        *values;    /* [BATCH][width]: in the data's units, or logits */
     float        *quantiles; /* [BATCH][width][n_levels] */
-    double       *scores;    /* [BATCH] of a detector's target; NULL otherwise */
-    double       *odds;      /* [width]: probabilities of one example's classes; NULL if they are not told */
+    double       *scores; /* [BATCH] of a detector's target, and of an input that is given back; NULL otherwise */
+    bool          detects;
+    double       *odds; /* [width]: probabilities of one example's classes; NULL if they are not told */
 } head;
 
 typedef struct predicting {
@@ -101,7 +102,8 @@ static wm_status open_heads(predicting *p, wm_error *err)
         h->values = calloc(BATCH * h->width, sizeof *h->values);
         h->quantiles = calloc(BATCH * wm_head_width(p->job, t), sizeof *h->quantiles);
         good = good && h->values != NULL && h->quantiles != NULL;
-        if (threshold < measures.n && measures.items[threshold].target == t)
+        h->detects = threshold < measures.n && measures.items[threshold].target == t;
+        if (h->detects || p->job->data.targets[t].of_input)
             good = (h->scores = calloc(BATCH, sizeof *h->scores)) != NULL && good;
         if (p->job->data.targets[t].classes > 0 && h->width <= CLASSES_SHOWN &&
             wm_head_probabilities(p->job, t, NULL, NULL))
@@ -153,19 +155,62 @@ static void add_name(predicting *p, const char *a, const char *b, const char *c)
     wm_text_release(&name);
 }
 
+static void add_number(wm_text *to, double value)
+{
+    if (isfinite(value))
+        wm_text_printf(to, ",%.7g", value);
+    else
+        wm_text_add(to, ",");
+}
+
+/* Of an input that is given back: its numbers at its newest step, in the order of its columns. value NULL: their names. */
+static void add_given_back(predicting *p, const wm_job_target *target, const float *values)
+{
+    const wm_job_input *input = &p->job->data.inputs[target->input];
+    wm_shape            shape;
+    size_t              at = 0;
+
+    if (input->kind == WM_INPUT_PIXELS)
+        return;
+    wm_job_input_shape(p->job, target->input, &shape);
+    if (input->kind == WM_INPUT_WINDOW)
+        at = (size_t)(shape.dim[0] - 1) * shape.dim[1];
+    for (size_t c = 0; c < input->columns.count; c++) {
+        const wm_job_column *column = wm_job_find_column(p->job, input->columns.items[c]);
+
+        if (column->kind == WM_COLUMN_NUMBER && values == NULL)
+            add_name(p, target->name, column->name, "");
+        else if (column->kind == WM_COLUMN_NUMBER)
+            add_number(&p->text, (double)values[at]);
+        at += wm_job_channels(column);
+    }
+}
+
+static void add_score_titles(predicting *p, size_t t)
+{
+    const head *h = &p->heads[t];
+
+    if (h->detects)
+        wm_text_add(&p->text, isnan(p->saved->threshold) ? ",score" : ",score,alarm");
+    else if (h->scores != NULL)
+        add_name(p, p->job->data.targets[t].name, "error", "");
+}
+
 static void add_titles(predicting *p, size_t t)
 {
     const wm_job_target *target = &p->job->data.targets[t];
     const head          *h = &p->heads[t];
     char                 horizon[32] = "", level[32], class[96];
 
+    if (target->of_input)
+        add_given_back(p, target, NULL);
     if (target->classes > 0)
         add_name(p, target->name, "", "");
     for (size_t c = 0; h->odds != NULL && c < h->width; c++) {
         class_name(p->job, t, c, class);
         add_name(p, target->name, class, "");
     }
-    for (size_t i = 0; target->classes == 0 && i < h->width; i++) {
+    for (size_t i = 0; target->classes == 0 && !target->of_input && i < h->width; i++) {
         if (h->width > 1)
             horizon_text(target, i, horizon);
         if (h->n_levels == 0)
@@ -175,8 +220,7 @@ static void add_titles(predicting *p, size_t t)
             add_name(p, target->name, horizon, level);
         }
     }
-    if (h->scores != NULL)
-        wm_text_add(&p->text, isnan(p->saved->threshold) ? ",score" : ",score,alarm");
+    add_score_titles(p, t);
 }
 
 static void add_header(predicting *p)
@@ -187,21 +231,16 @@ static void add_header(predicting *p)
     wm_text_add(&p->text, "\n");
 }
 
-static void add_number(wm_text *to, double value)
-{
-    if (isfinite(value))
-        wm_text_printf(to, ",%.7g", value);
-    else
-        wm_text_add(to, ",");
-}
-
 /* The predictions of target t of the batch's example i. */
 static void add_target(predicting *p, size_t t, size_t i)
 {
-    const head *h = &p->heads[t];
-    char        name[96];
+    const wm_job_target *target = &p->job->data.targets[t];
+    const head          *h = &p->heads[t];
+    char                 name[96];
 
-    if (p->job->data.targets[t].classes > 0) {
+    if (target->of_input) {
+        add_given_back(p, target, h->values + i * h->width);
+    } else if (target->classes > 0) {
         int32_t c = wm_metric_class(h->values + i * h->width, h->width);
 
         wm_text_add(&p->text, ",");
@@ -223,7 +262,7 @@ static void add_target(predicting *p, size_t t, size_t i)
     if (h->scores == NULL)
         return;
     add_number(&p->text, h->scores[i]);
-    if (!isnan(p->saved->threshold))
+    if (h->detects && !isnan(p->saved->threshold))
         wm_text_add(&p->text, isnan(h->scores[i]) ? "," : h->scores[i] >= p->saved->threshold ? ",1" : ",0");
 }
 
@@ -254,6 +293,9 @@ static wm_status predict_batch(predicting *p, const wm_examples *examples, const
     for (size_t t = 0; t < p->job->data.n_targets; t++) {
         wm_head_values(p->job, examples, WM_TEST, index, n, t, outputs[t], p->heads[t].values,
                        p->heads[t].quantiles);
+        if (p->job->data.targets[t].of_input)
+            wm_examples_unscale_input(examples, WM_TEST, index, n, p->job->data.targets[t].input,
+                                      p->heads[t].values);
         if (p->heads[t].scores != NULL)
             wm_head_scores(p->job, &batch, t, outputs[t], p->heads[t].scores);
     }
@@ -487,8 +529,8 @@ const wm_cli_command wm_tool_predict = {
     .details =
         "DATA is a folder, or one CSV file. Predictions are in the data's own units, also where what came of it is not\n"
         "known yet: a forecast's horizons (pm25_6h), quantiles (rise_3h_q0.9), a class and its probabilities (alarm,\n"
-        "alarm_1), a detector's score and whether it is an alarm. `time` is that of the newest reading that was looked\n"
-        "at.\n",
+        "alarm_1), a detector's score and whether it is an alarm; of a window that is given back its newest step, column by\n"
+        "column, and the error of the whole. `time` is that of the newest reading that was looked at.\n",
     .example = "wardmote predict runs/no2-1/model.safetensors readings/ --out predictions.csv\n",
     .words_min = 2,
     .words_max = 2,

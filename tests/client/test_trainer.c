@@ -577,6 +577,41 @@ static void a_detector_is_set_by_the_validation_part_and_measured_on_another(voi
     }
 }
 
+/* Hours have x = 1, the validation part; then 1, 8 and 1, of which 8 is the anomaly. A network of zeros gives 0 back, and so
+ * does the naive prediction: both have its square as their score, and the naive one is measured as a detector too. */
+static void an_autoencoder_is_a_detector_by_how_badly_it_gives_its_input_back(void **state)
+{
+    static const char *const sets[] = { "data.targets={again: {input: past}}",
+                                        "model.loss=reconstruction",
+                                        "evaluate.anomaly={false_alarms: 0.4, label: attack}",
+                                        "evaluate.metrics=[rmse, detection]",
+                                        "data.split={time: [0.3, 0.4, 0.3]}",
+                                        NULL };
+    static const char        rows[] = "t,x,y,attack\n"
+                                      "2024-01-01 00:00,1,,0\n2024-01-01 01:00,1,,0\n2024-01-01 02:00,1,,0\n"
+                                      "2024-01-01 03:00,1,,0\n2024-01-01 04:00,1,,0\n2024-01-01 05:00,1,,0\n"
+                                      "2024-01-01 06:00,1,,0\n2024-01-01 07:00,1,,0\n2024-01-01 08:00,8,,1\n"
+                                      "2024-01-01 09:00,1,,0\n";
+    static const float       half[] = { 0.5f, 0 };
+    bench                   *b = *state;
+    wm_evaluation            one;
+
+    test_write(b->folder, "a.csv", rows, strlen(rows));
+    open_bench(b, sets);
+    for (int naive = 0; naive < 2; naive++) {
+        assert_ok(wm_evaluate(b->trainer, b->examples, WM_TEST, naive ? NULL : zeros, NULL, &one, &b->err),
+                  &b->err);
+        assert_int_equal(one.examples, 3);
+        assert_true(fabs(metric_of(b, &one, 0) - sqrt(66.0 / 3)) < 1e-6);
+        assert_true(metric_of(b, &one, 1) == 1);                               /* F1: only the 8 is an alarm */
+        assert_true(fabs(metric_of(b, &one, 2) - 1.0905077326652577) < 1e-12); /* the bin of 1 ends there */
+        assert_true(naive ? isnan(one.loss_sum) : fabs(one.loss_sum - 66) < 1e-6);
+    }
+    assert_ok(wm_evaluate(b->trainer, b->examples, WM_TEST, half, NULL, &one, &b->err), &b->err);
+    assert_true(fabs(metric_of(b, &one, 0) - sqrt(66.0 / 12)) < 1e-6); /* half of it is missing */
+    close_bench(b);
+}
+
 static void a_sum_is_not_the_mean_of_the_clients_figures(void **state)
 {
     bench        *b = *state;
@@ -631,6 +666,7 @@ int main(void)
         TEST(errors_are_scaled_by_what_persistence_was_out_in_training),
         TEST(of_a_head_of_quantiles_the_median_is_the_prediction),
         TEST(a_detector_is_set_by_the_validation_part_and_measured_on_another),
+        TEST(an_autoencoder_is_a_detector_by_how_badly_it_gives_its_input_back),
         TEST(a_sum_is_not_the_mean_of_the_clients_figures),
         TEST(nothing_to_evaluate_has_no_figure),
     };

@@ -25,6 +25,9 @@ static const struct {
       "{dense: 8}, softmax, {dense: 4}]",
       false },
     { "dropout", "8", "[{dense: 8}, {dropout: 0.5}, {dense: 4}]", false },
+    { "noise", "8", "[{noise: 0.5}, {dense: 8}, {noise: {masked: 0.5}}, {dense: 4}]", false },
+    { "sample", "8", "[{dense: 6}, {sample: 0.5}, {dense: 4}]", false },
+    { "sample-of-steps", "5 8", "[{sample: {}}, flatten, {dense: 4}]", false },
     { "conv1d", "12 3", "[{conv1d: {channels: 4, kernel: 3}}, relu, flatten, {dense: 4}]", false },
     { "conv1d-same", "13 4",
       "[{conv1d: {channels: 8, kernel: 4, stride: 2, padding: same, groups: 2}}, flatten, "

@@ -175,7 +175,7 @@ static wm_batch batch_at(const golden *g, const examples *e, size_t i)
     wm_batch batch = { .n = g->batch };
 
     batch.inputs[0] = e->x + at * e->each;
-    batch.targets[0] = g->classes ? NULL : e->y + at * g->width;
+    batch.targets[0] = g->classes ? NULL : net_gives_back(g->loss) ? batch.inputs[0] : e->y + at * g->width;
     batch.classes[0] = g->classes ? e->classes + at : NULL;
     return batch;
 }

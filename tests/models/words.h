@@ -12,7 +12,7 @@
 typedef struct net_words {
     const char *shape;     /* of an example: "4 5" */
     const char *layers;    /* "[{dense: 5}, tanh]"; the first of them may call the input x */
-    const char *loss;      /* "{huber: 0.7}" */
+    const char *loss;      /* "{huber: 0.7}"; with reconstruction in it the input is to be given back */
     const char *optimiser; /* NULL: sgd */
     size_t      width;     /* values of the target, or classes */
     bool        classes;
@@ -25,8 +25,15 @@ static inline void net_shape(wm_text *text, const char *shape)
         wm_text_printf(text, "%c", *c == ' ' ? ',' : *c);
 }
 
+static inline bool net_gives_back(const char *loss)
+{
+    return strstr(loss, "reconstruction") != NULL;
+}
+
 static inline void net_target_text(wm_text *text, const net_words *net)
 {
+    if (net_gives_back(net->loss))
+        return;
     if (net->classes) {
         wm_text_printf(text, "  targets: {y: {column: y, classes: %zu}}\n", net->width);
         return;
@@ -50,10 +57,11 @@ static inline void net_text(wm_text *text, const net_words *net)
     wm_text_printf(text, "  scale: none\nmodel:\n  layers: [{name: x, reshape: [");
     net_shape(text, net->shape);
     wm_text_printf(text,
-                   "]}, %s\n%s%s%s  losses: {y: %s}\ntraining: {optimiser: %s, rate: 0.1, batch: 8, epochs: 1}\n"
+                   "]}, %s\n%s%s%s  %s%s%s\ntraining: {optimiser: %s, rate: 0.1, batch: 8, epochs: 1}\n"
                    "rounds: 1\nstrategy: fedavg\nevaluate: {metrics: [%s]}\n",
                    net->layers + 1, net->model != NULL ? "  " : "", net->model != NULL ? net->model : "",
-                   net->model != NULL ? "\n" : "", net->loss, net->optimiser != NULL ? net->optimiser : "sgd",
+                   net->model != NULL ? "\n" : "", net_gives_back(net->loss) ? "loss: " : "losses: {y: ", net->loss,
+                   net_gives_back(net->loss) ? "" : "}", net->optimiser != NULL ? net->optimiser : "sgd",
                    net->classes ? "accuracy" : "rmse");
 }
 

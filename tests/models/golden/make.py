@@ -9,6 +9,7 @@ outputs, gradients, losses and parameters after some steps, as float64 computes 
 float32 is from that (root mean square). Parameters are drawn in PyTorch's order of tensors, then the examples of all
 batches, then the targets. Channels are last in the jobs, and first in PyTorch: the wrappers here turn them."""
 import json
+import math
 import os
 import struct
 
@@ -131,6 +132,70 @@ class Branches(nn.Module):
         return self.join(self.a(x), self.b(x))
 
 
+class Dice:
+    """common/rng.c: xoshiro256**, seeded through SplitMix64; as a plan has them after a reset with seed 0."""
+
+    def __init__(self, seed=0):
+        self.s = []
+        for _ in range(4):
+            seed = (seed + 0x9E3779B97F4A7C15) % 2**64
+            z = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+            z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+            self.s.append(z ^ z >> 31)
+
+    def unit(self):
+        turn = lambda x, k: (x << k | x >> 64 - k) % 2**64
+        s = self.s
+        result, t = turn(s[1] * 5 % 2**64, 7) * 9 % 2**64, s[1] << 17 & 2**64 - 1
+        s[2] ^= s[0]
+        s[3] ^= s[1]
+        s[1] ^= s[2]
+        s[0] ^= s[3]
+        s[2] ^= t
+        s[3] = turn(s[3], 45)
+        return (result >> 11) / 2**53
+
+    def normal(self):
+        while True:
+            u, v = 2 * self.unit() - 1, 2 * self.unit() - 1
+            s = u * u + v * v
+            if 0 < s < 1:
+                return u * (-2 * math.log(s) / s) ** 0.5
+
+    def like(self, x, one):
+        return torch.tensor([one() for _ in range(x.numel())], dtype=torch.float64).reshape(x.shape).to(x.dtype)
+
+
+class Noise(nn.Module):
+    def __init__(self, deviation, masked):
+        super().__init__()
+        self.deviation, self.masked = deviation, masked
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        if self.deviation:
+            x = x + self.deviation * self.dice.like(x, self.dice.normal)
+        if self.masked:
+            x = x * (self.dice.like(x, self.dice.unit) >= self.masked)
+        return x
+
+
+class Sample(nn.Module):
+    def __init__(self, beta):
+        super().__init__()
+        self.beta = beta
+
+    def forward(self, x):
+        mean, log_variance = torch.chunk(x, 2, -1)
+        if not self.training:
+            return mean
+        unit = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+        drawn = torch.distributions.Normal(mean, torch.exp(log_variance / 2))
+        self.penalty = self.beta * torch.distributions.kl_divergence(drawn, unit).sum() / len(x)
+        return mean + drawn.scale * self.dice.like(mean, self.dice.normal)
+
+
 # ---- losses: the mean over a batch of what an example costs ----
 
 def pinball(levels):
@@ -160,7 +225,7 @@ sgd = ("{sgd: {momentum: 0.9}}", torch.optim.SGD, dict(momentum=0.9))
 
 class Case:
     def __init__(self, name, shape, layers, modules, width=2, classes=False, loss="mse", loss_of=nn.MSELoss(),
-                 optimiser=sgd, rate=0.05, clip=0, batch=3, batches=3, steps=3, head=None, personal=()):
+                 optimiser=sgd, rate=0.05, clip=0, batch=3, batches=3, steps=3, head=None, personal=(), random=False):
         self.__dict__.update(locals())
         self.head = head or width
         self.model = "personal: [%s]" % ", ".join(name for name, _ in personal) if personal else "-"
@@ -189,6 +254,11 @@ def vector(name, loss, loss_of, **more):
 def stepped(name, text, kind, options, **more):
     return Case(name, (4,), "[{dense: 5}, tanh, {dense: 2}]", lambda: [L(4, 5), nn.Tanh(), L(5, 2)],
                 optimiser=(text, kind, options), steps=20, **more)
+
+
+def back(name, shape, layers, modules, loss="reconstruction", loss_of=nn.MSELoss(), **more):
+    """The input is to be given back."""
+    return Case(name, shape, layers, modules, width=torch.Size(shape).numel(), loss=loss, loss_of=loss_of, **more)
 
 
 O = torch.optim
@@ -220,6 +290,22 @@ CASES = [
          lambda: [L(3, 8), Position(5, 8, False), Residual(nn.LayerNorm(8), Attention(8, 2)),
                   Residual(nn.LayerNorm(8), L(8, 12), nn.GELU(), L(12, 8)), nn.LayerNorm(8), Global(False), L(8, 2)],
          batch=8, batches=5, steps=100, optimiser=("adam", O.Adam, {}), rate=0.003),
+
+    # autoencoders
+    back("an autoencoder", (4, 3), "[flatten, {dense: 5}, tanh, {dense: 12}]",
+         lambda: [nn.Flatten(), L(12, 5), nn.Tanh(), L(5, 12)], batch=8, batches=5, steps=100),
+    back("an autoencoder by absolute error", (6,), "[{dense: 3}, {dense: 6}]", lambda: [L(6, 3), L(3, 6)],
+         loss="{reconstruction: absolute}", loss_of=nn.L1Loss()),
+    back("a denoising autoencoder", (8,), "[{noise: 0.3}, {dense: 4}, tanh, {dense: 8}]",
+         lambda: [Noise(0.3, 0), L(8, 4), nn.Tanh(), L(4, 8)], batch=8, batches=5, steps=100, random=True),
+    back("a masking autoencoder", (8,), "[{noise: {masked: 0.4}}, {dense: 4}, tanh, {dense: 8}]",
+         lambda: [Noise(0, 0.4), L(8, 4), nn.Tanh(), L(4, 8)], random=True),
+    back("noise between layers", (4,), "[{dense: 5}, {noise: {deviation: 0.2, masked: 0.2}}, tanh, {dense: 4}]",
+         lambda: [L(4, 5), Noise(0.2, 0.2), nn.Tanh(), L(5, 4)], random=True),
+    back("a beta-VAE", (8,), "[{dense: 10}, tanh, {dense: 6}, {sample: 0.05}, {dense: 10}, tanh, {dense: 8}]",
+         lambda: [L(8, 10), nn.Tanh(), L(10, 6), Sample(0.05), L(3, 10), nn.Tanh(), L(10, 8)], batch=8, batches=5,
+         steps=100, optimiser=("adam", torch.optim.Adam, {}), rate=0.003, random=True),
+    around("sample", (3, 4), "{sample: 2}", lambda: Sample(2), out=6, random=True),
 
     # layers
     around("leaky_relu", (3, 4), "{leaky_relu: 0.1}", lambda: nn.LeakyReLU(0.1), out=12),
@@ -319,6 +405,7 @@ CASES = [
 def run(case, dtype):
     numbers = Numbers(1)
     net = nn.Sequential(*case.modules()).to(dtype)
+    Noise.dice = Sample.dice = Dice()
     params, running = case.order(net)
     with torch.no_grad():
         for p in params:
@@ -326,17 +413,21 @@ def run(case, dtype):
     x = numbers.tensor((case.batches, case.batch) + case.shape, SPREAD).to(dtype)
     y = numbers.tensor((case.batches, case.batch) if case.classes else (case.batches, case.batch, case.width), 1)
     y = torch.floor((y + 0.5) * case.width).long() if case.classes else y.to(dtype)
+    y = x.flatten(2) if "reconstruction" in case.loss else y
     optimiser = case.optimiser[1](net.parameters(), lr=case.rate, **case.optimiser[2])
     flat = lambda tensors: torch.cat([t.detach().reshape(-1).double() for t in tensors])
     losses, result = [], {}
     for i in range(case.steps):
         optimiser.zero_grad()
         output = net(x[i % case.batches])
-        loss = case.loss_of(output, y[i % case.batches])
+        loss = case.loss_of(output, y[i % case.batches]) + sum(m.penalty for m in net if isinstance(m, Sample))
         loss.backward()
         if i == 0:
             result["outputs"] = flat([output])
             result["gradients"] = flat([p.grad for p in params])
+            if case.random:  # dice are thrown in training alone
+                result["outputs"] = flat([net.eval()(x[0])])
+                net.train()
         if case.clip:
             nn.utils.clip_grad_norm_(net.parameters(), case.clip)
         optimiser.step()
