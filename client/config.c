@@ -82,6 +82,16 @@ static const wm_option limit_options[] = {
       .most = 19,
       .standard = "10",
       .doc = "How far training steps back behind the gateway's other work, as in nice(1)." },
+    { .name = "redo",
+      .kind = WM_DURATION,
+      .offset = offsetof(wm_client_limits, redo),
+      .least = 0,
+      .most = 24 * 3600 * 1000.0,
+      .standard = "1s",
+      .doc =
+          "A task that took less than this is done again after a crash, to the same bits; of longer ones the update is "
+          "written to the disk before it is sent. Flash that is written every round wears out. 0s: every update is "
+          "written." },
 };
 
 static const wm_member limits_table = {
@@ -172,7 +182,8 @@ static const char rest[] =
     "\n"
     "#limits:\n"
     "#  memory: 64MiB              # for training; a larger model is refused\n"
-    "#  nice: 10\n";
+    "#  nice: 10\n"
+    "#  redo: 1s                  # shorter work is done again after a crash; the update of longer work is on disk\n";
 
 wm_status wm_client_config_write(const wm_files *files, const char *folder, const char *const *servers,
                                  size_t n_servers, int control_port, int bulk_port, int enrolment_port,

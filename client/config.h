@@ -12,6 +12,7 @@
 typedef struct wm_client_limits {
     int64_t memory; /* bytes; 0: no limit of its own */
     int64_t nice;   /* 0 to 19: how far training steps back behind the gateway's other work */
+    int64_t redo;   /* ms: work that took less is done again after a crash, and not written to flash before it is sent */
 } wm_client_limits;
 
 typedef struct wm_client_config {

@@ -209,7 +209,18 @@ static wm_status take_on(wm_conversation *self, const Wm__Work *work, int64_t *w
 
 /* ---- results that go ---- */
 
-/* What lies finished on the desk becomes durable (an update) or is noted for sending. */
+/* What comes with a state cannot be done again once the server has committed it, whatever it took. */
+static wm_status keep(wm_conversation *self, wm_outcome_of_work *outcome, wm_error *err)
+{
+    wm_update *update = &outcome->result.update;
+
+    if (outcome->took_ms < self->set.redo_ms && outcome->n_state == 0)
+        return wm_pending_hold(self->set.pending, outcome->task.phase, update, outcome->result.loss, err);
+    return wm_pending_keep(self->set.pending, outcome->task.phase, update, outcome->result.loss, outcome->state,
+                           outcome->n_state, err);
+}
+
+/* What lies finished on the desk is kept (an update) or noted for sending. */
 static wm_status clear_desk(wm_conversation *self, int64_t wait_ms, wm_error *err)
 {
     wm_outcome_of_work outcome;
@@ -223,8 +234,7 @@ static wm_status clear_desk(wm_conversation *self, int64_t wait_ms, wm_error *er
         return WM_OK;
     }
     if (outcome.status == WM_OK && outcome.result.has_update) {
-        st = wm_pending_keep(self->set.pending, outcome.task.phase, &outcome.result.update, outcome.result.loss,
-                             outcome.state, outcome.n_state, err);
+        st = keep(self, &outcome, err);
         if (st == WM_OK)
             outcome.result.has_update = false; /* the store's now */
         self->fresh = st == WM_OK;

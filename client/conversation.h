@@ -23,6 +23,7 @@ typedef struct wm_conversation_settings {
     wm_log         *log;
     int64_t         beat_ms;    /* while the desk is busy, the server hears from us at least this often */
     int64_t         memory_max; /* bytes that a model may have to be fetched at all; 0: no limit of its own */
+    int64_t         redo_ms;    /* work that took less is held in memory alone, and done again after a crash */
     /* The certificate is past its half-life, says the server. */
     void (*renew)(void *context);
     void *context;

@@ -167,6 +167,7 @@ static wm_status open_conversation(gateway *g, wm_error *err)
         .log = g->set.log,
         .beat_ms = BEAT_MS,
         .memory_max = g->config.limits.memory,
+        .redo_ms = g->config.limits.redo,
         .renew = wish_renewal,
         .context = g,
     };

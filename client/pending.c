@@ -37,7 +37,8 @@ typedef struct state_head {
 struct wm_pending {
     const wm_files *files;
     char           *held_path, *state_path;
-    uint8_t        *held; /* the whole file; NULL if nothing is held */
+    uint8_t        *held; /* the whole file; in memory alone, the update; NULL if nothing is held */
+    bool            in_memory;
     pending_head    head;
     uint8_t        *state; /* the whole file; NULL if there is none */
     state_head      state_head;
@@ -98,7 +99,7 @@ static size_t state_offset(void)
 
 static const uint8_t *update_bytes(const wm_pending *self)
 {
-    return self->held + state_offset() + self->head.n_state * sizeof(float);
+    return self->in_memory ? self->held : self->held + state_offset() + self->head.n_state * sizeof(float);
 }
 
 /* The sizes in a head that nobody has vouched for yet add up to the file's, and both digests hold. */
@@ -210,8 +211,7 @@ bool wm_pending_held(const wm_pending *pending, wm_held *ret)
     return true;
 }
 
-wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update, double loss, const float *state,
-                          size_t n_state, wm_error *err)
+static pending_head head_of(wm_phase phase, const wm_update *update, double loss, size_t n_state)
 {
     pending_head head = { .phase = (uint32_t)phase,
                           .round = update->key.round,
@@ -220,11 +220,28 @@ wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update
                           .loss = loss,
                           .n_state = n_state,
                           .n_update = update->n_bytes };
+
+    memcpy(head.run, update->key.run, sizeof head.run);
+    return head;
+}
+
+/* In place of what was held. */
+static void take(wm_pending *self, uint8_t *held, bool in_memory, const pending_head *head)
+{
+    free(self->held);
+    self->held = held;
+    self->in_memory = in_memory;
+    self->head = *head;
+}
+
+wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update, double loss, const float *state,
+                          size_t n_state, wm_error *err)
+{
+    pending_head head = head_of(phase, update, loss, n_state);
     size_t       n, state_bytes;
     uint8_t     *file = NULL;
     wm_status    st;
 
-    memcpy(head.run, update->key.run, sizeof head.run);
     if (wm_size_mul(n_state, sizeof(float), &state_bytes) && wm_size_add(state_offset(), state_bytes, &n) &&
         wm_size_add(n, update->n_bytes, &n))
         file = malloc(n);
@@ -242,9 +259,23 @@ wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update
         return st;
     }
     wm_crash_point("client-keep-after");
-    free(pending->held);
-    pending->held = file;
-    pending->head = head;
+    take(pending, file, false, &head);
+    wm_update_release(update);
+    return WM_OK;
+}
+
+wm_status wm_pending_hold(wm_pending *pending, wm_phase phase, wm_update *update, double loss, wm_error *err)
+{
+    pending_head head = head_of(phase, update, loss, 0);
+
+    if (pending->held != NULL && !pending->in_memory) { /* else that one would be there again after a crash */
+        wm_status st = pending->files->remove(pending->files, pending->held_path, err);
+
+        if (st != WM_OK)
+            return st;
+    }
+    take(pending, update->bytes, true, &head);
+    update->bytes = NULL;
     wm_update_release(update);
     return WM_OK;
 }
@@ -282,7 +313,7 @@ wm_status wm_pending_let_go(wm_pending *pending, bool committed, wm_error *err)
     if (committed && pending->head.n_state > 0)
         st = keep_state(pending, err);
     wm_crash_point("client-let-go-before");
-    if (st == WM_OK)
+    if (st == WM_OK && !pending->in_memory)
         st = pending->files->remove(pending->files, pending->held_path, err);
     if (st != WM_OK)
         return st;

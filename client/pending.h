@@ -1,8 +1,8 @@
 /* client/pending.h
  *
  * The gateway's own small store: the one finished update that the server has not yet said is in a committed model, and
- * what is kept between rounds: the strategy's, and the gateway's own layers of the model. An update is always in one of two durable places: a committed model, or
- * here.
+ * what is kept between rounds: the strategy's, and the gateway's own layers of the model. An update that is kept is always
+ * in one of two durable places: a committed model, or here. One that is only held is trained again after a crash.
  *
  * Sparing with an SD card: one file, `pending`, written once when training ends and removed when the server lets it
  * go; `strategy-state` only where something is kept. Both written whole, synced and renamed, with SHA-256
@@ -41,6 +41,10 @@ bool wm_pending_held(const wm_pending *pending, wm_held *ret);
  * the update's bytes over on success. */
 wm_status wm_pending_keep(wm_pending *pending, wm_phase phase, wm_update *update, double loss, const float *state,
                           size_t n_state, wm_error *err);
+
+/* As wm_pending_keep, but in memory alone and without a state: for what is sooner trained again, to the same bits, than
+ * written to flash. After a crash nothing is held. */
+wm_status wm_pending_hold(wm_pending *pending, wm_phase phase, wm_update *update, double loss, wm_error *err);
 
 /* The server has it in a committed model (`committed`), or does not want it any more. */
 wm_status wm_pending_let_go(wm_pending *pending, bool committed, wm_error *err);

@@ -48,7 +48,7 @@ static const wm_update_spec spec = {
     .weight_cap = 100,
 };
 
-static void keep_one(fixture *f, uint32_t round, const float *strategy, size_t n)
+static wm_update one_update(fixture *f, uint32_t round)
 {
     wm_update_key key = { .kind = WM_TASK_TRAIN, .round = round, .run = { 7 } };
     wm_update     update;
@@ -57,6 +57,13 @@ static void keep_one(fixture *f, uint32_t round, const float *strategy, size_t n
     ((float *)update.values[0])[1] = 0.5f;
     update.weight = 10;
     wm_update_seal(&update, &spec);
+    return update;
+}
+
+static void keep_one(fixture *f, uint32_t round, const float *strategy, size_t n)
+{
+    wm_update update = one_update(f, round);
+
     assert_ok(wm_pending_keep(f->pending, WM_PHASE_TRAIN, &update, 0.25, strategy, n, &f->err), &f->err);
 }
 
@@ -77,6 +84,46 @@ static void what_was_kept_is_there_after_a_restart(void **state)
     assert_true(again.loss == 0.25);
     assert_int_equal(again.n_bytes, WM_UPDATE_HEADER + 3 * sizeof(float));
     assert_true(wm_digest_equal(&again.digest, &(wm_digest[]){ wm_sha256_of(again.bytes, again.n_bytes) }[0]));
+}
+
+static bool is_on_disk(fixture *f)
+{
+    char path[4200];
+
+    snprintf(path, sizeof path, "%s/pending", f->folder);
+    return access(path, F_OK) == 0;
+}
+
+/* The same to whoever asks, until there is a crash; and what was kept before is not there again after one. */
+static void what_is_held_in_memory_alone_is_on_no_disk(void **state)
+{
+    fixture  *f = *state;
+    wm_update update = one_update(f, 4);
+    wm_held   kept, held;
+
+    keep_one(f, 4, NULL, 0);
+    assert_true(wm_pending_held(f->pending, &kept) && is_on_disk(f));
+    assert_ok(wm_pending_hold(f->pending, WM_PHASE_TRAIN, &update, 0.25, &f->err), &f->err);
+    assert_true(wm_pending_held(f->pending, &held));
+    assert_false(is_on_disk(f));
+    assert_int_equal(held.round, 4);
+    assert_true(held.loss == 0.25 && held.run[0] == 7 && held.phase == WM_PHASE_TRAIN);
+    assert_int_equal(held.n_bytes, WM_UPDATE_HEADER + 3 * sizeof(float));
+    assert_true(wm_digest_equal(&held.digest, &(wm_digest[]){ wm_sha256_of(held.bytes, held.n_bytes) }[0]));
+
+    keep_one(f, 5, NULL, 0);
+    assert_true(wm_pending_held(f->pending, &held) && held.round == 5 && is_on_disk(f));
+    assert_ok(wm_pending_let_go(f->pending, true, &f->err), &f->err);
+    update = one_update(f, 6);
+    assert_ok(wm_pending_hold(f->pending, WM_PHASE_TRAIN, &update, 0.25, &f->err), &f->err);
+    assert_ok(wm_pending_let_go(f->pending, true, &f->err), &f->err);
+    assert_false(wm_pending_held(f->pending, &held));
+
+    update = one_update(f, 7);
+    assert_ok(wm_pending_hold(f->pending, WM_PHASE_TRAIN, &update, 0.25, &f->err), &f->err);
+    wm_pending_free(f->pending);
+    open_store(f, NULL);
+    assert_false(wm_pending_held(f->pending, &held));
 }
 
 static void what_was_let_go_is_gone_for_good(void **state)
@@ -186,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_kept_is_there_after_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_held_in_memory_alone_is_on_no_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_let_go_is_gone_for_good, setup, teardown),
         cmocka_unit_test_setup_teardown(the_strategy_s_state_is_taken_over_only_with_a_committed_update, setup,
                                         teardown),
