@@ -5,6 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A blob that is open for its ranges. */
+typedef struct reading {
+    wm_digest name;
+    intptr_t  file;
+    size_t    users; /* threads that read, and wm_blobs.last */
+} reading;
+
 struct wm_blobs {
     const wm_files *files;
     char           *folder;
@@ -17,7 +24,13 @@ struct wm_blobs {
     /* The last put failed, maybe after it gave the file its name: that a file is there does not say that it is durable.
      * One put that is done whole syncs all names. */
     bool unsure;
+
+    pthread_mutex_t
+             last_lock; /* guards `last`, and the users of every reading; held for no system call but close */
+    reading *last;      /* NULL: none yet */
 };
+
+/* ---- life ---- */
 
 wm_status wm_blobs_new(const wm_files *files, const char *folder, wm_blobs **ret, wm_error *err)
 {
@@ -36,6 +49,7 @@ wm_status wm_blobs_new(const wm_files *files, const char *folder, wm_blobs **ret
     }
     blobs->files = files;
     pthread_mutex_init(&blobs->lock, NULL);
+    pthread_mutex_init(&blobs->last_lock, NULL);
     *ret = blobs;
     return WM_OK;
 }
@@ -44,10 +58,16 @@ void wm_blobs_free(wm_blobs *blobs)
 {
     if (blobs == NULL)
         return;
+    if (blobs->last != NULL)
+        blobs->files->close(blobs->files, blobs->last->file);
+    free(blobs->last);
+    pthread_mutex_destroy(&blobs->last_lock);
     pthread_mutex_destroy(&blobs->lock);
     free(blobs->folder);
     free(blobs);
 }
+
+/* ---- whole ---- */
 
 /* folder/digest, allocated; NULL if out of memory. */
 static char *path_of(const wm_blobs *blobs, const wm_digest *name)
@@ -116,18 +136,98 @@ out:
     return st;
 }
 
+/* ---- in ranges ---- */
+
+static void done_with(wm_blobs *blobs, reading *r)
+{
+    pthread_mutex_lock(&blobs->last_lock);
+    if (--r->users > 0)
+        r = NULL;
+    pthread_mutex_unlock(&blobs->last_lock);
+    if (r == NULL)
+        return;
+    blobs->files->close(blobs->files, r->file);
+    free(r);
+}
+
+/* The open one, if it is of that name; *ret goes back by done_with. */
+static bool is_open(wm_blobs *blobs, const wm_digest *name, reading **ret)
+{
+    bool is;
+
+    pthread_mutex_lock(&blobs->last_lock);
+    is = blobs->last != NULL && wm_digest_equal(&blobs->last->name, name);
+    if (is) {
+        *ret = blobs->last;
+        blobs->last->users++;
+    }
+    pthread_mutex_unlock(&blobs->last_lock);
+    return is;
+}
+
+/* Opens it, in the place of the last one. */
+static wm_status open_anew(wm_blobs *blobs, const wm_digest *name, reading **ret, wm_error *err)
+{
+    char     *path = path_of(blobs, name);
+    reading  *r = calloc(1, sizeof *r), *before;
+    wm_status st = path != NULL && r != NULL ? blobs->files->open(blobs->files, path, &r->file, err)
+                                             : wm_fail(err, WM_E_NOMEM, "no memory to read from %s", blobs->folder);
+
+    free(path);
+    if (st != WM_OK) {
+        free(r);
+        return st;
+    }
+    r->name = *name;
+    r->users = 2; /* blobs->last, and who asked */
+    pthread_mutex_lock(&blobs->last_lock);
+    before = blobs->last;
+    blobs->last = r;
+    pthread_mutex_unlock(&blobs->last_lock);
+    if (before != NULL)
+        done_with(blobs, before);
+    *ret = r;
+    return WM_OK;
+}
+
+/* Lets go of the last one, if it is `r`. */
+static void forget(wm_blobs *blobs, reading *r)
+{
+    bool is;
+
+    pthread_mutex_lock(&blobs->last_lock);
+    is = blobs->last == r;
+    if (is)
+        blobs->last = NULL;
+    pthread_mutex_unlock(&blobs->last_lock);
+    if (is)
+        done_with(blobs, r);
+}
+
 wm_status wm_blobs_get_range(wm_blobs *blobs, const wm_digest *name, uint64_t offset, void *bytes, size_t n,
                              size_t *got, uint64_t *total, wm_error *err)
 {
-    char     *path = path_of(blobs, name);
-    wm_status st;
+    reading  *r;
+    bool      was_open = is_open(blobs, name, &r);
+    wm_status st = was_open ? WM_OK : open_anew(blobs, name, &r, err);
 
-    if (path == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory to read from %s", blobs->folder);
-    st = blobs->files->read_range(blobs->files, path, offset, bytes, n, got, total, err);
-    free(path);
+    if (st != WM_OK)
+        return st;
+    st = blobs->files->read_at(blobs->files, r->file, offset, bytes, n, got, total, err);
+    if (st != WM_OK)
+        forget(blobs, r);
+    done_with(blobs, r);
+    if (st == WM_E_MISSING && was_open) /* put back from a backup, it may be another file by now */
+        return wm_blobs_get_range(blobs, name, offset, bytes, n, got, total, err);
+    if (st != WM_OK) {
+        char text[WM_DIGEST_TEXT];
+
+        wm_error_prefix(err, "%s/%s", blobs->folder, wm_digest_text(name, text));
+    }
     return st;
 }
+
+/* ---- removal ---- */
 
 wm_status wm_blobs_remove(wm_blobs *blobs, const wm_digest *name, wm_error *err)
 {

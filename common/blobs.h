@@ -2,7 +2,8 @@
  *
  * Things named by the SHA-256 of their bytes: models, sums, jobs, scalings. A folder with a file each; written,
  * synced and renamed before anything refers to it, checked against its name whenever it is read whole. Thread-safe,
- * since a file never changes. */
+ * since a file never changes. The one that was read in ranges last stays open: thousands of gateways fetch the same
+ * model. */
 #ifndef WM_COMMON_BLOBS_H
 #define WM_COMMON_BLOBS_H
 

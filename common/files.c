@@ -18,10 +18,10 @@ static wm_status io_fail(wm_error *err, const char *deed, const char *path)
 {
     int       e = errno;
     wm_status status = e == ENOSPC || e == EDQUOT || e == EFBIG ? WM_E_FULL
-                       : e == ENOENT || e == ENOTDIR ? WM_E_MISSING
-                       : e == EEXIST                 ? WM_E_EXISTS
-                       : e == ENOMEM                 ? WM_E_NOMEM
-                                                     : WM_E_IO;
+                       : e == ENOENT || e == ENOTDIR            ? WM_E_MISSING
+                       : e == EEXIST                            ? WM_E_EXISTS
+                       : e == ENOMEM                            ? WM_E_NOMEM
+                                                                : WM_E_IO;
 
     return wm_fail(err, status, "cannot %s %s: %s", deed, path, strerror(e));
 }
@@ -160,39 +160,48 @@ out:
     return st;
 }
 
-static wm_status system_read_range(const wm_files *self, const char *path, uint64_t offset, void *bytes, size_t n,
-                                   size_t *got, uint64_t *total, wm_error *err)
+static wm_status system_open(const wm_files *self, const char *path, intptr_t *ret, wm_error *err)
 {
-    int         fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat info;
-    size_t      have = 0;
-    wm_status   st = WM_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     (void)self;
     if (fd < 0)
         return io_fail(err, "open", path);
-    if (fstat(fd, &info) != 0) {
-        st = io_fail(err, "read", path);
-        goto out;
-    }
+    *ret = fd;
+    return WM_OK;
+}
+
+static wm_status system_read_at(const wm_files *self, intptr_t file, uint64_t offset, void *bytes, size_t n,
+                                size_t *got, uint64_t *total, wm_error *err)
+{
+    struct stat info;
+    size_t      have = 0;
+
+    (void)self;
+    if (fstat((int)file, &info) != 0)
+        return io_fail(err, "read", "a file");
+    if (info.st_nlink == 0)
+        return wm_fail(err, WM_E_MISSING, "the file was removed or replaced");
     while (have < n) {
-        ssize_t done = pread(fd, (uint8_t *)bytes + have, n - have, (off_t)(offset + have));
+        ssize_t done = pread((int)file, (uint8_t *)bytes + have, n - have, (off_t)(offset + have));
 
         if (done < 0 && errno == EINTR)
             continue;
-        if (done < 0) {
-            st = io_fail(err, "read", path);
-            goto out;
-        }
+        if (done < 0)
+            return io_fail(err, "read", "a file");
         if (done == 0)
             break;
         have += (size_t)done;
     }
     *got = have;
     *total = (uint64_t)info.st_size;
-out:
-    close(fd);
-    return st;
+    return WM_OK;
+}
+
+static void system_close(const wm_files *self, intptr_t file)
+{
+    (void)self;
+    close((int)file);
 }
 
 static wm_status system_append(const wm_files *self, const char *path, const void *bytes, size_t n, wm_error *err)
@@ -262,7 +271,9 @@ const wm_files *wm_files_system(void)
     static const wm_files files = {
         .replace = system_replace,
         .read = system_read,
-        .read_range = system_read_range,
+        .open = system_open,
+        .read_at = system_read_at,
+        .close = system_close,
         .append = system_append,
         .remove = system_remove,
         .make_folder = system_make_folder,

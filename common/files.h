@@ -25,9 +25,14 @@ struct wm_files {
     wm_status (*read)(const wm_files *self, const char *path, size_t limit, uint8_t **ret, size_t *n,
                       wm_error *err);
 
-    /* bytes[n] <- the file from `offset` on; *got is less than n at its end. *total: bytes of the whole file. */
-    wm_status (*read_range)(const wm_files *self, const char *path, uint64_t offset, void *bytes, size_t n, size_t *got,
-                            uint64_t *total, wm_error *err);
+    /* For reading in pieces; *ret goes back by close. WM_E_MISSING, WM_E_IO. */
+    wm_status (*open)(const wm_files *self, const char *path, intptr_t *ret, wm_error *err);
+
+    /* bytes[n] <- the file from `offset` on; *got is less than n at its end. *total: bytes of the whole file. By any number
+     * of threads at once. WM_E_MISSING: it has lost its name, another may have it by now; WM_E_IO. */
+    wm_status (*read_at)(const wm_files *self, intptr_t file, uint64_t offset, void *bytes, size_t n, size_t *got,
+                         uint64_t *total, wm_error *err);
+    void (*close)(const wm_files *self, intptr_t file);
 
     /* Adds to the end and leaves it to the system when it reaches the disk; for logs that people read. */
     wm_status (*append)(const wm_files *self, const char *path, const void *bytes, size_t n, wm_error *err);

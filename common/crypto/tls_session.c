@@ -171,6 +171,14 @@ static void note_protocol(wm_tls_session *session, unsigned long code)
         note(session, WM_E_UNTRUSTED, "TLS failed: %s", text != NULL ? text : "no reason given");
 }
 
+/* SSL_get_error wants this thread's queue empty before each step. It nearly always is: to look costs a fraction of what
+ * clearing its 16 places does, which was 2 per cent of an aggregator's time. */
+static void clear_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 static wm_tls_step step_of(wm_tls_session *session, int ret)
 {
     unsigned long code = ERR_peek_error();
@@ -194,7 +202,7 @@ static wm_tls_step step_of(wm_tls_session *session, int ret)
     default: /* a good-bye, or the transport's end */
         break;
     }
-    ERR_clear_error();
+    clear_errors();
     return step;
 }
 
@@ -264,19 +272,19 @@ void wm_tls_session_free(wm_tls_session *session)
 
 wm_tls_step wm_tls_session_handshake(wm_tls_session *session)
 {
-    ERR_clear_error();
+    clear_errors();
     return step_of(session, SSL_do_handshake(session->ssl));
 }
 
 wm_tls_step wm_tls_session_read(wm_tls_session *session, void *bytes, size_t *n)
 {
-    ERR_clear_error();
+    clear_errors();
     return step_of(session, SSL_read_ex(session->ssl, bytes, *n, n));
 }
 
 wm_tls_step wm_tls_session_write(wm_tls_session *session, const void *bytes, size_t *n)
 {
-    ERR_clear_error();
+    clear_errors();
     return step_of(session, SSL_write_ex(session->ssl, bytes, *n, n));
 }
 
@@ -284,9 +292,9 @@ void wm_tls_session_close(wm_tls_session *session)
 {
     if (!SSL_is_init_finished(session->ssl) || session->failure.status != WM_OK)
         return;
-    ERR_clear_error();
+    clear_errors();
     SSL_shutdown(session->ssl);
-    ERR_clear_error();
+    clear_errors();
 }
 
 bool wm_tls_session_peer(const wm_tls_session *session, wm_peer *ret)

@@ -70,6 +70,45 @@ static void what_was_put_is_named_by_its_sha256_and_comes_back(void **state)
     free(bytes);
 }
 
+static bool range_is(fixture *f, const wm_digest *name, uint64_t offset, const char *want)
+{
+    char     bytes[16];
+    size_t   got = 0;
+    uint64_t total = 0;
+    wm_error err;
+
+    assert_ok(wm_blobs_get_range(f->blobs, name, offset, bytes, sizeof bytes, &got, &total, &err), &err);
+    return got == strlen(want) && memcmp(bytes, want, got) == 0 && total == offset + got;
+}
+
+/* Though one of them stays open in between: in turn, after a file was put in its place, and after it was removed. */
+static void ranges_are_those_of_the_file_that_has_the_name(void **state)
+{
+    fixture        *f = *state;
+    const wm_files *files = wm_files_system();
+    wm_error        err;
+    wm_digest       one, two;
+    char           *path;
+    uint8_t         byte;
+    size_t          got;
+    uint64_t        total;
+
+    assert_ok(wm_blobs_put(f->blobs, "first", 5, &one, &err), &err);
+    assert_ok(wm_blobs_put(f->blobs, "second", 6, &two, &err), &err);
+    for (int i = 0; i < 3; i++) {
+        assert_true(range_is(f, &one, 1, "irst"));
+        assert_true(range_is(f, &two, 0, "second") && range_is(f, &two, 6, ""));
+    }
+    path = path_of(f, &two);
+    assert_ok(files->replace(files, path, "SECOND", 6, 0600, &err), &err); /* put back from a backup */
+    assert_true(range_is(f, &two, 2, "COND"));
+    assert_ok(wm_blobs_remove(f->blobs, &two, &err), &err);
+    assert_int_equal(wm_blobs_get_range(f->blobs, &two, 0, &byte, 1, &got, &total, &err), WM_E_MISSING);
+    assert_non_null(strstr(err.text, path));
+    assert_true(range_is(f, &one, 0, "first"));
+    free(path);
+}
+
 static void too_large_and_missing_are_said_so(void **state)
 {
     fixture  *f = *state;
@@ -175,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_put_is_named_by_its_sha256_and_comes_back, open_blobs,
                                         close_blobs),
+        cmocka_unit_test_setup_teardown(ranges_are_those_of_the_file_that_has_the_name, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(too_large_and_missing_are_said_so, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(every_flipped_byte_and_every_truncation_is_damage_named_by_its_file,
                                         open_blobs, close_blobs),
