@@ -1,12 +1,8 @@
-/* models/layers/norm.c
- *
- * Sums go over sixteen lanes side by side: they vectorise without -ffast-math, and the order of the additions is the same
- * whatever the width of the machine. */
+/* models/layers/norm.c: the sums are those of lanes.h. */
 #include "models/layers/norm.h"
 
+#include "models/lanes.h"
 #include "models/layers/elementwise.h"
-
-enum { LANES = 16 };
 
 /* One group of one example: positions [n] of width `w` in rows of `ld`. */
 typedef struct group {
@@ -14,52 +10,29 @@ typedef struct group {
     float  epsilon;
 } group;
 
-static inline __attribute__((always_inline)) float lanes_total(const float lanes[LANES])
-{
-    float sum = 0;
-
-    for (size_t j = 0; j < LANES; j++)
-        sum += lanes[j];
-    return sum;
-}
-
-/* sum x */
-static inline __attribute__((always_inline)) float lanes_sum(const float *x, size_t n)
-{
-    float  lanes[LANES] = { 0 };
-    size_t i = 0;
-
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
-            lanes[j] += x[i + j];
-    for (size_t j = 0; i < n; i++, j++)
-        lanes[j] += x[i];
-    return lanes_total(lanes);
-}
-
 /* sum (x - mean)^2 */
 static inline __attribute__((always_inline)) float lanes_spread(const float *x, size_t n, float mean)
 {
-    float  lanes[LANES] = { 0 };
+    float  lanes[WM_LANES] = { 0 };
     size_t i = 0;
 
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
+    for (; i + WM_LANES <= n; i += WM_LANES)
+        for (size_t j = 0; j < WM_LANES; j++)
             lanes[j] += (x[i + j] - mean) * (x[i + j] - mean);
     for (size_t j = 0; i < n; i++, j++)
         lanes[j] += (x[i] - mean) * (x[i] - mean);
-    return lanes_total(lanes);
+    return wm_lanes_total(lanes);
 }
 
 /* sums <- sum dy w, sum dy w (x - mean) */
 static inline __attribute__((always_inline)) void lanes_slopes(const float *x, const float *dy, const float *w,
                                                                size_t n, float mean, float sums[2])
 {
-    float  plain[LANES] = { 0 }, moment[LANES] = { 0 };
+    float  plain[WM_LANES] = { 0 }, moment[WM_LANES] = { 0 };
     size_t i = 0;
 
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++) {
+    for (; i + WM_LANES <= n; i += WM_LANES)
+        for (size_t j = 0; j < WM_LANES; j++) {
             plain[j] += dy[i + j] * w[i + j];
             moment[j] += dy[i + j] * w[i + j] * (x[i + j] - mean);
         }
@@ -67,8 +40,8 @@ static inline __attribute__((always_inline)) void lanes_slopes(const float *x, c
         plain[j] += dy[i] * w[i];
         moment[j] += dy[i] * w[i] * (x[i] - mean);
     }
-    sums[0] = lanes_total(plain);
-    sums[1] = lanes_total(moment);
+    sums[0] = wm_lanes_total(plain);
+    sums[1] = wm_lanes_total(moment);
 }
 
 WM_KERNEL static void group_normalise(const float *x, float *y, const float *w, const float *b, float *saved,
@@ -77,7 +50,7 @@ WM_KERNEL static void group_normalise(const float *x, float *y, const float *w, 
     float n = (float)(g.positions * g.width), mean = 0, spread = 0, root;
 
     for (size_t p = 0; p < g.positions; p++)
-        mean += lanes_sum(x + p * g.ld, g.width);
+        mean += wm_lanes_sum(x + p * g.ld, g.width);
     mean /= n;
     for (size_t p = 0; p < g.positions; p++)
         spread += lanes_spread(x + p * g.ld, g.width, mean);

@@ -4,18 +4,16 @@
  * within a network: a class target's head gives logits, and its loss does the rest. */
 #include "models/layers/softmax_rows.h"
 
+#include "models/lanes.h"
 #include "models/layers/elementwise.h"
 
 WM_KERNEL static void softmax(const float *x, float *y, size_t n, size_t seen, float scale)
 {
-    float most = x[0], sum = 0;
+    float most = wm_lanes_most(x, seen), sum;
 
-    for (size_t i = 1; i < seen; i++)
-        most = x[i] > most ? x[i] : most;
     for (size_t i = 0; i < seen; i++)
         y[i] = wm_exp(scale * (x[i] - most));
-    for (size_t i = 0; i < seen; i++)
-        sum += y[i];
+    sum = wm_lanes_sum(y, seen);
     for (size_t i = 0; i < seen; i++)
         y[i] /= sum;
     for (size_t i = seen; i < n; i++)
@@ -24,10 +22,8 @@ WM_KERNEL static void softmax(const float *x, float *y, size_t n, size_t seen, f
 
 WM_KERNEL static void softmax_grad(const float *y, const float *dy, float *dx, size_t n, float scale)
 {
-    float sum = 0;
+    float sum = wm_lanes_dot(y, dy, n);
 
-    for (size_t i = 0; i < n; i++)
-        sum += y[i] * dy[i];
     for (size_t i = 0; i < n; i++)
         dx[i] = scale * y[i] * (dy[i] - sum);
 }
