@@ -5,8 +5,9 @@
 #include "models/kernel.h"
 #include "models/layers/recurrence.h"
 
-WM_KERNEL static void gru_cell(float *r, float *z, float *n, const float *m, const float *before, float *h,
-                               size_t units)
+/* `restrict`: as in lstm.c. */
+WM_KERNEL static void gru_cell(float *restrict r, float *restrict z, float *restrict n, const float *restrict m,
+                               const float *restrict before, float *restrict h, size_t units)
 {
     for (size_t j = 0; j < units; j++) {
         r[j] = wm_sigmoid(r[j]);
@@ -16,8 +17,8 @@ WM_KERNEL static void gru_cell(float *r, float *z, float *n, const float *m, con
     }
 }
 
-WM_KERNEL static void gru_cell_back(float *r, float *z, float *n, float *m, const float *before, float *dh,
-                                    size_t units)
+WM_KERNEL static void gru_cell_back(float *restrict r, float *restrict z, float *restrict n, float *restrict m,
+                                    const float *restrict before, float *restrict dh, size_t units)
 {
     for (size_t j = 0; j < units; j++) {
         float dn = dh[j] * (1 - z[j]) * (1 - n[j] * n[j]), dz = dh[j] * (before[j] - n[j]) * z[j] * (1 - z[j]);

@@ -5,8 +5,9 @@
 #include "models/kernel.h"
 #include "models/layers/recurrence.h"
 
-WM_KERNEL static void lstm_cell(float *i, float *f, float *g, float *o, const float *before, float *c, float *h,
-                                size_t n)
+/* Without `restrict` there are more pairs of pointers than gcc will check for overlap, and it leaves the loops scalar. */
+WM_KERNEL static void lstm_cell(float *restrict i, float *restrict f, float *restrict g, float *restrict o,
+                                const float *restrict before, float *restrict c, float *restrict h, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
         i[j] = wm_sigmoid(i[j]);
@@ -18,8 +19,9 @@ WM_KERNEL static void lstm_cell(float *i, float *f, float *g, float *o, const fl
     }
 }
 
-WM_KERNEL static void lstm_cell_back(float *i, float *f, float *g, float *o, const float *before, const float *c,
-                                     float *dh, float *dc, size_t n)
+WM_KERNEL static void lstm_cell_back(float *restrict i, float *restrict f, float *restrict g, float *restrict o,
+                                     const float *restrict before, const float *restrict c, float *restrict dh,
+                                     float *restrict dc, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
         float s = wm_tanh(c[j]), d = dc[j] + dh[j] * o[j] * (1 - s * s);
