@@ -72,7 +72,8 @@ void wm_fit_tensor(wm_fit *fit, const char *name, const wm_shape *shape, wm_init
 void wm_fit_buffer(wm_fit *fit, const char *name, const wm_shape *shape, double value);
 
 /* The inputs, or the options with them, do not work: one sentence that says what would, with the shapes on both
- * sides. Becomes a fault at the layer's place in the file. What else `fit` tells does not matter then. */
+ * sides. Becomes a fault at the layer's place in the file, behind the layer's kind and a colon. What else `fit` tells does
+ * not matter then. */
 __attribute__((format(printf, 2, 3))) void wm_fit_refuse(wm_fit *fit, const char *fmt, ...);
 
 /* "24 x 6". */

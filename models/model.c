@@ -98,7 +98,8 @@ void wm_fit_refuse(wm_fit *fit, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    wm_faults_add(builder->faults, builder->layer->place, builder->layer->path, "%s", text);
+    wm_faults_add(builder->faults, builder->layer->place, builder->layer->path, "%s: %s",
+                  builder->layer->member->name, text);
     builder->refused = true;
 }
 
@@ -228,7 +229,7 @@ static void fit_node(wm_builder *builder)
     size_t n = 0;
 
     if (node->n_from < ops->inputs_least || node->n_from > ops->inputs_most) {
-        wm_fit_refuse(&fit, "%s takes %s%zu input%s, and `from` gives %zu", ops->member.name,
+        wm_fit_refuse(&fit, "takes %s%zu input%s, and `from` gives %zu",
                       ops->inputs_least < ops->inputs_most ? "up to " : "", ops->inputs_most,
                       ops->inputs_most == 1 ? "" : "s", node->n_from);
         return;

@@ -64,6 +64,9 @@ static float *reserve(wm_plan *plan, size_t n)
     return plan->arena != NULL ? wm_arena_floats(plan->arena, n) : NULL;
 }
 
+/* Rows of a product of matrices are at most so many (gemm.h), and no activation has more rows than values. */
+static const size_t values_max = INT32_MAX;
+
 /* An amount for the largest batch; 0 and `over` if it does not fit. */
 static size_t floats(wm_plan *plan, wm_amount amount)
 {
@@ -147,6 +150,9 @@ static void reserve_all(wm_plan *plan)
     bool            training = plan->optimiser != NULL;
     size_t          scratch = 0, passing = 0, state = 0;
 
+    for (size_t i = 0; i < model->n_nodes; i++)
+        if (model->nodes[i].n > values_max / plan->batch_max)
+            plan->over = true;
     for (size_t i = model->n_inputs; i < model->n_nodes; i++) {
         const wm_node *node = &model->nodes[i];
         cell          *own = &plan->cells[i];

@@ -66,7 +66,7 @@ static void conv_fit(const conv_options *self, bool images, wm_fit *fit)
         return;
     }
     if ((int64_t)s.c % self->groups != 0 || self->channels % self->groups != 0) {
-        wm_fit_refuse(fit, "%zu channels in and %lld out do not divide into %lld groups", s.c,
+        wm_fit_refuse(fit, "%zu channels in and %lld out do not both divide into %lld groups", s.c,
                       (long long)self->channels, (long long)self->groups);
         return;
     }

@@ -59,7 +59,8 @@ void wm_recurrence_fit(const wm_cell *cell, const wm_recurrence_options *options
     if (x->rank != 2) {
         char text[WM_SHAPE_TEXT];
 
-        wm_fit_refuse(fit, "takes time x channels, and gets %s", wm_shape_text(x, text));
+        wm_fit_refuse(fit, "takes time x channels, and gets %s%s", wm_shape_text(x, text),
+                      x->rank == 1 ? "; a recurrence before it keeps its steps with `sequence: true`" : "");
         return;
     }
     s = sweep_of(cell, options, x, 1);

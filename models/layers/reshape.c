@@ -19,8 +19,8 @@ static void reshape_fit(const void *options, wm_fit *fit)
     for (uint32_t i = 0; i < shape.rank; i++)
         shape.dim[i] = (uint32_t)want->items[i];
     if (!wm_shape_count(&shape, &n) || n != have) {
-        wm_fit_refuse(fit, "%s has %zu values, and %s takes another number", wm_shape_text(&fit->inputs[0], a),
-                      have, wm_shape_text(&shape, b));
+        wm_fit_refuse(fit, "gets %s, which is %zu values, and cannot make %s of them",
+                      wm_shape_text(&fit->inputs[0], a), have, wm_shape_text(&shape, b));
         return;
     }
     fit->output = shape;

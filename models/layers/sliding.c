@@ -35,6 +35,23 @@ static bool positions(size_t size, size_t kernel, size_t stride, size_t dilation
     return true;
 }
 
+/* A place of the kernel that looks at padding wherever the kernel stands; a dilation of 1 is only a wide kernel. */
+static bool is_lost(size_t size, size_t kernel, size_t dilation)
+{
+    return kernel > 1 && dilation > 1 && dilation >= size;
+}
+
+static const char *over(const wm_sliding *s, bool images, char text[48])
+{
+    size_t across = (s->kw - 1) * s->dw + 1;
+
+    if (images)
+        snprintf(text, 48, "%zu x %zu", (s->kh - 1) * s->dh + 1, across);
+    else
+        snprintf(text, 48, "%zu steps", across);
+    return text;
+}
+
 static bool good_list(const wm_wholes *list, bool images)
 {
     return list->count <= (images ? 2 : 1);
@@ -44,12 +61,15 @@ const char *wm_sliding_init(const wm_sliding_options *options, bool images, cons
                             char text[WM_ERROR_TEXT])
 {
     wm_sliding s = { 0 };
-    char       shape[WM_SHAPE_TEXT];
+    char       shape[WM_SHAPE_TEXT], reach[48];
 
     wm_shape_text(input, shape);
     if (input->rank != (images ? 3 : 2)) {
-        snprintf(text, WM_ERROR_TEXT, "takes %s, and gets %s",
-                 images ? "height x width x channels" : "time x channels", shape);
+        snprintf(text, WM_ERROR_TEXT, "takes %s, and gets %s%s",
+                 images ? "height x width x channels" : "time x channels", shape,
+                 images && input->rank == 2    ? "; for a window take the layer that ends in 1d"
+                 : !images && input->rank == 3 ? "; for an image take the layer that ends in 2d"
+                                               : "");
         return text;
     }
     if (!good_list(&options->kernel, images) || !good_list(&options->stride, images) ||
@@ -70,8 +90,14 @@ const char *wm_sliding_init(const wm_sliding_options *options, bool images, cons
     if (!positions(s.h, s.kh, s.sh, s.dh, options->padding, &s.oh, &s.top) ||
         !positions(s.w, s.kw, s.sw, s.dw, options->padding, &s.ow, &s.left)) {
         snprintf(text, WM_ERROR_TEXT,
-                 "a kernel that reaches over %zu x %zu does not fit into %s; make it smaller, or `padding: same`",
-                 (s.kh - 1) * s.dh + 1, (s.kw - 1) * s.dw + 1, shape);
+                 "a kernel that reaches over %s does not fit into %s; make it smaller, or `padding: same`",
+                 over(&s, images, reach), shape);
+        return text;
+    }
+    if (is_lost(s.h, s.kh, s.dh) || is_lost(s.w, s.kw, s.dw)) {
+        snprintf(text, WM_ERROR_TEXT,
+                 "places %zu apart are not both in %s, wherever the kernel stands; lower the dilation",
+                 is_lost(s.w, s.kw, s.dw) ? s.dw : s.dh, shape);
         return text;
     }
     *ret = s;

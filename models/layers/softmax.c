@@ -43,6 +43,15 @@ static size_t last(const wm_layer_run *run)
     return run->output_shape.dim[run->output_shape.rank - 1];
 }
 
+static void softmax_fit(const void *options, wm_fit *fit)
+{
+    const wm_shape *x = &fit->inputs[0];
+
+    wm_same_shape(options, fit);
+    if (x->dim[x->rank - 1] == 1)
+        wm_fit_refuse(fit, "the share of one value is always 1; leave it out, or take sigmoid");
+}
+
 static void softmax_forward(const void *options, const wm_layer_run *run)
 {
     (void)options;
@@ -63,7 +72,7 @@ const wm_layer_ops wm_layer_softmax = {
                     "Shares that add up to one along the last dimension. Not before cross_entropy, which does it." },
     .inputs_least = 1,
     .inputs_most = 1,
-    .fit = wm_same_shape,
+    .fit = softmax_fit,
     .forward = softmax_forward,
     .backward = softmax_backward,
     .reads_output = true,

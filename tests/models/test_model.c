@@ -194,7 +194,7 @@ static void wrong_descriptions_are_refused_at_their_place(void **state)
         { too_large_an_output, "test.yaml:10:7: model.layers[0]: ", "24 x 209715200 is too large" },
         { unknown_from, "test.yaml:10:7: model.layers[0]: ", "named wind" },
         { from_a_later_layer, "test.yaml:10:7: model.layers[0]: ", "no layer before this one is named b" },
-        { two_inputs_for_one, "test.yaml:10:7: model.layers[0]: ", "dense takes 1 input, and `from` gives 2" },
+        { two_inputs_for_one, "test.yaml:10:7: model.layers[0]: ", "dense: takes 1 input, and `from` gives 2" },
         { two_inputs_and_no_from, "test.yaml:10:7: model.layers[0]: ", "there are 2 inputs" },
         { an_input_unused, "test.yaml:5:3: data.inputs: ", "no layer takes the input x" },
         { a_layer_unused, "test.yaml:10:7: model.layers[0]: ", "nothing takes the output of a" },
