@@ -244,6 +244,32 @@ static void adjust(void *context, const float *params, float *grads, size_t n_pa
     c->strategy->adjust(c->options, c->start, params, grads, n_params, c->state);
 }
 
+static wm_status check_tensor(const wm_tensor *tensor, const float *whole, wm_error *err)
+{
+    if (wm_vector_finite(whole + tensor->offset, tensor->n))
+        return WM_OK;
+    return wm_fail(err, WM_E_NONFINITE, "%s is not finite after training: try a lower rate or a clip",
+                   tensor->name);
+}
+
+/* The last step is followed by no loss that would tell; of what it did the first tensor that is not finite is named. */
+static wm_status check_trained(const wm_trainer *self, wm_error *err)
+{
+    const wm_model *model = self->model;
+    size_t          n_buffers = wm_model_n_buffer_values(model);
+    wm_status       st = WM_OK;
+
+    for (size_t i = 0; st == WM_OK && i < wm_model_n_tensors(model); i++)
+        st = check_tensor(wm_model_tensor(model, i), self->params, err);
+    for (size_t i = 0; st == WM_OK && i < wm_model_n_own_tensors(model); i++)
+        st = check_tensor(wm_model_own_tensor(model, i), self->params, err);
+    if (st == WM_OK && !wm_vector_finite(self->params + buffers_at(self), n_buffers))
+        st = wm_fail(
+            err, WM_E_NONFINITE,
+            "the running statistics of a personal layer are not finite after training: try a lower rate or a clip");
+    return st;
+}
+
 wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *ret, double *loss, wm_error *err)
 {
     const wm_job  *job = trainer->job;
@@ -274,9 +300,9 @@ wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *re
             return st;
     }
     wm_plan_get_buffers(trainer->train, trainer->params + buffers_at(trainer));
-    if (!wm_vector_finite(trainer->params + trainer->n_params, n_own))
-        return wm_fail(err, WM_E_NONFINITE,
-                       "a personal layer is not finite after training: try a lower rate or a clip");
+    st = check_trained(trainer, err);
+    if (st != WM_OK)
+        return st;
     st = wm_update_new(&trainer->spec, &task->key, &update, err);
     if (st != WM_OK)
         return st;

@@ -264,6 +264,24 @@ static void an_explosion_is_withheld(void **state)
     close_bench(b);
 }
 
+/* One step, behind which there is no loss that would tell: that of the step is still a number. */
+static void an_explosion_in_the_last_step_is_withheld_and_named(void **state)
+{
+    bench        *b = *state;
+    const float   start[2] = { 0, 3e38f };
+    wm_train_task task = { .key = { .kind = WM_TASK_TRAIN, .round = 1 }, .client = "north", .start = start };
+    wm_update     untouched = { .weight = 77 }, update = untouched;
+    double        loss;
+
+    tiny_rows(b->folder, "north.csv", 21, 0, 4);
+    open_bench(b, (const char *const[]){ "training.rate=10", "training.batch=512", NULL });
+    task.examples = b->examples;
+    assert_int_equal(wm_train(b->trainer, &task, &update, &loss, &b->err), WM_E_NONFINITE);
+    assert_string_equal(b->err.text, "1.dense.bias is not finite after training: try a lower rate or a clip");
+    assert_memory_equal(&update, &untouched, sizeof update);
+    close_bench(b);
+}
+
 static void refusals_to_train(void **state)
 {
     static const struct {
@@ -656,6 +674,7 @@ int main(void)
         TEST(an_update_passes_the_checks_of_the_server),
         TEST(the_same_seed_round_and_name_give_the_same_bits),
         TEST(an_explosion_is_withheld),
+        TEST(an_explosion_in_the_last_step_is_withheld_and_named),
         TEST(refusals_to_train),
         TEST(the_contenders_of_the_last_evaluation),
         TEST(only_who_is_asked_for_contends),
