@@ -30,7 +30,7 @@ static void noise_forward(const void *options, const wm_layer_run *run)
     for (size_t i = 0; self->deviation > 0 && i < n; i++)
         run->output[i] += (float)(self->deviation * wm_rng_normal(run->rng));
     for (size_t i = 0; self->masked > 0 && i < n; i++) {
-        run->saved[i] = wm_rng_unit(run->rng) < self->masked ? 0 : 1;
+        run->saved[i] = wm_rng_unit(run->rng) < self->masked ? 0.0f : 1.0f;
         run->output[i] *= run->saved[i];
     }
 }
