@@ -30,10 +30,10 @@ static void embedding_fit(const void *options, wm_fit *fit)
                   (wm_initial){ WM_INITIAL_NORMAL, 1 });
 }
 
-/* The row that a value names; SIZE_MAX for none. */
+/* The row that a value names; SIZE_MAX for none: a fraction is a number that was scaled, and no kind of anything. */
 static size_t row_of(float value, size_t kinds)
 {
-    return value >= 0 && value < (float)kinds ? (size_t)value : SIZE_MAX;
+    return value >= 0 && value < (float)kinds && value == floorf(value) ? (size_t)value : SIZE_MAX;
 }
 
 static void embedding_forward(const void *options, const wm_layer_run *run)

@@ -269,6 +269,94 @@ static void dense_leaves_alone_what_nobody_wants(void **state)
     assert_true(l.dx[0] == 99 && l.dx[1] == 99);
 }
 
+/* Half of the examples of a tie would otherwise learn differently from PyTorch, which gives it to the first. */
+static void of_equal_values_the_first_is_the_largest(void **state)
+{
+    const wm_layer_ops *ops = (const wm_layer_ops *)net_member(&wm_layers, "global_max_pool");
+    uint32_t            from[8];
+    lone                l;
+
+    (void)state;
+    lone_init(&l, 1);
+    l.shape = (wm_shape){ .rank = 2, .dim = { 4, 2 } };
+    l.run.saved = (float *)(void *)from;
+    memcpy(l.x, (const float[]){ 1, 5, 3, 5, 3, 2, 3, 5 }, sizeof l.x);
+    l.dy[0] = 10;
+    l.dy[1] = 20;
+    ops->forward(NULL, &l.run);
+    ops->backward(NULL, &l.run);
+    assert_memory_equal(l.y, ((const float[]){ 3, 5 }), 2 * sizeof *l.y);
+    assert_memory_equal(l.dx, ((const float[]){ 0, 20, 10, 0, 0, 0, 0, 0 }), sizeof l.dx);
+}
+
+/* The mean stays: what is left is scaled up by what was dropped. */
+static void dropout_drops_its_share_and_scales_up_the_rest(void **state)
+{
+    enum { N = 20000 };
+    static const double shares[] = { 0, 0.1, 0.5, 0.9 };
+    const wm_layer_ops *ops = (const wm_layer_ops *)net_member(&wm_layers, "dropout");
+    float              *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y), *mask = malloc(N * sizeof *mask);
+
+    (void)state;
+    assert_true(x != NULL && y != NULL && mask != NULL);
+    for (size_t i = 0; i < N; i++)
+        x[i] = 2;
+    for (size_t s = 0; s < sizeof shares / sizeof *shares; s++) {
+        double       share = shares[s], dropped = 0;
+        const float *inputs[] = { x };
+        wm_rng       rng;
+        lone         l;
+
+        lone_init(&l, N);
+        wm_rng_init(&rng, 3);
+        l.run.inputs = inputs;
+        l.run.output = y;
+        l.run.saved = mask;
+        l.run.rng = &rng;
+        ops->forward(&share, &l.run);
+        for (size_t i = 0; i < N; i++) {
+            dropped += y[i] == 0;
+            assert_true(y[i] == 0 || fabs((double)y[i] * (1 - share) / 2 - 1) < 2e-4);
+        }
+        assert_true(fabs(dropped / N - share) <= 5 * sqrt(share * (1 - share) / N) + 1e-5);
+    }
+    free(x);
+    free(y);
+    free(mask);
+}
+
+/* A value that names no kind gives NaN, and reads nothing behind the table. */
+static void an_embedding_knows_its_kinds_and_no_others(void **state)
+{
+    static const struct {
+        float value, want; /* of three kinds with the vectors 10, 20 and 30 */
+    } rows[] = {
+        { 0, 10 },      { 2, 30 },    { -0.0f, 10 },     { 3, NAN },    { -1, NAN },
+        { 1e30f, NAN }, { NAN, NAN }, { INFINITY, NAN }, { 0.5f, NAN }, /* nor is half-way between two kinds one of them: a number that was scaled */
+    };
+    static const float        table[] = { 10, 20, 30 };
+    static const float *const params[] = { table };
+    static const int64_t      kinds_and_units[] = { 3, 1 };
+    const wm_layer_ops       *ops = (const wm_layer_ops *)net_member(&wm_layers, "embedding");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        float        grads[3] = { 0 };
+        float *const all[] = { grads };
+        lone         l;
+
+        lone_init(&l, 1);
+        l.run.params = params;
+        l.run.param_grads = all;
+        l.x[0] = rows[i].value;
+        l.dy[0] = 7;
+        ops->forward(kinds_and_units, &l.run);
+        ops->backward(kinds_and_units, &l.run);
+        assert_true(isnan(rows[i].want) ? isnan(l.y[0]) : l.y[0] == rows[i].want);
+        assert_true(grads[0] + grads[1] + grads[2] == (isnan(rows[i].want) ? 0 : 7));
+    }
+}
+
 static void nan_stays_nan_through_every_layer(void **state)
 {
     (void)state;
@@ -304,6 +392,9 @@ int main(void)
         cmocka_unit_test(a_plan_for_training_and_one_for_evaluation_predict_the_same_bits),
         cmocka_unit_test(activations_are_the_functions_that_they_are_named_for),
         cmocka_unit_test(dense_leaves_alone_what_nobody_wants),
+        cmocka_unit_test(of_equal_values_the_first_is_the_largest),
+        cmocka_unit_test(dropout_drops_its_share_and_scales_up_the_rest),
+        cmocka_unit_test(an_embedding_knows_its_kinds_and_no_others),
         cmocka_unit_test(nan_stays_nan_through_every_layer),
     };
 

@@ -1,5 +1,6 @@
 /* tests/models/test_plan.c: memory that is known beforehand, steps, and what they refuse. */
 #include "tests/models/net.h"
+#include "tests/models/words.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -235,6 +236,53 @@ static void a_reset_plan_is_as_new(void **state)
     bench_release(&b);
 }
 
+/* What each of them carries from step to step: velocities, and how many steps there were. */
+static void nothing_is_carried_over_a_reset_by_any_optimiser(void **state)
+{
+    (void)state;
+    for (size_t o = 0; o < wm_optimisers.n_members; o++) {
+        const char *name = wm_optimisers.members[o]->name,
+                   *options = strcmp(name, "sgd") == 0 ? "{momentum: 0.9}" : "{}";
+        wm_text   text = WM_TEXT_INIT;
+        char      optimiser[64];
+        float     x[4 * 3], y[4 * 2], params[8], first[8];
+        wm_batch  batch = { .n = 4, .inputs = { x }, .targets = { y } };
+        double    loss;
+        wm_job   *job;
+        wm_model *model;
+        wm_plan  *plan;
+        wm_rng    rng;
+        wm_error  err;
+
+        snprintf(optimiser, sizeof optimiser, "{%s: %s}", name, options);
+        net_text(&text,
+                 &(net_words){
+                     .shape = "3", .layers = "[{dense: 2}]", .loss = "mse", .width = 2, .optimiser = optimiser });
+        job = net_job(name, wm_text_chars(&text));
+        model = net_model_of(name, job);
+        assert_int_equal(wm_model_n_params(model), 8);
+        wm_rng_init(&rng, 5);
+        for (size_t i = 0; i < 12; i++)
+            x[i] = (float)wm_rng_normal(&rng);
+        for (size_t i = 0; i < 8; i++)
+            y[i] = (float)wm_rng_normal(&rng);
+        assert_ok(wm_plan_new(model, 4, WM_PLAN_TRAIN, &plan, &err), &err);
+        for (int again = 0; again < 2; again++) {
+            wm_plan_reset(plan, 0);
+            wm_model_init(model, 1, params);
+            for (int i = 0; i < 3; i++)
+                assert_ok(wm_plan_step(plan, params, &batch, &(wm_step){ .rate = 0.05 }, &loss, &err), &err);
+            if (again)
+                assert_case(name, memcmp(params, first, sizeof params) == 0);
+            memcpy(first, params, sizeof params);
+        }
+        wm_plan_free(plan);
+        wm_model_free(model);
+        wm_job_free(job);
+        wm_text_release(&text);
+    }
+}
+
 /* Params and data wherever they lie, on whichever thread: the same bits. */
 static void *ten_steps(void *context)
 {
@@ -323,6 +371,33 @@ static void set_to_ones(void *context, const float *params, float *grads, size_t
         at->norm += (double)grads[i] * (double)grads[i];
         grads[i] = 1;
     }
+}
+
+static void add_squares(void *context, const float *params, float *grads, size_t n_params)
+{
+    (void)params;
+    for (size_t i = 0; i < n_params; i++)
+        *(double *)context += (double)grads[i] * (double)grads[i];
+}
+
+/* PyTorch's clip_grad_norm_ divides by the norm and a millionth. */
+static void a_clipped_gradient_is_as_long_as_pytorchs(void **state)
+{
+    bench    a;
+    double   norm = 0, clipped = 0, loss;
+    wm_step  how = { .rate = 0.1, .adjust = add_squares, .context = &norm };
+    wm_error err;
+
+    (void)state;
+    bench_init(&a, 0, 8);
+    assert_ok(wm_plan_step(a.plan, a.params, &a.b.batch, &how, &loss, &err), &err);
+    wm_model_init(a.model, 1, a.params);
+    how = (wm_step){ .rate = 0.1, .clip = 0.1, .adjust = add_squares, .context = &clipped };
+    assert_ok(wm_plan_step(a.plan, a.params, &a.b.batch, &how, &loss, &err), &err);
+    norm = sqrt(norm);
+    assert_true(norm > 0.2 && norm < 2);
+    assert_true(fabs(sqrt(clipped) / (0.1 * norm / (norm + 1e-6)) - 1) < 2e-7);
+    bench_release(&a);
 }
 
 static void a_strategy_may_change_the_gradient_after_the_clip(void **state)
@@ -475,8 +550,10 @@ int main(void)
         cmocka_unit_test(batches_beyond_any_memory_are_refused),
         cmocka_unit_test(training_lowers_the_loss_and_repeats_to_the_bit),
         cmocka_unit_test(a_reset_plan_is_as_new),
+        cmocka_unit_test(nothing_is_carried_over_a_reset_by_any_optimiser),
         cmocka_unit_test(results_depend_neither_on_alignment_nor_on_the_thread),
         cmocka_unit_test(a_clipped_gradient_keeps_its_direction),
+        cmocka_unit_test(a_clipped_gradient_is_as_long_as_pytorchs),
         cmocka_unit_test(a_strategy_may_change_the_gradient_after_the_clip),
         cmocka_unit_test(a_gradient_that_was_asked_for_changes_nothing),
         cmocka_unit_test(explosions_name_where_they_began_and_leave_params_alone),
