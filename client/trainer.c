@@ -19,7 +19,7 @@
 enum {
     /* Examples in a forward-only batch: large enough that the products are efficient, small enough that a network of
      * thousands of units stays in the cache. */
-    EVALUATE_BATCH = 200,
+    EVALUATE_BATCH = 200, /* at most */
 };
 
 struct wm_trainer {
@@ -29,6 +29,7 @@ struct wm_trainer {
     wm_update_spec         spec; /* of a training update */
     size_t                 n_params;
     wm_plan               *train, *evaluate;
+    size_t                 evaluate_batch;
     wm_batch_room         *room;   /* of the larger of both batches */
     float                 *params; /* [n_whole]: the copy that is trained, and what wm_trainer_join joins */
     uint32_t              *order;  /* [order_room]: the examples of an epoch */
@@ -41,13 +42,29 @@ struct wm_trainer {
     wm_normality          *labels;          /* [EVALUATE_BATCH] */
 };
 
+/* An evaluation takes no more memory than training does, since it is by that that people know what a client needs: of a network
+ * whose activations are large fewer examples than are quick together. train, evaluate: bytes of the plans. */
+static wm_status choose_batch(const wm_job *job, const wm_model *model, size_t *ret, size_t *train,
+                              size_t *evaluate, wm_error *err)
+{
+    size_t    n = EVALUATE_BATCH;
+    wm_status st = wm_plan_bytes(model, (size_t)job->training.batch, WM_PLAN_TRAIN, train, err);
+
+    if (st != WM_OK)
+        return st;
+    while (((st = wm_plan_bytes(model, n, WM_PLAN_EVALUATE, evaluate, err)) != WM_OK || *evaluate > *train) &&
+           n > 1)
+        n /= 2;
+    *ret = n;
+    return st;
+}
+
 wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret, wm_error *err)
 {
-    size_t    train, evaluate, total, params;
-    wm_status st;
+    size_t    train, evaluate, batch, total, params;
+    wm_status st = choose_batch(job, model, &batch, &train, &evaluate, err);
 
-    if ((st = wm_plan_bytes(model, (size_t)job->training.batch, WM_PLAN_TRAIN, &train, err)) != WM_OK ||
-        (st = wm_plan_bytes(model, EVALUATE_BATCH, WM_PLAN_EVALUATE, &evaluate, err)) != WM_OK)
+    if (st != WM_OK)
         return st;
     if (!wm_size_mul(wm_model_n_whole(model), sizeof(float), &params) || !wm_size_add(train, evaluate, &total) ||
         !wm_size_add(total, params, &total))
@@ -59,7 +76,7 @@ wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret
 wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **ret, wm_error *err)
 {
     wm_trainer *self = calloc(1, sizeof *self);
-    size_t      batch = (size_t)job->training.batch, width = wm_heads_values_max(job);
+    size_t      batch = (size_t)job->training.batch, width = wm_heads_values_max(job), bytes[2];
     wm_status   st;
 
     if (self == NULL)
@@ -82,9 +99,11 @@ wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **
         st = wm_fail(err, WM_E_NOMEM, "no memory for the trainer of a model of %zu parameters", self->n_params);
         goto out;
     }
-    if ((st = wm_plan_new(model, batch, WM_PLAN_TRAIN, &self->train, err)) != WM_OK ||
-        (st = wm_plan_new(model, EVALUATE_BATCH, WM_PLAN_EVALUATE, &self->evaluate, err)) != WM_OK ||
-        (st = wm_batch_room_new(job, batch > EVALUATE_BATCH ? batch : EVALUATE_BATCH, &self->room, err)) != WM_OK)
+    if ((st = choose_batch(job, model, &self->evaluate_batch, &bytes[0], &bytes[1], err)) != WM_OK ||
+        (st = wm_plan_new(model, batch, WM_PLAN_TRAIN, &self->train, err)) != WM_OK ||
+        (st = wm_plan_new(model, self->evaluate_batch, WM_PLAN_EVALUATE, &self->evaluate, err)) != WM_OK ||
+        (st = wm_batch_room_new(job, batch > self->evaluate_batch ? batch : self->evaluate_batch, &self->room,
+                                err)) != WM_OK)
         goto out;
     *ret = self;
     self = NULL;
@@ -474,8 +493,8 @@ static wm_status over_part(wm_trainer *self, const wm_examples *examples, wm_par
 
     if (params != NULL)
         wm_plan_set_buffers(self->evaluate, params + buffers_at(self));
-    for (size_t at = 0; st == WM_OK && at < n; at += EVALUATE_BATCH) {
-        size_t size = n - at < EVALUATE_BATCH ? n - at : EVALUATE_BATCH;
+    for (size_t at = 0; st == WM_OK && at < n; at += self->evaluate_batch) {
+        size_t size = n - at < self->evaluate_batch ? n - at : self->evaluate_batch;
 
         if (stopped(stop))
             return wm_fail(err, WM_E_CLOSED, "the evaluation was stopped");

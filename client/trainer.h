@@ -18,7 +18,8 @@
 
 typedef struct wm_trainer wm_trainer;
 
-/* What a trainer of this model takes, before it is made, without the order of an epoch. WM_E_RANGE: no machine has it. */
+/* What a trainer of this model takes, before it is made, without the order of an epoch: the training plan, as much again at most
+ * for evaluations, and the parameters once. WM_E_RANGE: no machine has it. */
 wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret, wm_error *err);
 
 /* WM_E_NOMEM. The job and the model must outlive it. */

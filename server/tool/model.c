@@ -29,8 +29,15 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
         return st;
     st = wm_model_describe(space.model, (size_t)space.job->training.batch, &text, err);
     if (st == WM_OK)
-        fprintf(call->out, "%s\nMFLOP: one example's way forward; KiB: memory while training in batches of %lld\n",
-                wm_text_chars(&text), (long long)space.job->training.batch);
+        fprintf(
+            call->out,
+            "%s\nMFLOP: one example's way forward; KiB: memory of a step in batches of %lld, and an evaluation takes as "
+            "much again at most.\nA client holds the parameters three times besides (as they came, as they are "
+            "trained, the update: %.1f KiB), and its readings.\n",
+            wm_text_chars(&text), (long long)space.job->training.batch,
+            (double)(wm_model_n_whole(space.model) + wm_model_n_params(space.model) +
+                     wm_model_n_trained(space.model)) *
+                sizeof(float) / 1024);
     wm_text_release(&text);
     wm_workspace_release(&space);
     return st;

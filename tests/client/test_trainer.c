@@ -8,6 +8,7 @@
 
 #include "client/work.h"
 #include "models/evaluation.h"
+#include "models/plan.h"
 
 #include <math.h>
 
@@ -247,6 +248,41 @@ static void the_same_seed_round_and_name_give_the_same_bits(void **state)
     close_bench(b);
 }
 
+static double metric_of(const bench *b, const wm_evaluation *evaluation, size_t m)
+{
+    return wm_evaluation_figure(&wm_trainer_measures(b->trainer)->items[m], evaluation);
+}
+
+/* A network whose activations are large, in batches of four and of all: the same figures, and no more memory than training. */
+static void an_evaluation_takes_no_more_memory_than_training(void **state)
+{
+    static const char *const layers = "model.layers=[{dense: 300}, relu, {dense: 30}, flatten, {dense: 1}]";
+    bench                   *b = *state;
+    double                   figures[2];
+
+    for (int large = 0; large < 2; large++) {
+        wm_evaluation evaluation;
+        size_t        all, train, n;
+        float        *params;
+
+        wavy_rows(b->folder, "north.csv", 300, 1);
+        open_bench(b, (const char *const[]){ layers, large ? "training.batch=512" : "training.batch=4", NULL });
+        n = wm_model_n_params(b->model);
+        assert_ok(wm_trainer_bytes(b->job, b->model, &all, &b->err), &b->err);
+        assert_ok(wm_plan_bytes(b->model, large ? 512 : 4, WM_PLAN_TRAIN, &train, &b->err), &b->err);
+        assert_true(all > train + n * sizeof(float) && all <= 2 * train + n * sizeof(float));
+        params = malloc(n * sizeof *params);
+        assert_non_null(params);
+        wm_model_init(b->model, 1, params);
+        assert_true(wm_examples_count(b->examples, WM_TRAIN) > 100);
+        assert_ok(wm_evaluate(b->trainer, b->examples, WM_TRAIN, params, NULL, &evaluation, &b->err), &b->err);
+        figures[large] = metric_of(b, &evaluation, 0);
+        free(params);
+        close_bench(b);
+    }
+    assert_true(fabs(figures[0] / figures[1] - 1) < 1e-6);
+}
+
 /* ---- what goes wrong ---- */
 
 static void an_explosion_is_withheld(void **state)
@@ -324,11 +360,6 @@ static wm_status do_work(bench *b, const wm_task *task, const float *params, con
     };
 
     return wm_work(b->trainer, &order, ret, &b->err);
-}
-
-static double metric_of(const bench *b, const wm_evaluation *evaluation, size_t m)
-{
-    return wm_evaluation_figure(&wm_trainer_measures(b->trainer)->items[m], evaluation);
 }
 
 static double rmse_of(const bench *b, const wm_work_result *result, wm_contender who)
@@ -673,6 +704,7 @@ int main(void)
         TEST(steps_and_losses_are_those_worked_out_by_hand),
         TEST(an_update_passes_the_checks_of_the_server),
         TEST(the_same_seed_round_and_name_give_the_same_bits),
+        TEST(an_evaluation_takes_no_more_memory_than_training),
         TEST(an_explosion_is_withheld),
         TEST(an_explosion_in_the_last_step_is_withheld_and_named),
         TEST(refusals_to_train),
