@@ -1,7 +1,7 @@
 /* client/examples_struct.h
  *
- * The examples' insides, shared by the files that gather (examples.c) and that scale (scale.c). Nobody else includes
- * this. */
+ * The examples' insides, shared by the files that make them (examples.c), gather them (gather.c), scale them (scale.c) and
+ * say what is true of them (truths.c). Nobody else includes this. */
 #ifndef WM_CLIENT_EXAMPLES_STRUCT_H
 #define WM_CLIENT_EXAMPLES_STRUCT_H
 
@@ -29,5 +29,32 @@ struct wm_examples {
     double  label_mean[WM_TARGETS_MAX];
     int64_t majority[WM_TARGETS_MAX];
 };
+
+/* ---- what one example is: a row of a leaf, which are examples without members ---- */
+
+/* The leaf that an index of a part belongs to; *index becomes the leaf's own. */
+const wm_examples *wm_examples_leaf(const wm_examples *examples, wm_part part, uint32_t *index);
+
+/* Where target t's horizon h lies, in rows from now. */
+static inline size_t wm_leaf_ahead(const wm_examples *leaf, size_t t, size_t h)
+{
+    const size_t *ahead = leaf->grid->pace.ahead[t];
+
+    return ahead != NULL ? ahead[h] : 0;
+}
+
+/* A target column's reading at a row, in the data's units. */
+static inline float wm_leaf_reading(const wm_examples *leaf, size_t t, size_t row)
+{
+    const wm_used *used = &leaf->layout->used[leaf->layout->target_used[t]];
+
+    return wm_grid_row(leaf->grid, row)[used->first];
+}
+
+/* Target t's class of the example at a row; the target is a class. */
+int32_t wm_leaf_class(const wm_examples *leaf, size_t t, uint32_t row);
+
+/* Whether all of target t was read: only of examples that are to be predicted it may not be so. */
+bool wm_leaf_known(const wm_examples *leaf, size_t t, size_t row);
 
 #endif

@@ -1,50 +1,15 @@
 /* client/owners.c
  *
  * Opening readings has three steps: the source fills the readings, the rule says whose they are, windows are laid for
- * each owner. Rules that deal work the other way round: all readings are laid as one client's, and then the examples
- * are dealt, so that dealt clients share one grid (or one block of images) and hold lists of numbers. */
-#include "client/owners.h"
+ * each owner. Rules that deal work the other way round: see owners_dealt.c. */
+#include "client/owners_struct.h"
 
-#include "client/examples_make.h"
-#include "client/rules/rule.h"
+#include "client/owner_names.h"
 #include "client/source.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct owner {
-    char        *name;
-    wm_examples *examples;
-} owner;
-
-struct wm_owners {
-    const wm_job *job;
-    wm_layout    *layout;
-    wm_grid     **grids;
-    size_t        n_grids;
-    wm_images     images;
-    owner        *owners; /* in order of name */
-    size_t        n;
-    wm_examples  *pooled;
-};
-
-/* What opening passes along. */
-typedef struct opening {
-    const wm_owners_settings *settings;
-    wm_owners                *self;
-    wm_readings              *readings;
-    uint8_t                  *file_parts;
-} opening;
-
-static void release_images(wm_images *images)
-{
-    free(images->pixels);
-    free(images->labels);
-    free(images->files);
-    *images = (wm_images){ 0 };
-}
 
 void wm_owners_free(wm_owners *owners)
 {
@@ -59,12 +24,12 @@ void wm_owners_free(wm_owners *owners)
     for (size_t i = 0; i < owners->n_grids; i++)
         wm_grid_free(owners->grids[i]);
     free(owners->grids);
-    release_images(&owners->images);
+    wm_images_release(&owners->images);
     wm_layout_free(owners->layout);
     free(owners);
 }
 
-static wm_status reserve(wm_owners *self, size_t n, wm_error *err)
+wm_status wm_owners_reserve(wm_owners *self, size_t n, wm_error *err)
 {
     self->owners = calloc(n + 1, sizeof *self->owners);
     self->grids = calloc(n + 1, sizeof(wm_grid *));
@@ -96,7 +61,8 @@ static wm_status group_rows(const wm_readings *readings, uint32_t **order, size_
     return WM_OK;
 }
 
-static wm_status lay_grid(opening *o, uint32_t *order, size_t n, const char *name, wm_examples **ret, wm_error *err)
+wm_status wm_owners_lay_grid(wm_owners_opening *o, uint32_t *order, size_t n, const char *name, wm_examples **ret,
+                             wm_error *err)
 {
     wm_owners *self = o->self;
     wm_grid   *grid;
@@ -114,7 +80,7 @@ static wm_status lay_grid(opening *o, uint32_t *order, size_t n, const char *nam
     return st;
 }
 
-static wm_status lay_images(opening *o, const char *name, wm_examples **ret, wm_error *err)
+wm_status wm_owners_lay_images(wm_owners_opening *o, const char *name, wm_examples **ret, wm_error *err)
 {
     wm_owners *self = o->self;
     wm_laid    laid;
@@ -137,28 +103,28 @@ static int by_name(const void *a, const void *b, void *names)
     return strcmp(texts[*(const uint32_t *)a], texts[*(const uint32_t *)b]);
 }
 
-static wm_status add_owner(opening *o, const char *name, uint32_t *rows, size_t n, wm_error *err)
+static wm_status add_owner(wm_owners_opening *o, const char *name, uint32_t *rows, size_t n, wm_error *err)
 {
-    owner    *to = &o->self->owners[o->self->n];
+    wm_owner *to = &o->self->owners[o->self->n];
     wm_status st;
 
     to->name = strdup(name);
     if (to->name == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for an owner");
     o->self->n++;
-    st = o->self->layout->images ? lay_images(o, name, &to->examples, err)
-                                 : lay_grid(o, rows, n, name, &to->examples, err);
+    st = o->self->layout->images ? wm_owners_lay_images(o, name, &to->examples, err)
+                                 : wm_owners_lay_grid(o, rows, n, name, &to->examples, err);
     if (st != WM_OK)
         wm_error_prefix(err, "owner %s", name);
     return st;
 }
 
-static wm_status open_found(opening *o, wm_error *err)
+static wm_status open_found(wm_owners_opening *o, wm_error *err)
 {
     const wm_readings *readings = o->readings;
     size_t             most = o->settings->clients > 0 ? o->settings->clients : SIZE_MAX, *begin = NULL;
     uint32_t          *rows = NULL, *names = malloc((readings->n_owners + 1) * sizeof *names);
-    wm_status          st = reserve(o->self, readings->n_owners, err);
+    wm_status          st = wm_owners_reserve(o->self, readings->n_owners, err);
 
     if (st == WM_OK && names == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory for the names of the owners");
@@ -184,190 +150,9 @@ out:
     return st;
 }
 
-/* ---- owners that are dealt to ---- */
-
-static wm_status lay_all(opening *o, wm_examples **ret, wm_error *err)
-{
-    uint32_t *order;
-    wm_status st;
-
-    if (o->self->layout->images)
-        return lay_images(o, "all", ret, err);
-    order = malloc((o->readings->n + 1) * sizeof *order);
-    if (order == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory to divide %zu rows", o->readings->n);
-    for (size_t i = 0; i < o->readings->n; i++)
-        order[i] = (uint32_t)i;
-    st = lay_grid(o, order, o->readings->n, "all", ret, err);
-    free(order);
-    return st;
-}
-
-/* to[count] <- the client of each example of a part: training by the rule, the rest evenly, so that the clients' held
- * out results add up to the central figure. */
-static wm_status deal_part(opening *o, const wm_owner_ops *rule, const wm_examples *all, wm_part part,
-                           size_t clients, uint32_t *to, wm_error *err)
-{
-    static const char *const purposes[WM_PARTS] = { "deal", "deal-validate", "deal-test" };
-    size_t                   n = wm_examples_count(all, part), n_classes = 0;
-    int32_t                 *classes = NULL;
-    wm_rng                   rng;
-    wm_status                st;
-
-    wm_rng_init_keyed(&rng, o->self->job->seed, purposes[part], 0, "");
-    if (part != WM_TRAIN)
-        return wm_deal_evenly(n, clients, &rng, to, err);
-    if (n < clients)
-        return wm_fail(err, WM_E_INVALID, "data.owner: %zu training examples cannot be dealt to %zu clients", n,
-                       clients);
-    if (rule->needs_classes) {
-        n_classes = (size_t)o->self->job->data.targets[0].classes;
-        if (n_classes == 0)
-            return wm_fail(err, WM_E_INVALID,
-                           "data.owner: %s divides by class, and the first target is none: use iid",
-                           rule->member.name);
-        classes = malloc((n + 1) * sizeof *classes);
-        if (classes == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for %zu classes", n);
-        wm_examples_classes(all, part, 0, classes);
-    }
-    st = rule->deal(o->settings->owner->options, classes, n_classes, n, clients, &rng, to, err);
-    free(classes);
-    return st;
-}
-
-/* laid[clients]: adds a part's lists. */
-static wm_status hand_out(const wm_examples *all, wm_part part, const uint32_t *to, size_t clients, wm_laid *laid,
-                          wm_error *err)
-{
-    const uint32_t *rows = wm_examples_rows(all, part);
-    size_t          n = wm_examples_count(all, part);
-
-    for (size_t i = 0; i < n; i++)
-        laid[to[i]].counts[part]++;
-    for (size_t k = 0; k < clients; k++) {
-        laid[k].at[part] = malloc((laid[k].counts[part] + 1) * sizeof *laid[k].at[part]);
-        if (laid[k].at[part] == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for the examples of %zu clients", clients);
-        laid[k].counts[part] = 0;
-    }
-    for (size_t i = 0; i < n; i++)
-        laid[to[i]].at[part][laid[to[i]].counts[part]++] = rows[i];
-    return WM_OK;
-}
-
-/* client-000, client-001, ...: as many digits as sort well. */
-static void dealt_name(size_t k, size_t clients, char name[WM_OWNER_NAME_MAX + 1])
-{
-    int digits = snprintf(NULL, 0, "%zu", clients - 1);
-
-    snprintf(name, WM_OWNER_NAME_MAX + 1, "client-%0*zu", digits > 3 ? digits : 3, k);
-}
-
-static wm_status add_dealt(opening *o, size_t clients, wm_laid *laid, wm_error *err)
-{
-    wm_owners *self = o->self;
-
-    for (size_t k = 0; k < clients; k++) {
-        owner    *to = &self->owners[self->n];
-        char      name[WM_OWNER_NAME_MAX + 1];
-        wm_status st;
-
-        dealt_name(k, clients, name);
-        if (o->settings->only != NULL && strcmp(o->settings->only, name) != 0)
-            continue;
-        to->name = strdup(name);
-        if (to->name == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for an owner");
-        self->n++;
-        st = self->layout->images ? wm_examples_of_images(self->layout, &self->images, &laid[k], &to->examples, err)
-                                  : wm_examples_of_grid(self->layout, self->grids[0], &laid[k], &to->examples, err);
-        if (st != WM_OK)
-            return st;
-    }
-    return WM_OK;
-}
-
-/* With one owner left, its images move to the front and the others' memory is given back. */
-static wm_status keep_own_images(wm_images *images, wm_laid *laid, wm_error *err)
-{
-    size_t    n = 0, kept = 0;
-    wm_images own = { .shape = images->shape, .size = images->size };
-
-    for (int p = 0; p < WM_PARTS; p++)
-        n += laid->counts[p];
-    own.pixels = malloc(n * images->size + 1);
-    own.labels = malloc(n + 1);
-    own.files = malloc((n + 1) * sizeof *own.files);
-    own.n = n;
-    if (own.pixels == NULL || own.labels == NULL || own.files == NULL) {
-        release_images(&own);
-        return wm_fail(err, WM_E_NOMEM, "no memory for %zu images", n);
-    }
-    for (int p = 0; p < WM_PARTS; p++) {
-        for (size_t i = 0; i < laid->counts[p]; i++, kept++) {
-            uint32_t from = laid->at[p][i];
-
-            memcpy(own.pixels + kept * own.size, images->pixels + from * own.size, own.size);
-            own.labels[kept] = images->labels[from];
-            own.files[kept] = images->files[from];
-            laid->at[p][i] = (uint32_t)kept;
-        }
-    }
-    release_images(images);
-    *images = own;
-    return WM_OK;
-}
-
-static wm_status open_dealt(opening *o, const wm_owner_ops *rule, wm_error *err)
-{
-    wm_owners *self = o->self;
-    size_t     clients =
-        o->settings->clients > 0 ? o->settings->clients : (size_t)rule->clients(o->settings->owner->options);
-    wm_examples *all = NULL;
-    wm_laid     *laid = NULL;
-    uint32_t    *to = NULL;
-    char         name[WM_OWNER_NAME_MAX + 1];
-    wm_status    st;
-
-    if (clients < 1 || clients > WM_DEALT_CLIENTS_MAX)
-        return wm_fail(err, WM_E_INVALID, "examples can be dealt to 1 to %d clients, not %zu", WM_DEALT_CLIENTS_MAX,
-                       clients);
-    if (self->job->data.split.kind == WM_SPLIT_OWNERS)
-        return wm_fail(err, WM_E_INVALID,
-                       "data.split: owners that are dealt to cannot be held out: split by time or files");
-    laid = calloc(clients, sizeof *laid);
-    if (laid == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for %zu clients", clients);
-    if ((st = reserve(self, clients, err)) != WM_OK || (st = lay_all(o, &all, err)) != WM_OK)
-        goto out;
-    for (int p = 0; st == WM_OK && p < WM_PARTS; p++) {
-        free(to);
-        to = malloc((wm_examples_count(all, (wm_part)p) + 1) * sizeof *to);
-        if (to == NULL)
-            st = wm_fail(err, WM_E_NOMEM, "no memory to deal examples");
-        else if ((st = deal_part(o, rule, all, (wm_part)p, clients, to, err)) == WM_OK)
-            st = hand_out(all, (wm_part)p, to, clients, laid, err);
-    }
-    for (size_t k = 0; st == WM_OK && self->layout->images && o->settings->only != NULL && k < clients; k++) {
-        dealt_name(k, clients, name);
-        if (strcmp(name, o->settings->only) == 0)
-            st = keep_own_images(&self->images, &laid[k], err);
-    }
-    if (st == WM_OK)
-        st = add_dealt(o, clients, laid, err);
-out:
-    for (size_t k = 0; k < clients; k++)
-        wm_laid_release(&laid[k]);
-    free(laid);
-    free(to);
-    wm_examples_free(all);
-    return st;
-}
-
 /* ---- opening ---- */
 
-static void log_readings(const opening *o)
+static void log_readings(const wm_owners_opening *o)
 {
     const wm_readings *readings = o->readings;
     size_t faults = readings->without_time + readings->without_owner + readings->unreadable + readings->cut_short;
@@ -383,7 +168,7 @@ static void log_readings(const opening *o)
 }
 
 /* An owner that the split names and that is not there is a typing error that would cost the whole test part. */
-static wm_status check_split_owners(const opening *o, wm_error *err)
+static wm_status check_split_owners(const wm_owners_opening *o, wm_error *err)
 {
     const wm_job_split *split = &o->self->job->data.split;
     char                name[WM_OWNER_NAME_MAX + 1];
@@ -406,7 +191,7 @@ static wm_status check_split_owners(const opening *o, wm_error *err)
     return WM_OK;
 }
 
-static wm_status check_found(const opening *o, wm_error *err)
+static wm_status check_found(const wm_owners_opening *o, wm_error *err)
 {
     const wm_readings *readings = o->readings;
 
@@ -455,7 +240,7 @@ wm_status wm_owners_read(const wm_layout *layout, const wm_owners_settings *sett
 wm_status wm_owners_open(const wm_job *job, const wm_owners_settings *settings, wm_owners **ret, wm_error *err)
 {
     const wm_owner_ops *rule = settings->owner != NULL ? (const wm_owner_ops *)settings->owner->member : NULL;
-    opening             o = { .settings = settings };
+    wm_owners_opening   o = { .settings = settings };
     wm_status           st;
 
     o.self = calloc(1, sizeof *o.self);
@@ -471,7 +256,7 @@ wm_status wm_owners_open(const wm_job *job, const wm_owners_settings *settings, 
         (st = wm_file_parts(job, o.readings->file_names, o.readings->n_files, &o.file_parts, err)) != WM_OK)
         goto out;
     if (o.readings->n > 0 || o.readings->images.n > 0)
-        st = rule != NULL && rule->deal != NULL ? open_dealt(&o, rule, err) : open_found(&o, err);
+        st = rule != NULL && rule->deal != NULL ? wm_owners_open_dealt(&o, rule, err) : open_found(&o, err);
     if (st == WM_OK)
         st = check_found(&o, err);
     if (st == WM_OK)

@@ -1,8 +1,9 @@
 /* client/readings.h
  *
  * Readings as they were read, before owners, windows and scaling: rows of codes (client/columns.h) with a time, an
- * owner and a file; or images with labels. It says which columns are wanted, a source fills it, owners.c divides it.
- * Readings of other owners than the one that is asked for are dropped row by row. Owned by one thread. */
+ * owner and a file; or images with labels. It says which columns are wanted, a source fills it, readings_owners.c finds
+ * whose each row is, owners.c divides them. Readings of other owners than the one that is asked for are dropped row by
+ * row. Owned by one thread. */
 #ifndef WM_CLIENT_READINGS_H
 #define WM_CLIENT_READINGS_H
 
@@ -17,16 +18,16 @@ typedef struct wm_wanted {
 
 /* How a row finds its owner. All NULL: everything is one owner's. */
 typedef struct wm_ownership {
-    const char *column;    /* its text is the owner's name */
-    const struct wm_yaml *groups; /* owners, each with a list of the column's texts; NULL: each text is one */
-    bool        by_month;  /* the local month of a row's time is: 2014-01 */
-    bool        by_file;   /* the file's name is, or a part of it: */
-    const char *file_part; /* "PRSA_Data_{}_*": what stands for {}; NULL: the name without its endings */
-    const char *alone;     /* the name of the only owner */
-    const char *only;      /* rows of others are dropped; NULL: all are kept */
+    const char           *column;    /* its text is the owner's name */
+    const struct wm_yaml *groups;    /* owners, each with a list of the column's texts; NULL: each text is one */
+    bool                  by_month;  /* the local month of a row's time is: 2014-01 */
+    bool                  by_file;   /* the file's name is, or a part of it: */
+    const char           *file_part; /* "PRSA_Data_{}_*": what stands for {}; NULL: the name without its endings */
+    const char           *alone;     /* the name of the only owner */
+    const char           *only;      /* rows of others are dropped; NULL: all are kept */
 } wm_ownership;
 
-enum { WM_OWNER_NAME_MAX = 63, WM_READINGS_WANTED_MAX = 4096 };
+enum { WM_READINGS_WANTED_MAX = 4096 };
 
 /* Images of one shape in one block, shared by whoever owns some of them. */
 typedef struct wm_images {
@@ -38,16 +39,18 @@ typedef struct wm_images {
     uint32_t *files;  /* [n] */
 } wm_images;
 
+void wm_images_release(wm_images *images);
+
 typedef struct wm_readings {
     const wm_layout *layout; /* borrowed */
     wm_wanted       *wanted; /* what the source gives in each row: times, owner, columns, in this order */
     size_t           n_wanted, n_times, n_codes; /* wanted: n_times, an owner's, a series', then n_codes */
-    size_t          *used; /* [n_codes] which used column a code is of */
+    size_t          *used;                       /* [n_codes] which used column a code is of */
 
-    size_t    n, room; /* rows */
-    int64_t  *times;   /* UTC ms; the row's number where there is no time */
+    size_t    n, room;                 /* rows */
+    int64_t  *times;                   /* UTC ms; the row's number where there is no time */
     uint32_t *owners, *files, *series; /* series: alike where rows belong together; rises with the files */
-    float    *codes; /* [n][n_codes] */
+    float    *codes;                   /* [n][n_codes] */
 
     wm_zone *zone; /* of the job; NULL where rows have no time */
 
@@ -87,15 +90,5 @@ __attribute__((format(printf, 2, 3))) void wm_readings_fault(wm_readings *readin
  * the job, or another file, has another shape. */
 wm_status wm_readings_images(wm_readings *readings, const wm_shape *shape, size_t n, uint8_t **pixels,
                              uint8_t **labels, wm_error *err);
-
-/* ---- names ---- */
-
-/* `text` fit for a certificate: lower case, [a-z0-9-]{1,63}, what else there is becomes a hyphen, none at the ends.
- * false if nothing is left of it. */
-bool wm_owner_name(const char *text, size_t n, char ret[WM_OWNER_NAME_MAX + 1]);
-
-/* What stands for {} in `pattern`, where * is anything: the shortest that fits. NULL pattern: the name up to its first
- * ".csv", ".gz" or ".txt", or whole. false if the name does not fit. */
-bool wm_file_part(const char *pattern, const char *name, const char **begin, size_t *n);
 
 #endif

@@ -1,6 +1,7 @@
 /* client/windows.c */
 #include "client/windows.h"
 
+#include "client/owner_names.h"
 #include "common/rng.h"
 
 #include <assert.h>

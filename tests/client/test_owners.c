@@ -4,6 +4,7 @@
 #include "tests/client/data_job.h"
 
 #include "client/examples_make.h"
+#include "client/owner_names.h"
 #include "client/readings.h"
 
 enum { ROWS = 600, CLASSES = 5 };
