@@ -55,22 +55,6 @@ int32_t wm_leaf_class(const wm_examples *leaf, size_t t, uint32_t row)
     abort(); /* a target is a reading, or this is no example */
 }
 
-/* The end of the series that a row is in. */
-static size_t series_end(const wm_grid *grid, size_t row)
-{
-    size_t low = 0, high = grid->n_series;
-
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-
-        if (grid->series[middle].begin <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return grid->series[low].end;
-}
-
 bool wm_leaf_known(const wm_examples *leaf, size_t t, size_t row)
 {
     size_t n = leaf->layout->job->data.targets[t].ahead.count;
@@ -80,7 +64,7 @@ bool wm_leaf_known(const wm_examples *leaf, size_t t, size_t row)
     for (size_t h = 0; h < (n > 0 ? n : 1); h++) {
         size_t at = row + wm_leaf_ahead(leaf, t, h);
 
-        if (at >= series_end(leaf->grid, row) ||
+        if (at >= wm_grid_series(leaf->grid, row)->end ||
             wm_grid_state(leaf->grid, at, leaf->layout->target_used[t]) != WM_STATE_READ)
             return false;
     }

@@ -417,3 +417,18 @@ void wm_grid_free(wm_grid *grid)
     free(grid->series);
     free(grid);
 }
+
+const wm_series *wm_grid_series(const wm_grid *grid, size_t row)
+{
+    size_t low = 0, high = grid->n_series;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (grid->series[middle].begin <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &grid->series[low];
+}

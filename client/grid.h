@@ -51,6 +51,9 @@ typedef struct wm_grid {
 wm_status wm_grid_new(const wm_readings *readings, uint32_t *order, size_t n, wm_grid **ret, wm_error *err);
 void      wm_grid_free(wm_grid *grid);
 
+/* The series that a row is in. */
+const wm_series *wm_grid_series(const wm_grid *grid, size_t row);
+
 static inline const float *wm_grid_row(const wm_grid *grid, size_t row)
 {
     return grid->rows + row * grid->layout->width;

@@ -310,21 +310,6 @@ static bool owner_is_listed(const wm_words *owners, const char *owner)
     return false;
 }
 
-static const wm_series *series_of_row(const wm_grid *grid, uint32_t row)
-{
-    size_t low = 0, high = grid->n_series;
-
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-
-        if (grid->series[middle].begin <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &grid->series[low];
-}
-
 /* An example is of a part only if all that it looks at and predicts is. */
 static void part_by_rows(const wm_grid *grid, const uint32_t *rows, size_t n, uint8_t *part_of)
 {
@@ -332,7 +317,7 @@ static void part_by_rows(const wm_grid *grid, const uint32_t *rows, size_t n, ui
     size_t              train = (size_t)split->rows, validate = train + (size_t)split->rows_validate;
 
     for (size_t i = 0; i < n; i++) {
-        const wm_series *series = series_of_row(grid, rows[i]);
+        const wm_series *series = wm_grid_series(grid, rows[i]);
         size_t           first = series->first + rows[i] - series->begin - grid->pace.back;
         size_t           last = series->first + rows[i] - series->begin + grid->pace.at;
 
@@ -358,7 +343,7 @@ static wm_status part_rows(const wm_grid *grid, const uint8_t *file_parts, const
         return part_at_random(job, owner, n, part_of, err);
     case WM_SPLIT_FILES:
         for (size_t i = 0; i < n; i++)
-            part_of[i] = file_parts[series_of_row(grid, rows[i])->file];
+            part_of[i] = file_parts[wm_grid_series(grid, rows[i])->file];
         return WM_OK;
     case WM_SPLIT_OWNERS:
         if (owner_is_listed(&job->data.split.owners, owner)) {
