@@ -17,18 +17,6 @@ struct wm_workplace {
     wm_digest    scaled_by; /* zero: by nothing but the gateway's own data */
 };
 
-const wm_job_families wm_client_families = {
-    .sources = &wm_sources,
-    .owners = &wm_owner_rules,
-    .layers = &wm_layers,
-    .initialisers = &wm_initialisers,
-    .losses = &wm_losses,
-    .optimisers = &wm_optimisers,
-    .schedules = &wm_schedules,
-    .metrics = &wm_metrics,
-    .strategies = &wm_strategies,
-};
-
 static wm_status read_job(wm_workplace *self, const char *text, size_t n, wm_error *err)
 {
     wm_faults faults;

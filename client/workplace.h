@@ -9,6 +9,7 @@
 #ifndef WM_CLIENT_WORKPLACE_H
 #define WM_CLIENT_WORKPLACE_H
 
+#include "client/families.h"
 #include "client/owners.h"
 #include "client/work.h"
 
@@ -24,9 +25,6 @@ typedef struct wm_data_policy {
 } wm_data_policy;
 
 typedef struct wm_workplace wm_workplace;
-
-/* What a client knows of a job: all but the selection, which is the server's. */
-extern const wm_job_families wm_client_families;
 
 /* text[n]: the job. `policy` and `name` are borrowed. WM_E_INVALID: a job that does not hold; WM_E_REFUSED: the policy
  * says no; and what wm_owners_open says. */

@@ -5,9 +5,7 @@
 #include "server/accumulator.h"
 #include "server/selection/selection.h"
 
-static const wm_job_families families = {
-    .sources = NULL, /* a job never names a place on a gateway */
-    .owners = NULL,
+const wm_job_families wm_server_families = {
     .layers = &wm_layers,
     .initialisers = &wm_initialisers,
     .losses = &wm_losses,
@@ -48,7 +46,8 @@ wm_status wm_admit_changed(const char *file, const char *text, size_t n, const w
 {
     wm_admitted    admitted = { 0 };
     wm_update_spec spec;
-    wm_status      st = wm_job_parse(file, text, n, &families, settings, n_settings, faults, &admitted.job, err);
+    wm_status      st =
+        wm_job_parse(file, text, n, &wm_server_families, settings, n_settings, faults, &admitted.job, err);
 
     if (st == WM_OK)
         st = wm_model_new(admitted.job, faults, &admitted.model, err);

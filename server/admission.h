@@ -7,6 +7,9 @@
 
 #include "models/model.h"
 
+/* What the office knows of a job: a job never names a place on a gateway. */
+extern const wm_job_families wm_server_families;
+
 /* What a run is made of. */
 typedef struct wm_admitted {
     wm_job   *job;

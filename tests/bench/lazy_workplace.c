@@ -18,18 +18,6 @@ struct wm_workplace {
     wm_update_spec spec;
 };
 
-const wm_job_families wm_client_families = {
-    .sources = &wm_sources,
-    .owners = &wm_owner_rules,
-    .layers = &wm_layers,
-    .initialisers = &wm_initialisers,
-    .losses = &wm_losses,
-    .optimisers = &wm_optimisers,
-    .schedules = &wm_schedules,
-    .metrics = &wm_metrics,
-    .strategies = &wm_strategies,
-};
-
 wm_status wm_workplace_open(const wm_data_policy *policy, const char *name, const char *text, size_t n, wm_log *log,
                             wm_workplace **ret, wm_error *err)
 {

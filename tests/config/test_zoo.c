@@ -1,23 +1,10 @@
-/* Every job of the zoo is read without a fault by the families that the programs have, and its network fits its data. */
-#include "client/owners.h"
+/* Every job of the zoo is read without a fault, by what a gateway knows of it and by what an office knows, and its network
+ * fits its data. */
+#include "client/families.h"
 #include "common/files.h"
-#include "common/strategies/strategy.h"
 #include "models/model.h"
-#include "server/selection/selection.h"
+#include "server/admission.h"
 #include "tests/unit.h"
-
-static const wm_job_families families = {
-    .sources = &wm_sources,
-    .owners = &wm_owner_rules,
-    .layers = &wm_layers,
-    .initialisers = &wm_initialisers,
-    .losses = &wm_losses,
-    .optimisers = &wm_optimisers,
-    .schedules = &wm_schedules,
-    .metrics = &wm_metrics,
-    .selections = &wm_selections,
-    .strategies = &wm_strategies,
-};
 
 static void check_job(const char *folder, const char *name)
 {
@@ -26,6 +13,7 @@ static void check_job(const char *folder, const char *name)
     uint8_t        *text = NULL;
     wm_job         *job = NULL;
     wm_model       *model = NULL;
+    wm_admitted     admitted;
     wm_faults       faults;
     size_t          n;
     wm_error        err;
@@ -33,10 +21,13 @@ static void check_job(const char *folder, const char *name)
     assert_non_null(path);
     assert_ok(files->read(files, path, WM_JOB_TEXT_MAX, &text, &n, &err), &err);
     wm_faults_init(&faults, name);
-    if (wm_job_parse(name, (const char *)text, n, &families, NULL, 0, &faults, &job, &err) != WM_OK ||
-        wm_model_new(job, &faults, &model, &err) != WM_OK)
+    if (wm_job_parse(name, (const char *)text, n, &wm_client_families, NULL, 0, &faults, &job, &err) != WM_OK ||
+        wm_model_new(job, &faults, &model, &err) != WM_OK ||
+        wm_admit(name, (const char *)text, n, &(wm_admission_limits){ 0 }, &faults, &admitted, &err) != WM_OK)
         fail_msg("%s", faults.count > 0 ? wm_text_chars(&faults.lines) : err.text);
     assert_true(wm_model_n_params(model) > 0);
+    assert_int_equal(wm_model_n_params(admitted.model), wm_model_n_params(model));
+    wm_admitted_release(&admitted);
     wm_model_free(model);
     wm_job_free(job);
     wm_faults_release(&faults);

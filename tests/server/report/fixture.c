@@ -3,7 +3,7 @@
 
 #include "common/rng.h"
 #include "common/strategies/strategy.h"
-#include "server/selection/selection.h"
+#include "server/admission.h"
 
 #include <math.h>
 
@@ -35,19 +35,12 @@ const uint8_t RUN[WM_RUN_ID_SIZE] = { 0xab, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1
 
 static void read_job(fixture *f)
 {
-    static const wm_job_families families = { .layers = &wm_layers,
-                                              .initialisers = &wm_initialisers,
-                                              .losses = &wm_losses,
-                                              .optimisers = &wm_optimisers,
-                                              .schedules = &wm_schedules,
-                                              .metrics = &wm_metrics,
-                                              .selections = &wm_selections,
-                                              .strategies = &wm_strategies };
-    wm_faults                    faults;
-    wm_error                     err;
+    wm_faults faults;
+    wm_error  err;
 
     wm_faults_init(&faults, "job");
-    assert_ok(wm_job_parse("job", job_text, strlen(job_text), &families, NULL, 0, &faults, &f->job, &err), &err);
+    assert_ok(wm_job_parse("job", job_text, strlen(job_text), &wm_server_families, NULL, 0, &faults, &f->job, &err),
+              &err);
     assert_ok(wm_model_new(f->job, &faults, &f->model, &err), &err);
     wm_faults_release(&faults);
     f->params = calloc(wm_model_n_params(f->model), sizeof *f->params);

@@ -5,7 +5,7 @@
 
 #include "common/job/scaling.h"
 #include "common/strategies/strategy.h"
-#include "server/selection/selection.h"
+#include "server/admission.h"
 
 #include <math.h>
 
@@ -47,21 +47,13 @@ static void on_closed(void *context, const wm_standing *standing, const wm_final
 
 void world_init(world *w, const char *text, size_t n, uint64_t seed)
 {
-    wm_job_families families = { .layers = &wm_layers,
-                                 .initialisers = &wm_initialisers,
-                                 .losses = &wm_losses,
-                                 .optimisers = &wm_optimisers,
-                                 .schedules = &wm_schedules,
-                                 .metrics = &wm_metrics,
-                                 .selections = &wm_selections,
-                                 .strategies = &wm_strategies };
-    wm_faults       faults;
-    wm_job         *job;
-    wm_error        err;
+    wm_faults faults;
+    wm_job   *job;
+    wm_error  err;
 
     *w = (world){ .seed = seed, .time = { .mono_ms = 1000, .wall_ms = 1700000000000 } };
     wm_faults_init(&faults, "test.yaml");
-    if (wm_job_parse("test.yaml", text, strlen(text), &families, NULL, 0, &faults, &job, &err) != WM_OK)
+    if (wm_job_parse("test.yaml", text, strlen(text), &wm_server_families, NULL, 0, &faults, &job, &err) != WM_OK)
         fail_msg("%s", wm_text_chars(&faults.lines));
     wm_faults_release(&faults);
     w->job = *job; /* the record is ours to change; its memory stays the parsed one's */
