@@ -8,6 +8,7 @@
 #include "client/source.h"
 
 #include "client/sources/csv_reader.h"
+#include "client/sources/options.h"
 #include "client/sources/patterns.h"
 #include "client/sources/seen.h"
 
@@ -17,34 +18,20 @@
 #include <string.h>
 #include <strings.h>
 
-typedef struct melt_options {
-    const char *name, *value; /* NULL: the table is not wide */
-    wm_words    columns;      /* empty: all that the job does not name */
-} melt_options;
-
-typedef struct csv_options {
-    wm_words     files, missing;
-    const char  *separator;
-    int          decimal; /* index in decimals */
-    wm_words     header;
-    bool         distinct;
-    melt_options melt;
-} csv_options;
-
-static const char *const decimals[] = { ".", ",", NULL };
+static const char *const decimals[] = { ".", ",", NULL }; /* by the option's number */
 
 /* One file being read: which of its columns go where. */
 typedef struct csv_file {
-    const csv_options *options;
-    wm_readings       *readings;
-    wm_csv            *csv;
-    size_t            *column; /* [n_wanted] index in a row, or one of: */
-    wm_cell           *cells;  /* [n_wanted] */
-    size_t             n_columns;
-    size_t            *melted; /* [n_melted] index in a row */
-    char             **names;  /* [n_melted] their headings */
-    size_t             n_melted;
-    wm_seen            seen;
+    const wm_csv_options *options;
+    wm_readings          *readings;
+    wm_csv               *csv;
+    size_t               *column; /* [n_wanted] index in a row, or one of: */
+    wm_cell              *cells;  /* [n_wanted] */
+    size_t                n_columns;
+    size_t               *melted; /* [n_melted] index in a row */
+    char                **names;  /* [n_melted] their headings */
+    size_t                n_melted;
+    wm_seen               seen;
 } csv_file;
 
 static const size_t ABSENT = SIZE_MAX - 2, MELTED_NAME = SIZE_MAX - 1, MELTED_VALUE = SIZE_MAX;
@@ -61,7 +48,7 @@ static char separator_of(const char *word)
 
 static void csv_check(const void *options, wm_faults *faults, wm_place place, const char *path)
 {
-    const csv_options *self = options;
+    const wm_csv_options *self = options;
 
     if (self->files.count == 0)
         wm_faults_add(faults, place, path, "name at least one file, such as \"*.csv\"");
@@ -74,7 +61,7 @@ static void csv_check(const void *options, wm_faults *faults, wm_place place, co
         wm_faults_add(faults, place, path, "melt: name and value are both \"%s\"", self->melt.name);
 }
 
-static bool is_missing(const csv_options *self, const wm_csv_cell *cell)
+static bool is_missing(const wm_csv_options *self, const wm_csv_cell *cell)
 {
     if (cell->n == 0)
         return true;
@@ -137,9 +124,9 @@ static bool has_column(const wm_csv_cell *cells, size_t n, const char *name)
 
 static wm_status find_columns(csv_file *self, const wm_csv_cell *cells, size_t n, wm_error *err)
 {
-    const wm_readings  *readings = self->readings;
-    const melt_options *melt = &self->options->melt;
-    wm_status           st = WM_OK;
+    const wm_readings     *readings = self->readings;
+    const wm_melt_options *melt = &self->options->melt;
+    wm_status              st = WM_OK;
 
     self->n_columns = n;
     for (size_t w = 0; st == WM_OK && w < readings->n_wanted; w++) {
@@ -362,15 +349,15 @@ static wm_status csv_read(const void *options, const char *folder, wm_readings *
 static const wm_option melt_option_table[] = {
     { .name = "name",
       .kind = WM_WORD,
-      .offset = offsetof(melt_options, name),
+      .offset = offsetof(wm_melt_options, name),
       .doc = "What the headings of the melted columns become a column of: sensor." },
     { .name = "value",
       .kind = WM_WORD,
-      .offset = offsetof(melt_options, value),
+      .offset = offsetof(wm_melt_options, value),
       .doc = "What their cells become a column of: speed." },
     { .name = "columns",
       .kind = WM_WORDS,
-      .offset = offsetof(melt_options, columns),
+      .offset = offsetof(wm_melt_options, columns),
       .optional = true,
       .doc = "Which are melted; without it all that the job does not name." },
 };
@@ -380,44 +367,44 @@ static const wm_member melt_table = {
     .doc = "A wide table, with a column for each sensor, as if it had a row for each sensor's reading.",
     .options = melt_option_table,
     .n_options = sizeof melt_option_table / sizeof *melt_option_table,
-    .options_size = sizeof(melt_options),
+    .options_size = sizeof(wm_melt_options),
 };
 
 static const wm_option csv_option_table[] = {
     { .name = "files",
       .kind = WM_WORDS,
-      .offset = offsetof(csv_options, files),
+      .offset = offsetof(wm_csv_options, files),
       .main = true,
       .doc = "Patterns of the files below the data folder, such as \"*.csv.gz\"; gzip is unpacked." },
     { .name = "separator",
       .kind = WM_WORD,
-      .offset = offsetof(csv_options, separator),
+      .offset = offsetof(wm_csv_options, separator),
       .standard = "\",\"",
       .doc = "What stands between cells: one character, or tab or space." },
     { .name = "decimal",
       .kind = WM_CHOICE,
-      .offset = offsetof(csv_options, decimal),
+      .offset = offsetof(wm_csv_options, decimal),
       .words = decimals,
       .standard = "\".\"",
       .doc = "The decimal sign of numbers." },
     { .name = "missing",
       .kind = WM_WORDS,
-      .offset = offsetof(csv_options, missing),
+      .offset = offsetof(wm_csv_options, missing),
       .standard = "[NA, N/A, nan, \"null\", none]",
       .doc = "Words for a missing reading, in capitals or not; an empty cell is always one." },
     { .name = "header",
       .kind = WM_WORDS,
-      .offset = offsetof(csv_options, header),
+      .offset = offsetof(wm_csv_options, header),
       .optional = true,
       .doc = "The names of the columns, in order, for files that have no header line." },
     { .name = "distinct",
       .kind = WM_BOOL,
-      .offset = offsetof(csv_options, distinct),
+      .offset = offsetof(wm_csv_options, distinct),
       .standard = "false",
       .doc = "A row that was there before, cell for cell, in this file or another, is left out." },
     { .name = "melt",
       .kind = WM_SECTION,
-      .offset = offsetof(csv_options, melt),
+      .offset = offsetof(wm_csv_options, melt),
       .section = &melt_table,
       .optional = true,
       .doc = "A wide table, with a column for each sensor, as if it had a row for each sensor's reading." },
@@ -428,7 +415,7 @@ const wm_source_ops wm_source_csv = {
                 .doc = "Rows of readings from CSV files.",
                 .options = csv_option_table,
                 .n_options = sizeof csv_option_table / sizeof *csv_option_table,
-                .options_size = sizeof(csv_options),
+                .options_size = sizeof(wm_csv_options),
                 .check = csv_check },
     .read = csv_read,
 };

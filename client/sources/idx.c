@@ -5,6 +5,7 @@
  * as 32 bits, then the values. Every size is checked against the job before memory is taken for it. */
 #include "client/source.h"
 
+#include "client/sources/options.h"
 #include "client/sources/patterns.h"
 #include "client/sources/stream.h"
 
@@ -16,10 +17,6 @@ enum {
     IDX_COUNT_MAX = 8000000,
     READ_STEP = 1 << 24,
 };
-
-typedef struct idx_options {
-    wm_words images, labels;
-} idx_options;
 
 /* A file of the format, opened, with its header read. */
 typedef struct idx_file {
@@ -168,9 +165,9 @@ out:
 
 static wm_status idx_read(const void *options, const char *folder, wm_readings *readings, wm_error *err)
 {
-    const idx_options *self = options;
-    wm_paths           images = { 0 }, labels = { 0 };
-    wm_status          st;
+    const wm_idx_options *self = options;
+    wm_paths              images = { 0 }, labels = { 0 };
+    wm_status             st;
 
     if ((st = wm_paths_find(folder, &self->images, &images, err)) != WM_OK ||
         (st = wm_paths_find(folder, &self->labels, &labels, err)) != WM_OK)
@@ -191,12 +188,12 @@ out:
 static const wm_option idx_option_table[] = {
     { .name = "images",
       .kind = WM_WORDS,
-      .offset = offsetof(idx_options, images),
+      .offset = offsetof(wm_idx_options, images),
       .standard = "\"*-images-*\"",
       .doc = "Patterns of the files with images, below the data folder." },
     { .name = "labels",
       .kind = WM_WORDS,
-      .offset = offsetof(idx_options, labels),
+      .offset = offsetof(wm_idx_options, labels),
       .standard = "\"*-labels-*\"",
       .doc = "Patterns of the files with labels; they pair with the images in order of name." },
 };
@@ -206,7 +203,7 @@ const wm_source_ops wm_source_idx = {
                 .doc = "Images and labels in the IDX format of MNIST, plain or gzip.",
                 .options = idx_option_table,
                 .n_options = sizeof idx_option_table / sizeof *idx_option_table,
-                .options_size = sizeof(idx_options) },
+                .options_size = sizeof(wm_idx_options) },
     .images = true,
     .read = idx_read,
 };

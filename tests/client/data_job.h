@@ -8,6 +8,7 @@
 
 #include "client/owners.h"
 #include "client/source.h"
+#include "client/sources/options.h"
 #include "client/workplace.h"
 #include "common/files.h"
 #include "common/strategies/strategy.h"
@@ -22,23 +23,6 @@
     ((wm_durations){ (const int64_t[]){ __VA_ARGS__ }, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t) })
 
 enum { HOUR = 3600000 };
-
-/* As the options' structs of the sources and rules begin; the order is theirs. */
-typedef struct test_csv_options {
-    wm_words    files, missing;
-    const char *separator;
-    int         decimal;
-    wm_words    header;
-    bool        distinct;
-    struct {
-        const char *name, *value;
-        wm_words    columns;
-    } melt;
-} test_csv_options;
-
-typedef struct test_idx_options {
-    wm_words images, labels;
-} test_idx_options;
 
 static inline wm_choice test_choice(const wm_family *family, const char *name, const void *options)
 {
@@ -75,8 +59,9 @@ static inline wm_job *test_parse(const char *folder, const char *name, const wm_
     assert_non_null(path);
     assert_ok(wm_files_system()->read(wm_files_system(), path, WM_JOB_TEXT_MAX, &text, &n, &err), &err);
     wm_faults_init(&faults, name);
-    assert_ok(wm_job_parse(name, (const char *)text, n, &wm_client_families, settings, n_settings, &faults, &job, &err),
-              &err);
+    assert_ok(
+        wm_job_parse(name, (const char *)text, n, &wm_client_families, settings, n_settings, &faults, &job, &err),
+        &err);
     wm_faults_release(&faults);
     free(text);
     free(path);
@@ -98,7 +83,7 @@ static inline const char *test_data_folder(const char *set, char path[4096])
 /* One CSV file, all of it one owner; *owners is the caller's to free. */
 static inline wm_status test_open_csv(const wm_job *job, const char *text, wm_owners **owners, wm_error *err)
 {
-    test_csv_options   csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_csv_options     csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
     wm_choice          source = test_choice(&wm_sources, "csv", &csv);
     char               folder[4096];
     wm_owners_settings settings = { .folder = wm_test_folder(folder), .source = &source };

@@ -46,9 +46,9 @@ static void city_init(city_job *city)
 
 static wm_owners *open_city(const wm_job *job, const char *folder, int64_t gateways, int64_t days)
 {
-    static test_csv_options csv;
-    wm_synthetic_options    synthetic = { gateways, days, 5 };
-    wm_choice               source =
+    static wm_csv_options csv;
+    wm_synthetic_options  synthetic = { gateways, days, 5 };
+    wm_choice             source =
         folder != NULL ? test_choice(&wm_sources, "csv", &csv) : test_choice(&wm_sources, "synthetic", &synthetic);
     const char        *take = NULL;
     wm_choice          owner = test_choice(&wm_owner_rules, "file", &take);
@@ -56,7 +56,7 @@ static wm_owners *open_city(const wm_job *job, const char *folder, int64_t gatew
     wm_owners         *owners;
     wm_error           err;
 
-    csv = (test_csv_options){ WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    csv = (wm_csv_options){ WORDS("*.csv"), WORDS("NA"), ",", 0 };
     assert_ok(wm_owners_open(job, &settings, &owners, &err), &err);
     return owners;
 }

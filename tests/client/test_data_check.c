@@ -10,7 +10,7 @@ static const char good[] = "t,level,state\n0,1,calm\n3600,2,calm\n7200,3,flood\n
 static wm_status check(const wm_job *job, const char *file, size_t examples_min, wm_text *report, wm_error *err)
 {
     const wm_words     allowed = WORDS("level", "state");
-    test_csv_options   csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_csv_options     csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
     wm_choice          source = test_choice(&wm_sources, "csv", &csv);
     char               folder[4096];
     wm_owners_settings settings = {

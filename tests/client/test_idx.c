@@ -23,7 +23,7 @@ static wm_job idx_job(void)
 static wm_status open_pair(const char *folder, const void *images, size_t n_images, const void *labels,
                            size_t n_labels, wm_owners **ret, wm_error *err)
 {
-    test_idx_options   idx = { WORDS("images"), WORDS("labels") };
+    wm_idx_options     idx = { WORDS("images"), WORDS("labels") };
     wm_choice          source = test_choice(&wm_sources, "idx", &idx);
     wm_owners_settings settings = { .folder = folder, .source = &source };
     static wm_job      job; /* outlives the owners */
@@ -115,7 +115,7 @@ static void a_gateway_keeps_the_images_that_it_is_dealt_and_no_others(void **sta
     } iid = { 3 };
     static const char *const column = "label";
     char                     folder[4096], name[] = "client-00?";
-    test_idx_options         idx = { WORDS("images"), WORDS("labels") };
+    wm_idx_options           idx = { WORDS("images"), WORDS("labels") };
     wm_choice source = test_choice(&wm_sources, "idx", &idx), owner = test_choice(&wm_owner_rules, "iid", &iid);
     wm_owners_settings settings = { .folder = wm_test_folder(folder), .source = &source, .owner = &owner };
     wm_job             job = idx_job();
@@ -150,7 +150,7 @@ static void a_gateway_keeps_the_images_that_it_is_dealt_and_no_others(void **sta
 
 static void images_and_rows_are_not_taken_for_each_other(void **state)
 {
-    test_csv_options   csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_csv_options     csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
     wm_choice          source = test_choice(&wm_sources, "csv", &csv);
     wm_owners_settings settings = { .folder = "/nowhere", .source = &source };
     wm_job             job = idx_job();

@@ -50,7 +50,7 @@ static void write_labels(const char *folder)
 static wm_status divide(const wm_job *job, const char *name, const void *options, const wm_owners_settings *more,
                         wm_owners **ret, wm_error *err)
 {
-    test_csv_options csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_csv_options csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
     wm_choice source = test_choice(&wm_sources, "csv", &csv), owner = test_choice(&wm_owner_rules, name, options);
     wm_owners_settings settings = *more;
     char               folder[4096];
@@ -392,7 +392,7 @@ static void rows_that_are_all_useless_are_refused_with_the_first_reason(void **s
 {
     static const char        file[] = "id,label,who\n1,1,\n2,1,NA\n";
     static const char *const column = "who";
-    test_csv_options         csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_csv_options           csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
     wm_choice                source = test_choice(&wm_sources, "csv", &csv), none = { 0 },
               owner = test_choice(&wm_owner_rules, "column", &column);
     char               folder[4096];
@@ -461,7 +461,7 @@ static void names_are_made_fit_and_parts_taken(void **state)
 static void two_owners_of_one_name_are_refused(void **state)
 {
     static const char *const column = "who";
-    test_csv_options         csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_csv_options           csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
     wm_choice                source = test_choice(&wm_sources, "csv", &csv),
               owner = test_choice(&wm_owner_rules, "column", &column);
     static const char  file[] = "id,label,who\n1,1,Gate A\n2,1,gate_a\n";

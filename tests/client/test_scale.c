@@ -60,9 +60,9 @@ static void write_clients(const char *folder, double readings[CLIENTS][HOURS])
 
 static wm_status open_clients(const wm_job *job, const char *folder, wm_owners **ret, wm_error *err)
 {
-    const char      *column = "who";
-    test_csv_options csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
-    wm_choice        source = test_choice(&wm_sources, "csv", &csv),
+    const char    *column = "who";
+    wm_csv_options csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_choice      source = test_choice(&wm_sources, "csv", &csv),
               owner = test_choice(&wm_owner_rules, "column", &column);
     wm_owners_settings settings = { .folder = folder, .source = &source, .owner = &owner };
 

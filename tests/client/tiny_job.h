@@ -41,8 +41,8 @@ static inline void tiny_rows(const char *folder, const char *name, size_t rows, 
 
 static inline wm_choice tiny_source(void)
 {
-    static const char *const      files[] = { "*.csv" };
-    static const test_csv_options csv = { { files, 1 }, { NULL, 0 }, ",", 0 };
+    static const char *const    files[] = { "*.csv" };
+    static const wm_csv_options csv = { { files, 1 }, { NULL, 0 }, ",", 0 };
 
     return test_choice(&wm_sources, "csv", &csv);
 }

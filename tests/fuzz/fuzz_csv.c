@@ -5,18 +5,7 @@
 #include "tests/fuzz/bytes_file.h"
 
 #include "client/owners.h"
-
-typedef struct csv_options {
-    wm_words    files, missing;
-    const char *separator;
-    int         decimal;
-    wm_words    header;
-    bool        distinct;
-    struct {
-        const char *name, *value;
-        wm_words    columns;
-    } melt;
-} csv_options;
+#include "client/sources/options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
@@ -43,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
                                                  .split = { .train = 0.5, .validate = 0.2, .test = 0.3 } } };
     const char                *path, *owner_column = "who";
     char                       text[BYTES_FILE_PATH];
-    csv_options                options = { .missing = { missing, 1 } };
+    wm_csv_options             options = { .missing = { missing, 1 } };
     wm_choice                  source = { .member = wm_family_find(&wm_sources, "csv"), .options = &options };
     wm_choice          owner = { .member = wm_family_find(&wm_owner_rules, "column"), .options = &owner_column };
     wm_owners_settings settings = { .folder = "/", .source = &source };

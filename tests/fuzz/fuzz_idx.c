@@ -5,10 +5,7 @@
 #include "tests/fuzz/bytes_file.h"
 
 #include "client/owners.h"
-
-typedef struct idx_options {
-    wm_words images, labels;
-} idx_options;
+#include "client/sources/options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
@@ -21,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
                                                  .split = { .kind = WM_SPLIT_RANDOM, .train = 0.5, .test = 0.5 } } };
     const char                *images, *labels;
     char                       images_text[BYTES_FILE_PATH], labels_text[BYTES_FILE_PATH];
-    idx_options                options;
+    wm_idx_options             options;
     wm_choice                  source = { .member = wm_family_find(&wm_sources, "idx"), .options = &options };
     wm_owners_settings         settings = { .folder = "/", .source = &source };
     wm_owners                 *owners;
@@ -36,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     file = bytes[0] & 128 ? bytes_file_packed : bytes_file;
     labels = file(bytes + 1, n_labels, &labels_fd, labels_text);
     images = file(bytes + 1 + n_labels, n - 1 - n_labels, &images_fd, images_text);
-    options = (idx_options){ { &images, 1 }, { &labels, 1 } };
+    options = (wm_idx_options){ { &images, 1 }, { &labels, 1 } };
     if (wm_owners_open(&job, &settings, &owners, &err) == WM_OK)
         wm_owners_free(owners);
     close(images_fd);

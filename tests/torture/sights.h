@@ -4,6 +4,7 @@
 
 #include "client/owners.h"
 #include "client/source.h"
+#include "client/sources/options.h"
 
 #define SMALL_JOB                                                                       \
     "job: air\n"                                                                        \
@@ -27,23 +28,10 @@
     "evaluate: {every: 1, metrics: [rmse], baselines: [naive, alone]}\n"                \
     "seed: 1\n"
 
-/* As the options of the csv source begin; the order is theirs. */
-typedef struct csv_settings {
-    wm_words    files, missing;
-    const char *separator;
-    int         decimal;
-    wm_words    header;
-    bool        distinct;
-    struct {
-        const char *name, *value;
-        wm_words    columns;
-    } melt;
-} csv_settings;
-
 static inline wm_choice csv_source(void)
 {
-    static const char *const  files[] = { "*.csv*" };
-    static const csv_settings options = { { files, 1 }, { NULL, 0 }, ",", 0 };
+    static const char *const    files[] = { "*.csv*" };
+    static const wm_csv_options options = { { files, 1 }, { NULL, 0 }, ",", 0 };
 
     return (wm_choice){ .member = wm_family_find(&wm_sources, "csv"), .options = &options, .path = "" };
 }
