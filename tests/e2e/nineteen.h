@@ -28,9 +28,6 @@ extern const fault faults_of_updates[], faults_of_processes[], faults_of_connect
 /* A job of so many rounds; with `long_fit` a training takes about half a second. */
 void fault_job(office *o, int rounds, const char *cohort, bool long_fit);
 
-/* Waits for the end, and fails unless the job is done. */
-void fault_job_done(office *o, int rounds);
-
 /* The text must be in `clients --json`, in the server's log and in the run's report: what the operator sees of it. */
 void fault_is_seen(office *o, const char *text);
 

@@ -57,7 +57,7 @@ static double the_others_train(office *o)
     char   *rounds;
 
     fault_job(o, 2, "{select: all, quorum: 0.6, deadline: 10m}", false);
-    fault_job_done(o, 2);
+    office_wait_done(o, 2, NULL);
     rounds = office_run_file(o, "rounds.csv");
     assert_int_equal(office_csv_long(rounds, "2", "accepted"), THE_OTHERS);
     free(rounds);
@@ -189,7 +189,7 @@ static double a_peer_that_never_answers(office *o)
     office_wait_text(o, o->server_log, "waiting for clients");
     seconds = fault_progress(o, 1, since);
     office_wait_text(o, o->server_log, "connected, and silent");
-    fault_job_done(o, 2);
+    office_wait_done(o, 2, NULL);
     rounds = office_run_file(o, "rounds.csv");
     assert_int_equal(office_csv_long(rounds, "1", "accepted"), THE_OTHERS);
     free(rounds);

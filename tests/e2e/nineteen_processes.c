@@ -39,7 +39,7 @@ static double killed_in_training(office *o)
     office_gateway_kill(o, FAULT_VICTIM);
     seconds = fault_progress(o, 1, since);
     office_wait_text(o, o->server_log, "its connection ended");
-    fault_job_done(o, 2);
+    office_wait_done(o, 2, NULL);
     rounds = office_run_file(o, "rounds.csv");
     clients = office_run_file(o, "clients.csv");
     assert_int_equal(office_csv_long(rounds, "1", "accepted"), THE_OTHERS);
@@ -76,15 +76,6 @@ static void all_are_needed(office *o, char undisturbed[65])
     victim_trains(o, 3, cohort);
 }
 
-static void it_comes_to(office *o, const char *undisturbed)
-{
-    json_t *summary = office_wait_over(o);
-
-    assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
-    assert_string_equal(json_string_value(json_object_get(summary, "model_sha256")), undisturbed);
-    json_decref(summary);
-}
-
 static double killed_where_all_are_needed(office *o)
 {
     char    undisturbed[65];
@@ -99,7 +90,7 @@ static double killed_where_all_are_needed(office *o)
     since = office_now_ms();
     office_gateway_start(o, FAULT_VICTIM, NULL);
     seconds = fault_progress(o, 1, since);
-    it_comes_to(o, undisturbed);
+    office_wait_done(o, 0, undisturbed);
     office_gateway_stop(o, FAULT_VICTIM);
     return seconds;
 }
@@ -114,7 +105,7 @@ static double thawed_after_the_round(office *o, int64_t since)
     kill(o->gateways[FAULT_VICTIM], SIGCONT);
     office_gateway_log(o, FAULT_VICTIM, log);
     office_wait_text(o, log, "update committed"); /* of a later round */
-    fault_job_done(o, ROUNDS_FROZEN);
+    office_wait_done(o, ROUNDS_FROZEN, NULL);
     rounds = office_run_file(o, "rounds.csv");
     clients = office_run_file(o, "clients.csv");
     assert_int_equal(office_csv_long(rounds, "1", "accepted"), THE_OTHERS);
@@ -167,7 +158,7 @@ static double the_aggregator_killed(office *o)
     office_server_kill(o);
     office_server_start(o, NULL);
     seconds = fault_progress(o, 1, since);
-    it_comes_to(o, undisturbed);
+    office_wait_done(o, 0, undisturbed);
     office_gateway_stop(o, FAULT_VICTIM); /* it never died of it, nor did the others: they exit with 0 at the end */
     for (size_t k = 0; k < THE_OTHERS; k++)
         office_gateway_stop(o, k);

@@ -70,7 +70,7 @@ static double one_lie(office *o, void (*twist)(uint8_t *bytes), uint64_t size, c
     liar_sign_off(&l); /* nobody waits for its evaluation */
     seconds = fault_progress(o, 1, since);
     liar_close(&l);
-    fault_job_done(o, 2);
+    office_wait_done(o, 2, NULL);
     fault_is_seen(o, why);
     rounds = office_run_file(o, "rounds.csv");
     assert_int_equal(office_csv_long(rounds, "1", "accepted"), THE_OTHERS);
@@ -162,7 +162,7 @@ static double no_examples_by_all(office *o)
     for (size_t k = 0; k < THE_OTHERS; k++) /* for the evaluation */
         office_gateway_start(o, k, NULL);
     seconds = fault_progress(o, 1, since);
-    fault_job_done(o, 1);
+    office_wait_done(o, 1, NULL);
     office_wait_text(o, o->server_log, "0 examples");
     rounds = office_run_file(o, "rounds.csv");
     assert_int_equal(office_csv_long(rounds, "1", "refused"), 2); /* though they were accepted in the end */
@@ -188,7 +188,7 @@ static double a_gateways_own_code_fails(office *o)
     assert_int_equal(rename(readings, away), 0);
     fault_job(o, 2, "{select: all, quorum: 0.6, deadline: 10m}", false);
     seconds = fault_progress(o, 1, since);
-    fault_job_done(o, 2);
+    office_wait_done(o, 2, NULL);
     fault_is_seen(o, o->names[1]);
     clients = office_run_file(o, "clients.csv");
     assert_int_equal(office_csv_long(clients, o->names[1], "declined"), 2);
@@ -197,7 +197,7 @@ static double a_gateways_own_code_fails(office *o)
     free(clients);
     assert_int_equal(rename(away, readings), 0);
     fault_job(o, 1, "{select: all, quorum: 0.6, deadline: 10m}", false);
-    fault_job_done(o, 1);
+    office_wait_done(o, 1, NULL);
     clients = office_run_file(o, "clients.csv");
     assert_int_equal(office_csv_long(clients, o->names[1], "accepted"), 1); /* and takes part again */
     free(clients);

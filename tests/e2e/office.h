@@ -111,14 +111,20 @@ void office_job_start(office *o);
 /* Waits until the run is over; its summary.json, to json_decref. */
 json_t *office_wait_over(office *o);
 
+/* Waits until it is over, and fails unless it is done, after so many rounds (0: however many), with the model of this
+ * SHA-256 (NULL: whichever). */
+void office_wait_done(office *o, int rounds, const char *sha);
+
 /* Waits until so many rounds are in rounds.csv. */
 void office_wait_rounds(office *o, int rounds);
 
 /* Waits for so many rounds more than there are; how many seconds it took. */
 double office_wait_more_rounds(office *o, int more);
 
-/* The model's SHA-256 of the same job and data in memory: what a disturbed run is held against. */
+/* The model's SHA-256 of the same job and data in memory: what a disturbed run is held against. It is in FOLDER/simulated,
+ * that of processes over TLS in FOLDER/tls. */
 void office_simulate(office *o, const char *workers, char sha[65]);
+void office_simulate_tls(office *o, char sha[65]); /* as processes */
 
 /* `status --json`, to json_decref. */
 json_t *office_status(office *o);

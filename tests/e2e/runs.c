@@ -53,6 +53,21 @@ json_t *office_wait_over(office *o)
     return summary;
 }
 
+void office_wait_done(office *o, int rounds, const char *sha)
+{
+    json_t     *summary = office_wait_over(o);
+    const char *outcome = json_string_value(json_object_get(summary, "outcome"));
+    const char *model = json_string_value(json_object_get(summary, "model_sha256"));
+    long long   done = json_integer_value(json_object_get(summary, "rounds"));
+
+    if (strcmp(outcome, "done") != 0 || (rounds > 0 && done != rounds))
+        office_fail(o, "the run is over as \"%s\" after %lld rounds: %s", outcome, done,
+                    json_string_value(json_object_get(summary, "why")));
+    if (sha != NULL && (model == NULL || strcmp(model, sha) != 0))
+        office_fail(o, "the run's model is %s, and not %s", model != NULL ? model : "none", sha);
+    json_decref(summary);
+}
+
 /* As rounds.csv has them; -1: it is not there yet. */
 static int rounds_so_far(office *o)
 {
@@ -85,22 +100,33 @@ double office_wait_more_rounds(office *o, int more)
     return (double)(office_now_ms() - from) / 1000;
 }
 
-void office_simulate(office *o, const char *workers, char sha[65])
+static void simulate(office *o, const char *to, const char *option, const char *value, char sha[65])
 {
     char        out[4300];
     json_t     *summary;
     const char *digest;
     wm_error    err;
 
-    snprintf(out, sizeof out, "%s/simulated", o->folder);
+    snprintf(out, sizeof out, "%s/%s", o->folder, to);
     assert_ok(wm_folder_remove(out, &err), &err);
-    office_do(o, NULL, WARDMOTE, "simulate", o->job, "--data", o->data, "--out", out, "--workers", workers, NULL);
+    office_do(o, NULL, WARDMOTE, "simulate", o->job, "--data", o->data, "--out", out, option, value, NULL);
     strcat(out, "/summary.json");
     summary = json_load_file(out, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
     digest = json_string_value(json_object_get(summary, "model_sha256"));
     assert_non_null(digest);
     snprintf(sha, 65, "%.64s", digest);
     json_decref(summary);
+}
+
+void office_simulate(office *o, const char *workers, char sha[65])
+{
+    simulate(o, "simulated", "--workers", workers, sha);
+}
+
+void office_simulate_tls(office *o, char sha[65])
+{
+    simulate(o, "tls", "--transport", "tls", sha);
 }
 
 /* ---- CSV ---- */

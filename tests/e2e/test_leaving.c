@@ -61,15 +61,6 @@ static void start_long_job(office *o, int rounds, const char *cohort)
     office_job_start(o);
 }
 
-static void assert_done(office *o)
-{
-    json_t *summary = office_wait_over(o);
-
-    if (strcmp(json_string_value(json_object_get(summary, "outcome")), "done") != 0)
-        office_fail(o, "the run is over as: %s", json_string_value(json_object_get(summary, "why")));
-    json_decref(summary);
-}
-
 typedef struct away_wish {
     size_t      gateway;
     const char *why;
@@ -134,7 +125,7 @@ static void stopped_in_the_middle_of_a_round_its_place_is_anothers_at_once(void 
     office_wait(o, is_away, &(away_wish){ victim, "signed off" }, "the office to know that it has gone");
     office_wait_rounds(o, 1);
     told("gateway stopped in the middle of a round: its place is another's", since);
-    assert_done(o);
+    office_wait_done(o, 0, NULL);
     rounds = office_run_file(o, "rounds.csv");
     assert_int_equal(office_csv_long(rounds, "1", "selected"), 3);
     assert_int_equal(office_csv_long(rounds, "1", "accepted"), 2);
@@ -206,7 +197,7 @@ static void all_gone_it_says_whom_it_waits_for_and_goes_on_with_enough(void **st
     office_gateway_start(o, 3, NULL);
     office_wait_rounds(o, 1);
     told("all gateways gone, enough of them back", since);
-    assert_done(o);
+    office_wait_done(o, 0, NULL);
     office_gateway_start(o, 0, NULL);
     office_gateway_start(o, 1, NULL);
 }

@@ -29,17 +29,6 @@ void fault_job(office *o, int rounds, const char *cohort, bool long_fit)
     office_job_start(o);
 }
 
-void fault_job_done(office *o, int rounds)
-{
-    json_t *summary = office_wait_over(o);
-
-    if (strcmp(json_string_value(json_object_get(summary, "outcome")), "done") != 0 ||
-        json_integer_value(json_object_get(summary, "rounds")) != rounds)
-        office_fail(o, "the run is over as \"%s\": %s", json_string_value(json_object_get(summary, "outcome")),
-                    json_string_value(json_object_get(summary, "why")));
-    json_decref(summary);
-}
-
 void fault_is_seen(office *o, const char *text)
 {
     char report[4400];

@@ -31,20 +31,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void simulate_over_tls(office *o, char sha[65])
-{
-    char    out[4300];
-    json_t *summary;
-
-    snprintf(out, sizeof out, "%s/tls", o->folder);
-    office_do(o, NULL, WARDMOTE, "simulate", o->job, "--data", o->data, "--out", out, "--transport", "tls", NULL);
-    strcat(out, "/summary.json");
-    summary = json_load_file(out, 0, NULL);
-    assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
-    snprintf(sha, 65, "%.64s", json_string_value(json_object_get(summary, "model_sha256")));
-    json_decref(summary);
-}
-
 static bool file_has(const char *path, const char *text)
 {
     uint8_t *bytes;
@@ -66,7 +52,7 @@ static void a_simulation_is_the_deployment(void **state)
     office_change_job(o, plain, own);
     office_simulate(o, "1", one);
     office_simulate(o, "3", many);
-    simulate_over_tls(o, tls);
+    office_simulate_tls(o, tls);
     assert_string_equal(one, many);
     assert_string_equal(one, tls);
     snprintf(path, sizeof path, "%s/tls/model.safetensors", o->folder);
@@ -97,7 +83,7 @@ static void a_run_begins_with_the_model_of_another(void **state)
     office_change_job(o, "  loss: mse\n",
                       "  loss: mse\n  start: {file: base.safetensors, fresh: pm25}\n  freeze: trunk\n");
     office_simulate(o, "1", one);
-    simulate_over_tls(o, tls);
+    office_simulate_tls(o, tls);
     assert_string_equal(one, tls);
     assert_string_not_equal(one, cold);
 }
@@ -108,7 +94,6 @@ static void a_gateway_that_is_killed_goes_on_with_its_own(void **state)
     static const char *const deaths[] = { "client-keep-after", "client-let-go-before", "client-let-go-after" };
     office                  *o = *state;
     char                     undisturbed[65];
-    json_t                  *summary;
 
 #ifndef WM_CRASH_POINTS
     leave_out("a release has no crash points to die at");
@@ -126,10 +111,7 @@ static void a_gateway_that_is_killed_goes_on_with_its_own(void **state)
         office_gateway_crashes(o, 1);
     }
     office_gateway_start(o, 1, NULL);
-    summary = office_wait_over(o);
-    assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
-    assert_string_equal(json_string_value(json_object_get(summary, "model_sha256")), undisturbed);
-    json_decref(summary);
+    office_wait_done(o, 0, undisturbed);
 }
 
 int main(void)

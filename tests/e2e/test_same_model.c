@@ -14,20 +14,6 @@ static int setup(void **state)
     return 0;
 }
 
-static void simulate_over_tls(office *o, char sha[65])
-{
-    char    out[4300];
-    json_t *summary;
-
-    snprintf(out, sizeof out, "%s/tls", o->folder);
-    office_do(o, NULL, WARDMOTE, "simulate", o->job, "--data", o->data, "--out", out, "--transport", "tls", NULL);
-    strcat(out, "/summary.json");
-    summary = json_load_file(out, 0, NULL);
-    assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
-    snprintf(sha, 65, "%.64s", json_string_value(json_object_get(summary, "model_sha256")));
-    json_decref(summary);
-}
-
 static void memory_and_tls_one_worker_and_many_give_the_same_model(void **state)
 {
     office *o = *state;
@@ -35,7 +21,7 @@ static void memory_and_tls_one_worker_and_many_give_the_same_model(void **state)
 
     office_simulate(o, "1", one);
     office_simulate(o, "4", many);
-    simulate_over_tls(o, tls);
+    office_simulate_tls(o, tls);
     assert_string_equal(one, many);
     assert_string_equal(one, tls);
     for (size_t i = 0; i < 64; i++)
@@ -103,7 +89,7 @@ static void images_too_and_a_cohort_that_is_drawn(void **state)
     assert_ok(wm_files_system()->replace(wm_files_system(), o->job, digits_job, strlen(digits_job), 0600, &err),
               &err);
     office_simulate(o, "3", memory);
-    simulate_over_tls(o, tls);
+    office_simulate_tls(o, tls);
     assert_string_equal(memory, tls);
 }
 
@@ -111,17 +97,13 @@ static void the_real_gateways_train_what_the_simulation_trained(void **state)
 {
     office *o = *state;
     char    simulated[65];
-    json_t *summary;
 
     office_simulate(o, "2", simulated);
     office_server_start(o, NULL);
     office_enrol_all(o);
     office_gateways_start(o);
     office_job_start(o);
-    summary = office_wait_over(o);
-    assert_string_equal(json_string_value(json_object_get(summary, "outcome")), "done");
-    assert_string_equal(json_string_value(json_object_get(summary, "model_sha256")), simulated);
-    json_decref(summary);
+    office_wait_done(o, 0, simulated);
 }
 
 int main(void)
