@@ -94,6 +94,15 @@ void wm_evaluation_add(wm_evaluation *to, const wm_evaluation *from)
         to->sums[s] += from->sums[s];
 }
 
+void wm_evaluation_take_threshold(const wm_measures *measures, wm_evaluation *to, const wm_evaluation *from)
+{
+    size_t            m = wm_measures_threshold(measures);
+    const wm_measure *measure = &measures->items[m];
+
+    if (m < measures->n)
+        wm_metric_take_threshold(&measure->head, to->sums + measure->first, from->sums + measure->first);
+}
+
 double wm_evaluation_figure(const wm_measure *measure, const wm_evaluation *evaluation)
 {
     return measure->ops->figure(measure->options, &measure->head, evaluation->sums + measure->first,

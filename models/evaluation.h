@@ -31,6 +31,10 @@ void wm_evaluation_clamp(wm_evaluation *evaluation);
 
 void wm_evaluation_add(wm_evaluation *to, const wm_evaluation *from);
 
+/* A detector that is judged where it was not made takes its threshold along: that of `from` becomes that of `to`. Nothing,
+ * where the job makes none. */
+void wm_evaluation_take_threshold(const wm_measures *measures, wm_evaluation *to, const wm_evaluation *from);
+
 /* NaN if there was no example. */
 double wm_evaluation_figure(const wm_measure *measure, const wm_evaluation *evaluation);
 double wm_evaluation_loss(const wm_evaluation *evaluation);

@@ -86,6 +86,9 @@ typedef struct wm_metric_ops {
 /* The threshold of a detector, as a metric of its target. */
 extern const wm_choice wm_metric_threshold;
 
+/* Of sums [n_sums] of a detector's head: what picks the threshold becomes that of `from`. */
+void wm_metric_take_threshold(const wm_metric_head *head, double *sums, const double *from);
+
 /* The class that logits z[width] predict: the largest, of equal ones the first; -1 if there is a NaN among them. */
 int32_t wm_metric_class(const float *z, size_t width);
 

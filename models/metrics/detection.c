@@ -16,6 +16,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 enum { CALIBRATION, NORMAL, ANOMALOUS, SECTIONS };
 
@@ -81,6 +82,11 @@ static void detection_add(const void *options, const wm_metric_head *head, const
         if (batch->labels[i] != WM_NOT_KNOWN && (normal || !batch->calibration))
             sums[section * bins + bin_of(batch->scores[i], normal, bins)]++;
     }
+}
+
+void wm_metric_take_threshold(const wm_metric_head *head, double *sums, const double *from)
+{
+    memcpy(sums + CALIBRATION * bins_of(head), from + CALIBRATION * bins_of(head), bins_of(head) * sizeof *sums);
 }
 
 static double total(const double *histogram, size_t bins)

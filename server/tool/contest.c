@@ -64,6 +64,7 @@ static wm_status contend_alone(contest *self, wm_trainer *trainer, size_t i, flo
     const wm_contest_settings *set = self->set;
     wm_contest_result         *result = &self->results[i];
     const wm_examples         *home = wm_owners_examples(set->owners, i);
+    wm_evaluation              at_home = { 0 };
     wm_status                  st;
 
     wm_model_init(set->model, set->job->seed, params);
@@ -77,20 +78,23 @@ static wm_status contend_alone(contest *self, wm_trainer *trainer, size_t i, flo
         const wm_examples *examples = wm_owners_examples(set->owners, k);
         wm_evaluation      one;
 
-        if ((k != i && !is_elsewhere(self, i, k)) || wm_examples_count(examples, WM_TEST) == 0)
+        if (k != i && (!is_elsewhere(self, i, k) || wm_examples_count(examples, WM_TEST) == 0))
             continue;
         st = wm_evaluate(trainer, examples, WM_TEST, params, &self->stop, &one, err);
         if (st != WM_OK)
             break;
         wm_evaluation_clamp(&one);
-        if (k == i) {
+        if (k == i)
+            at_home = one; /* without a test part it has its threshold at least */
+        if (k == i && one.examples > 0) {
             result->evaluations[WM_ALONE] = one;
             result->present |= 1u << WM_ALONE;
-        } else {
+        } else if (k != i) {
             wm_evaluation_add(&result->elsewhere, &one);
             result->has_elsewhere = true;
         }
     }
+    wm_evaluation_take_threshold(wm_trainer_measures(trainer), &result->elsewhere, &at_home);
     return st;
 }
 

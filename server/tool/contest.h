@@ -21,7 +21,7 @@ typedef struct wm_contest_settings {
     const wm_scaling *scaling; /* NULL if the job needs none */
     wm_owners        *owners;
     unsigned          baselines; /* wm_baseline, or-ed */
-    uint32_t          passes;  /* epochs of `alone` and `pooled` */
+    uint32_t          passes;    /* epochs of `alone` and `pooled` */
     size_t            workers;
     bool              elsewhere;
 } wm_contest_settings;
@@ -30,7 +30,9 @@ typedef struct wm_contest_result {
     unsigned      present; /* bit c for evaluations[c] */
     wm_evaluation evaluations[WM_CONTENDERS];
     bool          has_elsewhere;
-    wm_evaluation elsewhere; /* of this client's own model, over all the places where it never was */
+    wm_evaluation
+        elsewhere; /* of this client's own model, over all the places where it never was; a detector of anomalies
+                              * has the threshold that it has at home */
 } wm_contest_result;
 
 /* Is the owner left out of training? Then it is an elsewhere for all others. */

@@ -235,8 +235,8 @@ static const char *place_name(void *context, size_t r)
 }
 
 /* Two rows: all clients at home, each on its own test part; and elsewhere. */
-static void print_places(const wm_cli_call *call, const wm_job *job, wm_owners *owners, const wm_measure *measure,
-                         const wm_contest_result *results)
+static void print_places(const wm_cli_call *call, const wm_job *job, wm_owners *owners, const wm_measures *measures,
+                         const wm_measure *measure, const wm_contest_result *results)
 {
     size_t  n = wm_owners_count(owners), n_left_out = 0;
     double  values[2][WM_CONTENDERS];
@@ -261,6 +261,7 @@ static void print_places(const wm_cli_call *call, const wm_job *job, wm_owners *
             wm_evaluation_add(&at[place], &results[i].evaluations[c]);
             any[place] = true;
         }
+        wm_evaluation_take_threshold(measures, &at[1], &at[0]); /* who is left out has no say in it */
         values[0][c] = any[0] ? wm_evaluation_figure(measure, &at[0]) : NAN;
         /* Without owners that were left out, a model of all is elsewhere everywhere, and nowhere. */
         values[1][c] = c == WM_ALONE     ? median_elsewhere(measure, results, n)
@@ -287,6 +288,6 @@ void wm_contest_print(const wm_cli_call *call, const wm_job *job, wm_owners *own
         print_figures(call, &f, owner_name, owners);
         free(f.values);
         if (elsewhere)
-            print_places(call, job, owners, &measures.items[m], results);
+            print_places(call, job, owners, &measures, &measures.items[m], results);
     }
 }

@@ -18,9 +18,9 @@ typedef struct contest_case {
 static void hold(const contest_case *c, const char *job, bool elsewhere, wm_contest_result *results,
                  wm_workspace *space)
 {
-    const char *const     set[] = { "data.scale=client", c->split };
+    const char *const     set[] = { "data.scale=client", "evaluate.anomaly={false_alarms: 0.1}", c->split };
     wm_cli_call           call = { .out = stdout, .err = stderr };
-    wm_workspace_settings settings = { .file = job, .rounds = PASSES, .seed = -1, .set = { set, 2 } };
+    wm_workspace_settings settings = { .file = job, .rounds = PASSES, .seed = -1, .set = { set, 3 } };
     wm_contest_settings   contest = {
           .baselines = WM_BASELINE_NAIVE | WM_BASELINE_ALONE, .passes = PASSES, .workers = 2, .elsewhere = elsewhere
     };
@@ -37,6 +37,19 @@ static void hold(const contest_case *c, const char *job, bool elsewhere, wm_cont
     contest.owners = space->owners;
     assert_ok(wm_contest(&contest, results, &err), &err);
     free(params);
+}
+
+/* The threshold of the client's own model at home and elsewhere. */
+static void check_thresholds(const char *says, const wm_job *job, const wm_contest_result *result)
+{
+    wm_measures       measures;
+    const wm_measure *threshold;
+    double            home;
+
+    wm_measures_of(job, NULL, &measures);
+    threshold = &measures.items[wm_measures_threshold(&measures)];
+    home = wm_evaluation_figure(threshold, &result->evaluations[WM_ALONE]);
+    assert_case(says, home > 0 && wm_evaluation_figure(threshold, &result->elsewhere) == home);
 }
 
 static void own_models_are_judged_where_they_never_were(void **state)
@@ -74,6 +87,8 @@ static void own_models_are_judged_where_they_never_were(void **state)
                                 sizeof home[i].evaluations[WM_ALONE]);
             assert_case(cases[c].says, !home[i].has_elsewhere && both[i].has_elsewhere == trains);
             assert_case(cases[c].says, !trains || both[i].elsewhere.examples == want);
+            if (trains)
+                check_thresholds(cases[c].says, space.job, &both[i]);
         }
         wm_workspace_release(&space);
     }
