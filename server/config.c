@@ -146,7 +146,7 @@ static const wm_option connection_options[] = {
       .offset = offsetof(wm_connection_config, memory),
       .least = 1 << 20,
       .most = 1e12,
-      .standard = "6MiB",
+      .standard = "4MiB",
       .doc =
           "What questions, and again what answers, may take in memory at once, for each listener; what is over it "
           "waits." },
