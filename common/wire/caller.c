@@ -10,9 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIAL_MS = 10 * 1000, ROUTE = 4, REUSED_ROOM_MAX = 512 << 10 };
+enum { DIAL_MS = 10 * 1000, ROUTE = 4, WITH_HEAD = 64 << 10, REUSED_ROOM_MAX = 512 << 10 };
 
 /* ---- calls ---- */
+
+typedef struct question {
+    const void    *head;
+    size_t         n_head;
+    const uint8_t *bytes; /* [n], after it */
+    size_t         n;
+} question;
 
 static wm_status make_room(wm_caller *c, size_t n, wm_error *err)
 {
@@ -27,20 +34,49 @@ static wm_status make_room(wm_caller *c, size_t n, wm_error *err)
     return WM_OK;
 }
 
-/* The head, the id that nng calls the route, and the body in one piece: one run of records. */
-static wm_status write_request(wm_caller *c, const void *bytes, size_t n, uint32_t id, wm_error *err)
+/* The head, the id that nng calls the route, the question's head, and of its bytes so many that the other end is not woken
+ * for the sake of a few: one run of records. *ret: how much that is, in c->room; *with: how many of the bytes. */
+static wm_status write_start(wm_caller *c, const question *q, uint32_t id, size_t *ret, size_t *with, wm_error *err)
 {
-    size_t    head = wm_frame_head_size(c->kind);
-    wm_status st = make_room(c, head + ROUTE + n, err);
+    size_t    head = wm_frame_head_size(c->kind), some = q->n < WITH_HEAD ? q->n : WITH_HEAD;
+    wm_status st = make_room(c, head + ROUTE + q->n_head + some, err);
+    uint8_t  *at;
 
     if (st != WM_OK)
         return st;
-    wm_frame_head_write(c->kind, ROUTE + n, c->room);
+    wm_frame_head_write(c->kind, ROUTE + q->n_head + q->n, c->room);
+    at = c->room + head;
     for (int i = 0; i < ROUTE; i++)
-        c->room[head + (size_t)i] = (uint8_t)(id >> (24 - 8 * i));
-    if (n > 0)
-        memcpy(c->room + head + ROUTE, bytes, n);
+        *at++ = (uint8_t)(id >> (24 - 8 * i));
+    if (q->n_head > 0)
+        memcpy(at, q->head, q->n_head);
+    if (some > 0)
+        memcpy(at + q->n_head, q->bytes, some);
+    *ret = head + ROUTE + q->n_head + some;
+    *with = some;
     return WM_OK;
+}
+
+/* Says the question, and hears the start of an answer. */
+static wm_status say(wm_caller *c, const question *q, uint32_t id, uint8_t *start, size_t n_start, int64_t deadline,
+                     wm_error *err)
+{
+    size_t    n = 0, with = 0;
+    wm_status st = write_start(c, q, id, &n, &with, err);
+
+    if (st == WM_OK && with < q->n) {
+        st = wm_caller_talk(c, c->room, n, NULL, 0, deadline, err);
+        if (st == WM_OK)
+            st = wm_caller_talk(c, q->bytes + with, q->n - with, start, n_start, deadline, err);
+    } else if (st == WM_OK) {
+        st = wm_caller_talk(c, c->room, n, start, n_start, deadline, err);
+    }
+    if (c->n_room > REUSED_ROOM_MAX) { /* one large request need not cost memory for ever */
+        free(c->room);
+        c->room = NULL;
+        c->n_room = 0;
+    }
+    return st;
 }
 
 /* How many bytes of answer come after this start of one. */
@@ -61,21 +97,14 @@ static wm_status read_start(wm_caller *c, const uint8_t *start, uint32_t id, siz
     return WM_OK;
 }
 
-static wm_status ask(wm_caller *c, const void *bytes, size_t n, int64_t deadline, uint8_t **reply, size_t *n_reply,
+static wm_status ask(wm_caller *c, const question *q, int64_t deadline, uint8_t **reply, size_t *n_reply,
                      wm_error *err)
 {
     uint32_t  id = 0x80000000u | c->next_id++;
     size_t    head = wm_frame_head_size(c->kind), size = 0;
     uint8_t   start[WM_FRAME_HEAD_MAX + ROUTE], *answer;
-    wm_status st = write_request(c, bytes, n, id, err);
+    wm_status st = say(c, q, id, start, head + ROUTE, deadline, err);
 
-    if (st == WM_OK)
-        st = wm_caller_talk(c, c->room, head + ROUTE + n, start, head + ROUTE, deadline, err);
-    if (c->n_room > REUSED_ROOM_MAX) { /* one large request need not cost memory for ever */
-        free(c->room);
-        c->room = NULL;
-        c->n_room = 0;
-    }
     if (st != WM_OK || (st = read_start(c, start, id, &size, err)) != WM_OK)
         return st;
     if ((answer = malloc(size + 1)) == NULL)
@@ -90,14 +119,14 @@ static wm_status ask(wm_caller *c, const void *bytes, size_t n, int64_t deadline
 }
 
 /* `kept`: the connection was left open by an earlier call. */
-static wm_status call_once(wm_caller *c, bool kept, const void *bytes, size_t n, int64_t deadline, uint8_t **reply,
+static wm_status call_once(wm_caller *c, bool kept, const question *q, int64_t deadline, uint8_t **reply,
                            size_t *n_reply, wm_error *err)
 {
     wm_status st = WM_OK;
 
     if (!kept)
         st = wm_caller_dial(c, deadline, err);
-    if (st != WM_OK || (st = ask(c, bytes, n, deadline, reply, n_reply, err)) == WM_OK)
+    if (st != WM_OK || (st = ask(c, q, deadline, reply, n_reply, err)) == WM_OK)
         return st;
     wm_caller_hang_up(c);
     if (!kept)
@@ -113,6 +142,13 @@ static bool is_refusal(wm_status st)
 wm_status wm_caller_call(wm_caller *c, const void *bytes, size_t n, int timeout_ms, uint8_t **reply,
                          size_t *n_reply, wm_error *err)
 {
+    return wm_caller_call_with(c, bytes, n, NULL, 0, timeout_ms, reply, n_reply, err);
+}
+
+wm_status wm_caller_call_with(wm_caller *c, const void *head, size_t n_head, const void *bytes, size_t n,
+                              int timeout_ms, uint8_t **reply, size_t *n_reply, wm_error *err)
+{
+    question  q = { .head = head, .n_head = n_head, .bytes = bytes, .n = n };
     int64_t   deadline = wm_caller_now_ms() + timeout_ms;
     bool      kept;
     wm_status st;
@@ -120,13 +156,13 @@ wm_status wm_caller_call(wm_caller *c, const void *bytes, size_t n, int timeout_
     if (c->connected && c->tls != NULL && wm_tls_left_ms(c->tls, &c->peer) < 0)
         wm_caller_hang_up(c); /* the server's certificate has run out meanwhile: it must show another */
     kept = c->connected;
-    if (n > SIZE_MAX - WM_FRAME_HEAD_MAX - ROUTE)
+    if (n_head > SIZE_MAX - WM_FRAME_HEAD_MAX - ROUTE || n > SIZE_MAX - WM_FRAME_HEAD_MAX - ROUTE - n_head)
         return wm_fail(err, WM_E_RANGE, "a request of %zu bytes is too long", n);
     if (wm_caller_is_interrupted(c))
         return wm_fail(err, WM_E_CLOSED, "interrupted");
-    st = call_once(c, kept, bytes, n, deadline, reply, n_reply, err);
+    st = call_once(c, kept, &q, deadline, reply, n_reply, err);
     if (kept && (st == WM_E_CLOSED || is_refusal(st)) && !wm_caller_is_interrupted(c))
-        st = call_once(c, false, bytes, n, deadline, reply, n_reply, err);
+        st = call_once(c, false, &q, deadline, reply, n_reply, err);
     return st;
 }
 

@@ -41,6 +41,10 @@ void      wm_caller_free(wm_caller *caller); /* not during a call */
 wm_status wm_caller_call(wm_caller *caller, const void *bytes, size_t n, int timeout_ms, uint8_t **reply,
                          size_t *n_reply, wm_error *err);
 
+/* The same with a question in two pieces, of which the second, as long as it is large, is sent from where it is. */
+wm_status wm_caller_call_with(wm_caller *caller, const void *head, size_t n_head, const void *bytes, size_t n,
+                              int timeout_ms, uint8_t **reply, size_t *n_reply, wm_error *err);
+
 /* Closes the connection, if there is one: bulk connections are not kept when a transfer is done. */
 void wm_caller_hang_up(wm_caller *caller);
 

@@ -6,16 +6,22 @@
 wm_status wm_ask(wm_caller *caller, size_t limit, const Wm__Envelope *question, int timeout_ms,
                  Wm__Envelope **answer, uint64_t *come_back_ms, wm_error *err)
 {
-    size_t        n = wm_envelope_size(question), n_reply = 0;
-    uint8_t      *bytes = malloc(n + 1), *reply = NULL; /* never of 0 bytes */
-    Wm__Envelope *envelope = NULL;
-    wm_status     st;
+    const ProtobufCBinaryData *left_out = wm_bytes_left_out(question);
+    size_t                     n_left_out = left_out != NULL ? left_out->len : 0;
+    size_t                     n = wm_envelope_size(question) - n_left_out, n_reply = 0;
+    uint8_t                   *head = malloc(n + 1), *reply = NULL; /* never of 0 bytes */
+    Wm__Envelope              *envelope = NULL;
+    wm_status                  st;
 
     *come_back_ms = 0;
-    if (bytes == NULL)
+    if (head == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for a question of %zu bytes", n);
-    wm_envelope_pack(question, bytes);
-    if ((st = wm_caller_call(caller, bytes, n, timeout_ms, &reply, &n_reply, err)) != WM_OK)
+    if (left_out != NULL)
+        wm_envelope_pack_head(question, head);
+    else
+        wm_envelope_pack(question, head);
+    if ((st = wm_caller_call_with(caller, head, n, left_out != NULL ? left_out->data : NULL, n_left_out, timeout_ms,
+                                  &reply, &n_reply, err)) != WM_OK)
         goto out;
     if ((st = wm_envelope_unpack(reply, n_reply, limit, &envelope, err)) != WM_OK) {
         wm_error_prefix(err, "%s", wm_caller_url(caller));
@@ -31,7 +37,7 @@ wm_status wm_ask(wm_caller *caller, size_t limit, const Wm__Envelope *question, 
 out:
     wm_envelope_free(envelope);
     free(reply);
-    free(bytes);
+    free(head);
     return st;
 }
 
@@ -68,7 +74,7 @@ void wm_request_answer_range(wm_request *request, const Wm__Envelope *answer, co
         wm_request_drop(request);
         return;
     }
-    wm_range_pack_head(answer, room);
+    wm_envelope_pack_head(answer, room);
     wm_request_send_with(request, source, range->offset, range->bytes.len);
 }
 

@@ -129,11 +129,20 @@ static void append(ProtobufCBuffer *buffer, size_t n, const uint8_t *bytes)
     h->at += n;
 }
 
-void wm_range_pack_head(const Wm__Envelope *answer, uint8_t *room)
+const ProtobufCBinaryData *wm_bytes_left_out(const Wm__Envelope *envelope)
 {
-    head h = { .base = { .append = append }, .at = room, .left_out = answer->range->bytes.data };
+    const ProtobufCBinaryData *bytes = envelope->body_case == WM__ENVELOPE__BODY_RANGE ? &envelope->range->bytes
+                                       : envelope->body_case == WM__ENVELOPE__BODY_PUT ? &envelope->put->bytes
+                                                                                       : NULL;
 
-    assert(answer->body_case == WM__ENVELOPE__BODY_RANGE && answer->range->bytes.len > 0);
-    wm__envelope__pack_to_buffer(answer, &h.base);
-    assert(h.at == room + wm_envelope_size(answer) - answer->range->bytes.len);
+    return bytes != NULL && bytes->len > 0 ? bytes : NULL;
+}
+
+void wm_envelope_pack_head(const Wm__Envelope *envelope, uint8_t *room)
+{
+    const ProtobufCBinaryData *bytes = wm_bytes_left_out(envelope);
+    head                       h = { .base = { .append = append }, .at = room, .left_out = bytes->data };
+
+    wm__envelope__pack_to_buffer(envelope, &h.base);
+    assert(h.at == room + wm_envelope_size(envelope) - bytes->len);
 }

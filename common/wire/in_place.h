@@ -17,7 +17,10 @@ typedef struct wm_view {
 wm_status wm_view_open(const uint8_t *bytes, size_t n, size_t limit, wm_view *ret, wm_error *err);
 void      wm_view_close(wm_view *view); /* may be zeroed */
 
-/* `answer` is a Range, of whose bytes only the length counts: room[wm_envelope_size - that length] <- what is before them. */
-void wm_range_pack_head(const Wm__Envelope *answer, uint8_t *room);
+/* Of a Range or a Put with bytes, which only the length counts of; NULL for all other messages. */
+const ProtobufCBinaryData *wm_bytes_left_out(const Wm__Envelope *envelope);
+
+/* For such a one: room[wm_envelope_size - that length] <- what is before the bytes. */
+void wm_envelope_pack_head(const Wm__Envelope *envelope, uint8_t *room);
 
 #endif

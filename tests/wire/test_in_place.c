@@ -265,7 +265,19 @@ static void cut_anywhere_it_is_refused_as_the_envelope_is(void **state)
     }
 }
 
-static void what_is_before_a_ranges_bytes_is_what_protobuf_writes_there(void **state)
+static void assert_head_is_protobufs(const Wm__Envelope *envelope, size_t n)
+{
+    static uint8_t whole[WM_BULK_BYTES_MAX], head[200];
+    size_t         before = wm_envelope_pack(envelope, whole) - n;
+
+    assert_true(before < sizeof head);
+    assert_non_null(wm_bytes_left_out(envelope));
+    assert_int_equal(wm_bytes_left_out(envelope)->len, n);
+    wm_envelope_pack_head(envelope, head);
+    assert_memory_equal(head, whole, before);
+}
+
+static void what_is_before_the_bytes_is_what_protobuf_writes_there(void **state)
 {
     static const struct {
         uint64_t offset, total;
@@ -273,23 +285,29 @@ static void what_is_before_a_ranges_bytes_is_what_protobuf_writes_there(void **s
     } ranges[] = {
         { 0, 1, 1 }, { 5, 200, 100 }, { 0, 1 << 20, 1 << 20 }, { UINT64_MAX - 70000, UINT64_MAX, 70000 }
     };
-    static uint8_t bytes[1 << 20], whole[WM_BULK_BYTES_MAX], head[100];
+    static uint8_t bytes[1 << 20];
+    const uint8_t  digest[WM_DIGEST_SIZE] = { 1, 2, 3 };
 
     (void)state;
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-        Wm__Envelope answer = wm_envelope();
+        Wm__Envelope answer = wm_envelope(), question = wm_envelope();
         Wm__Range    range = WM__RANGE__INIT;
-        size_t       before;
+        Wm__Put      put = WM__PUT__INIT;
 
         range.offset = ranges[i].offset;
         range.total = ranges[i].total;
         range.bytes = wm_bytes_field(bytes, ranges[i].n);
         answer.body_case = WM__ENVELOPE__BODY_RANGE;
         answer.range = &range;
-        before = wm_envelope_pack(&answer, whole) - ranges[i].n;
-        assert_true(before < sizeof head);
-        wm_range_pack_head(&answer, head);
-        assert_memory_equal(head, whole, before);
+        assert_head_is_protobufs(&answer, ranges[i].n);
+        put.offset = ranges[i].offset;
+        put.digest = wm_bytes_field(digest, sizeof digest);
+        put.bytes = wm_bytes_field(bytes, ranges[i].n);
+        question.body_case = WM__ENVELOPE__BODY_PUT;
+        question.put = &put;
+        assert_head_is_protobufs(&question, ranges[i].n);
+        put.bytes.len = 0;
+        assert_null(wm_bytes_left_out(&question)); /* there is nothing to leave out */
     }
 }
 
@@ -298,7 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_view_says_what_the_envelope_says),
         cmocka_unit_test(cut_anywhere_it_is_refused_as_the_envelope_is),
-        cmocka_unit_test(what_is_before_a_ranges_bytes_is_what_protobuf_writes_there),
+        cmocka_unit_test(what_is_before_the_bytes_is_what_protobuf_writes_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

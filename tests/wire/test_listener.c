@@ -538,9 +538,47 @@ static void settings_that_cannot_be_used_are_refused(void **state)
     town_close(&t);
 }
 
+/* The caller copies only the first 64 KiB together. */
+static void a_question_in_two_pieces_arrives_as_one(void **state)
+{
+    static const size_t  heads[] = { 0, 1, 40 }, sizes[] = { 0, 1, 65535, 65536, 65537, 200000, 1 << 20 };
+    static uint8_t       bytes[1 << 20];
+    wm_listener_settings set = town_settings();
+    town                 t;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    set.request_max = 2 << 20;
+    for (int local = 0; local < 2; local++) {
+        wm_caller *caller;
+
+        local ? town_open_local(&t, &set) : town_open(&t, &set);
+        caller = town_caller(&t, local ? NULL : t.north_tls);
+        for (size_t h = 0; h < sizeof heads / sizeof *heads; h++)
+            for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+                uint8_t *reply = NULL;
+                size_t   n = 0;
+                wm_error err;
+
+                assert_ok(wm_caller_call_with(caller, "the head of the question, forty bytes long.", heads[h],
+                                              bytes, sizes[i], 10000, &reply, &n, &err),
+                          &err);
+                assert_int_equal(n, heads[h] + sizes[i]);
+                assert_true(heads[h] == 0 ||
+                            memcmp(reply, "the head of the question, forty bytes long.", heads[h]) == 0);
+                assert_true(sizes[i] == 0 || memcmp(reply + heads[h], bytes, sizes[i]) == 0);
+                free(reply);
+            }
+        wm_caller_free(caller);
+        town_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_question_in_two_pieces_arrives_as_one),
         cmocka_unit_test(a_question_is_answered_over_tls),
         cmocka_unit_test(a_question_is_answered_over_a_unix_socket_of_mode_0600),
         cmocka_unit_test(large_questions_and_answers_arrive_whole),
