@@ -44,7 +44,7 @@ typedef struct wm_amount {
     size_t each, once;
 } wm_amount;
 
-typedef struct wm_builder wm_builder; /* the model in the making; models/model.c's own */
+typedef struct wm_builder wm_builder; /* the model in the making; models/builder.h */
 
 typedef struct wm_fit {
     /* Told. n_inputs is within the bounds of the ops. */

@@ -1,306 +1,23 @@
 /* models/model.c
  *
- * From a job to a graph. Layers are laid in the order of the job; each is fitted to the shapes before it at once, so a
- * fault is found where it is, and a layer that did not fit has an unknown shape: what takes its input from there is
- * laid without being fitted, so that one mistake is reported once and those behind it are reported too. */
+ * From a job to a graph: its inputs and layers in the order of the job (builder.h), then the heads, then the vector of
+ * parameters. */
 #include "models/model.h"
 
 #include "models/batch.h"
-#include "models/graph.h"
-#include "models/initialiser.h"
+#include "models/builder.h"
 #include "models/measures.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const uint64_t params_max = (uint64_t)1 << 31;
 
 /* A name in the job and the node that carries it: a composite's is its last layer's. */
 typedef struct named {
     const char *name;
     size_t      node;
 } named;
-
-struct wm_builder {
-    wm_model        *model;
-    wm_faults       *faults;
-    size_t           faults_before; /* that somebody else added */
-    wm_status        st;            /* WM_E_NOMEM once memory ran out: nothing more is done */
-    const wm_choice *layer;         /* the one at hand, for faults */
-    const wm_choice *initial;       /* of the job's layer at hand; member NULL: none is named */
-    bool             begun;         /* there is a tensor that it applies to */
-    wm_share         share;         /* of the job's layer at hand */
-    bool             fresh;         /* the same */
-    const char      *prefix;        /* name of the one at hand, for what it expands into */
-    size_t           depth;         /* of composites in composites */
-    bool             refused;       /* the one at hand does not fit */
-};
-
-enum { DEPTH_MAX = 8, NODES_MAX = 1 << 16 };
-
-static const size_t no_node = SIZE_MAX;
-
-/* A growing list of n items: gives it back with room for one more (room doubles at powers of two), or NULL. */
-static void *room_for_one(wm_builder *builder, void *items, size_t n, size_t size)
-{
-    if (builder->st != WM_OK)
-        return NULL;
-    if (n > 0 && (n < 8 || (n & (n - 1)) != 0))
-        return items;
-    items = reallocarray(items, n < 8 ? 8 : 2 * n, size);
-    if (items == NULL)
-        builder->st = WM_E_NOMEM;
-    return items;
-}
-
-static void *take(wm_builder *builder, size_t bytes)
-{
-    void *ret = wm_arena_alloc(builder->model->arena, bytes);
-
-    if (ret == NULL)
-        builder->st = WM_E_NOMEM;
-    return ret;
-}
-
-static const char *join(wm_builder *builder, const char *a, const char *b)
-{
-    size_t n = strlen(a) + strlen(b) + 2;
-    char  *text = take(builder, n);
-
-    if (text != NULL)
-        snprintf(text, n, "%s.%s", a, b);
-    return text;
-}
-
-/* ---- what layers say while they are fitted ---- */
-
-const char *wm_shape_text(const wm_shape *shape, char text[WM_SHAPE_TEXT])
-{
-    size_t used = 0;
-
-    text[0] = '\0';
-    for (uint32_t i = 0; i < shape->rank; i++)
-        used +=
-            (size_t)snprintf(text + used, WM_SHAPE_TEXT - used, "%s%" PRIu32, i > 0 ? " x " : "", shape->dim[i]);
-    return text;
-}
-
-void wm_fit_refuse(wm_fit *fit, const char *fmt, ...)
-{
-    wm_builder *builder = fit->builder;
-    char        text[WM_ERROR_TEXT];
-    va_list     args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    wm_faults_add(builder->faults, builder->layer->place, builder->layer->path, "%s: %s",
-                  builder->layer->member->name, text);
-    builder->refused = true;
-}
-
-/* What the job says of the beginning of such a tensor, or else what the layer says. */
-static wm_initial initial_of(wm_builder *builder, const wm_shape *shape, wm_initial usual)
-{
-    const wm_choice          *at = builder->initial;
-    const wm_initialiser_ops *ops = (const wm_initialiser_ops *)at->member;
-    const char               *wrong;
-    char                      words[WM_ERROR_TEXT];
-
-    if (ops == NULL || shape->rank < 2)
-        return usual;
-    builder->begun = true;
-    if (ops->mismatch != NULL && (wrong = ops->mismatch(shape, words)) != NULL)
-        wm_faults_add(builder->faults, at->place, at->path, "%s", wrong);
-    return ops->of(at->options, shape);
-}
-
-void wm_fit_tensor(wm_fit *fit, const char *name, const wm_shape *shape, wm_initial initial)
-{
-    wm_builder *builder = fit->builder;
-    wm_model   *model = builder->model;
-    wm_node    *node = &model->nodes[model->n_nodes];
-    wm_tensor  *tensors;
-    wm_initial *initials;
-    const char *full;
-    size_t      n, total;
-
-    if (builder->st != WM_OK || builder->refused)
-        return;
-    assert(node->n_tensors < WM_LAYER_TENSORS_MAX);
-    if (!wm_shape_count(shape, &n) || !wm_size_add(model->n_params, n, &total) || total > params_max) {
-        char text[WM_SHAPE_TEXT];
-
-        wm_fit_refuse(fit, "a %s of %s brings the model over %" PRIu64 " parameters; make the layer smaller", name,
-                      wm_shape_text(shape, text), params_max);
-        return;
-    }
-    tensors = room_for_one(builder, model->tensors, model->n_tensors, sizeof *tensors);
-    if (tensors == NULL)
-        return;
-    model->tensors = tensors;
-    initials = room_for_one(builder, model->initials, model->n_tensors, sizeof *initials);
-    if (initials == NULL)
-        return;
-    model->initials = initials;
-    full = join(builder, node->name, name);
-    if (full == NULL)
-        return;
-    initials[model->n_tensors] = initial_of(builder, shape, initial);
-    tensors[model->n_tensors++] = (wm_tensor){ .name = full, .shape = *shape, .offset = model->n_params, .n = n };
-    model->n_params = total;
-    node->n_tensors++;
-}
-
-void wm_fit_buffer(wm_fit *fit, const char *name, const wm_shape *shape, double value)
-{
-    wm_builder *builder = fit->builder;
-    wm_model   *model = builder->model;
-    wm_node    *node = &model->nodes[model->n_nodes];
-    wm_buffer  *buffers;
-    size_t      n, total;
-
-    if (builder->st != WM_OK || builder->refused)
-        return;
-    assert(node->n_buffers < WM_LAYER_TENSORS_MAX);
-    if (!wm_shape_count(shape, &n) || !wm_size_add(model->n_buffer_values, n, &total) || total > params_max) {
-        char text[WM_SHAPE_TEXT];
-
-        wm_fit_refuse(fit, "a %s of %s is too large; make the layer smaller", name, wm_shape_text(shape, text));
-        return;
-    }
-    buffers = room_for_one(builder, model->buffers, model->n_buffers, sizeof *buffers);
-    if (buffers == NULL)
-        return;
-    model->buffers = buffers;
-    buffers[model->n_buffers++] = (wm_buffer){ .offset = model->n_buffer_values, .n = n, .value = value };
-    model->n_buffer_values = total;
-    node->n_buffers++;
-}
-
-/* ---- laying nodes ---- */
-
-/* The node under construction stands at nodes[n_nodes] and counts once it is complete. */
-static bool node_open(wm_builder *builder, const char *name, const wm_choice *layer, const size_t *from,
-                      size_t n_from)
-{
-    wm_model *model = builder->model;
-    wm_node  *nodes = room_for_one(builder, model->nodes, model->n_nodes, sizeof *nodes);
-    size_t   *copy = NULL;
-
-    if (nodes == NULL)
-        return false;
-    model->nodes = nodes;
-    if (n_from > 0) {
-        copy = take(builder, n_from * sizeof *copy);
-        if (copy == NULL)
-            return false;
-        memcpy(copy, from, n_from * sizeof *copy);
-    }
-    nodes[model->n_nodes] = (wm_node){
-        .name = name,
-        .ops = layer != NULL ? (const wm_layer_ops *)layer->member : NULL,
-        .options = layer != NULL ? layer->options : NULL,
-        .place = layer != NULL ? layer->place : (wm_place){ 0 },
-        .path = layer != NULL ? layer->path : "",
-        .from = copy,
-        .n_from = n_from,
-        .share = builder->share,
-        .fresh = builder->fresh,
-        .tensors = model->n_tensors,
-        .buffers = model->n_buffers,
-    };
-    return true;
-}
-
-static void fit_node(wm_builder *builder)
-{
-    wm_model           *model = builder->model;
-    wm_node            *node = &model->nodes[model->n_nodes];
-    const wm_layer_ops *ops = node->ops;
-    wm_shape            inputs[WM_LAYER_INPUTS_MAX];
-    wm_fit              fit = {
-                     .n_inputs = node->n_from, .inputs = inputs, .personal = node->share == WM_SHARE_PERSONAL, .builder = builder
-    };
-    size_t n = 0;
-
-    if (node->n_from < ops->inputs_least || node->n_from > ops->inputs_most) {
-        wm_fit_refuse(&fit, "takes %s%zu input%s, and `from` gives %zu",
-                      ops->inputs_least < ops->inputs_most ? "up to " : "", ops->inputs_most,
-                      ops->inputs_most == 1 ? "" : "s", node->n_from);
-        return;
-    }
-    for (size_t k = 0; k < node->n_from; k++) {
-        inputs[k] = model->nodes[node->from[k]].shape;
-        if (inputs[k].rank == 0)
-            return; /* reported where it went wrong */
-    }
-    ops->fit(node->options, &fit);
-    if (builder->st != WM_OK || builder->refused)
-        return;
-    assert(fit.output.rank >= 1 && fit.output.rank <= WM_RANK_MAX);
-    if (!wm_shape_count(&fit.output, &n) || n == 0 || n > params_max) {
-        char text[WM_SHAPE_TEXT];
-
-        wm_fit_refuse(&fit, "its output of %s is %s; give it another size", wm_shape_text(&fit.output, text),
-                      n == 0 ? "empty" : "too large");
-        return;
-    }
-    node->shape = fit.output;
-    node->n = n;
-    node->saved = fit.saved;
-    node->scratch = fit.scratch;
-    node->works_in_saved = fit.works_in_saved;
-    node->work = fit.work;
-    node->learns = node->n_tensors > 0 && node->share != WM_SHARE_FROZEN;
-    for (size_t k = 0; k < node->n_from; k++)
-        node->learns = node->learns || model->nodes[node->from[k]].learns;
-}
-
-/* One layer, or what it expands into; gives back the node that carries its output. */
-static size_t lay(wm_builder *builder, const char *name, const wm_choice *layer, const size_t *from, size_t n_from)
-{
-    wm_model           *model = builder->model;
-    const wm_layer_ops *ops = (const wm_layer_ops *)layer->member;
-    const wm_choice    *outer = builder->layer;
-    const char         *prefix = builder->prefix;
-    size_t              node = no_node;
-
-    for (size_t k = 0; k < n_from; k++)
-        if (from[k] == no_node)
-            return no_node;
-    builder->layer = layer;
-    builder->prefix = name;
-    builder->refused = false;
-    if (model->n_nodes >= NODES_MAX || builder->depth >= DEPTH_MAX) {
-        wm_faults_add(builder->faults, layer->place, layer->path,
-                      "more than %d layers, or blocks in blocks more than %d deep; make the network smaller",
-                      NODES_MAX, DEPTH_MAX);
-    } else if (ops->expand != NULL) {
-        builder->depth++;
-        node = ops->expand(layer->options, builder, from, n_from);
-        builder->depth--;
-    } else if (node_open(builder, name, layer, from, n_from)) {
-        fit_node(builder);
-        for (size_t k = 0; k < n_from; k++)
-            model->nodes[from[k]].users++;
-        node = builder->st == WM_OK ? model->n_nodes++ : no_node;
-    }
-    builder->layer = outer;
-    builder->prefix = prefix;
-    return node;
-}
-
-size_t wm_expand(wm_builder *builder, const char *name, const wm_choice *layer, const size_t *from, size_t n_from)
-{
-    const char *full = builder->st == WM_OK ? join(builder, builder->prefix, name) : NULL;
-
-    return full != NULL ? lay(builder, full, layer, from, n_from) : no_node;
-}
 
 /* ---- the job's layers ---- */
 
@@ -317,12 +34,12 @@ static void lay_inputs(wm_builder *builder, named *names)
     const wm_job_data *data = &builder->model->job->data;
     wm_model          *model = builder->model;
 
-    for (size_t i = 0; i < data->n_inputs && node_open(builder, data->inputs[i].name, NULL, NULL, 0); i++) {
+    for (size_t i = 0; i < data->n_inputs && wm_node_open(builder, data->inputs[i].name, NULL, NULL, 0); i++) {
         wm_node *node = &model->nodes[i];
 
         wm_job_input_shape(model->job, i, &node->shape);
         assert(node->shape.rank >= 1 && node->shape.rank <= WM_RANK_MAX);
-        if (!wm_shape_count(&node->shape, &node->n) || node->n == 0 || node->n > params_max) {
+        if (!wm_shape_count(&node->shape, &node->n) || node->n == 0 || node->n > wm_params_max) {
             wm_faults_add(builder->faults, data->inputs[i].place, "data.inputs",
                           "an example of %s is empty or too large to train on", node->name);
             node->shape.rank = 0;
@@ -375,7 +92,7 @@ static bool resolve(wm_builder *builder, const named *names, size_t n_names, siz
 
 static bool fits(const wm_builder *builder, size_t node)
 {
-    return node != no_node && builder->model->nodes[node].shape.rank > 0;
+    return node != wm_no_node && builder->model->nodes[node].shape.rank > 0;
 }
 
 /* What was said of a layer for nothing; `first` is the first of its nodes. */
@@ -404,7 +121,7 @@ static void lay_layers(wm_builder *builder, named *names)
 
     for (size_t i = 0; i < net->n_layers && builder->st == WM_OK; i++) {
         const wm_job_layer *layer = &net->layers[i];
-        size_t              from[WM_LAYER_INPUTS_MAX], n_from = 0, node = no_node, first = builder->model->n_nodes;
+        size_t from[WM_LAYER_INPUTS_MAX], n_from = 0, node = wm_no_node, first = builder->model->n_nodes;
 
         if (find(names, n_names, layer->name) != NULL)
             wm_faults_add(builder->faults, layer->layer.place, layer->layer.path,
@@ -414,7 +131,7 @@ static void lay_layers(wm_builder *builder, named *names)
         builder->fresh = layer->fresh;
         builder->share = layer->personal ? WM_SHARE_PERSONAL : layer->frozen ? WM_SHARE_FROZEN : WM_SHARE_TOGETHER;
         if (resolve(builder, names, n_names, i, from, &n_from))
-            node = lay(builder, layer->name, &layer->layer, from, n_from);
+            node = wm_lay(builder, layer->name, &layer->layer, from, n_from);
         if (fits(builder, node))
             check_marks(builder, layer, first);
         names[n_names++] = (named){ .name = layer->name, .node = node };
@@ -422,6 +139,58 @@ static void lay_layers(wm_builder *builder, named *names)
 }
 
 /* ---- heads ---- */
+
+/* Is a loss of the wrong kind for its target? A sentence that becomes a fault; NULL: it is right. */
+static const char *wrong_kind(const wm_job_loss *loss, const wm_job_target *target, char words[WM_ERROR_TEXT])
+{
+    const wm_loss_ops *ops = (const wm_loss_ops *)loss->loss.member;
+    const char        *name = ops->member.name;
+
+    if (ops->for_classes != (target->classes > 0)) {
+        snprintf(words, WM_ERROR_TEXT, "%s is a loss of %s, and %s is a target of %s", name,
+                 ops->for_classes ? "classes" : "values", loss->target, ops->for_classes ? "values" : "classes");
+        return words;
+    }
+    if (ops->of_inputs && !target->of_input) {
+        snprintf(
+            words, WM_ERROR_TEXT,
+            "%s is a loss of an input, and %s is a target of a column; write mse, or give the target an `input`",
+            name, loss->target);
+        return words;
+    }
+    return NULL;
+}
+
+/* The layer gives another number of values than the loss of its target takes. */
+static void refuse_width(wm_builder *builder, const char *layer, const wm_node *node, const wm_head *head,
+                         size_t want)
+{
+    const wm_model      *model = builder->model;
+    const wm_job_target *target = &model->job->data.targets[head->target];
+    const wm_node       *input = target->of_input ? &model->nodes[target->input] : NULL;
+    const char          *loss = head->ops->member.name;
+    char                 gives[WM_SHAPE_TEXT], takes[WM_SHAPE_TEXT];
+
+    wm_shape_text(&node->shape, gives);
+    if (input == NULL)
+        wm_faults_add(builder->faults, node->place, node->path,
+                      "layer %s gives %s, and target %s with %s takes %zu values%s", layer, gives, target->name,
+                      loss, want, node->shape.rank > 1 ? "; is a flatten missing?" : "");
+    else if (input->shape.rank > 0) /* else it is too large, which was said */
+        wm_faults_add(builder->faults, node->place, node->path,
+                      "layer %s gives %s, and the input %s, which it is to give back with %s, is %s: %zu values",
+                      layer, gives, input->name, loss, wm_shape_text(&input->shape, takes), want);
+}
+
+/* The target of that name; n_targets if there is none. */
+static size_t target_of(const wm_job *job, const char *name)
+{
+    size_t t = 0;
+
+    while (t < job->data.n_targets && strcmp(job->data.targets[t].name, name) != 0)
+        t++;
+    return t;
+}
 
 static void lay_head(wm_builder *builder, const named *names, size_t n_names, size_t i)
 {
@@ -431,13 +200,12 @@ static void lay_head(wm_builder *builder, const named *names, size_t n_names, si
     const wm_choice   *at = &loss->loss;
     const wm_loss_ops *ops = (const wm_loss_ops *)at->member;
     const named       *found = loss->head != NULL ? find(names, n_names, loss->head) : &names[n_names - 1];
-    size_t             t = 0, want;
+    size_t             t = target_of(job, loss->target), want;
+    wm_head           *head = &model->heads[model->n_heads];
     wm_node           *node;
     char               words[WM_ERROR_TEXT];
     const char        *wrong;
 
-    while (t < job->data.n_targets && strcmp(job->data.targets[t].name, loss->target) != 0)
-        t++;
     if (t == job->data.n_targets) {
         wm_faults_add(builder->faults, at->place, at->path, "there is no target named %s", loss->target);
         return;
@@ -447,23 +215,14 @@ static void lay_head(wm_builder *builder, const named *names, size_t n_names, si
                       loss->head != NULL ? loss->head : "(the last)");
         return;
     }
-    if (ops->for_classes != (job->data.targets[t].classes > 0)) {
-        wm_faults_add(builder->faults, at->place, at->path, "%s is a loss of %s, and %s is a target of %s",
-                      at->member->name, ops->for_classes ? "classes" : "values", loss->target,
-                      ops->for_classes ? "values" : "classes");
+    if ((wrong = wrong_kind(loss, &job->data.targets[t], words)) != NULL) {
+        wm_faults_add(builder->faults, at->place, at->path, "%s", wrong);
         return;
     }
-    if (ops->of_inputs && !job->data.targets[t].of_input) {
-        wm_faults_add(
-            builder->faults, at->place, at->path,
-            "%s is a loss of an input, and %s is a target of a column; write mse, or give the target an `input`",
-            at->member->name, loss->target);
-        return;
-    }
-    if (found->node == no_node || model->nodes[found->node].shape.rank == 0)
+    if (found->node == wm_no_node || model->nodes[found->node].shape.rank == 0)
         return; /* reported where it went wrong */
     node = &model->nodes[found->node];
-    model->heads[model->n_heads] = (wm_head){
+    *head = (wm_head){
         .target = t,
         .node = found->node,
         .ops = ops,
@@ -471,30 +230,13 @@ static void lay_head(wm_builder *builder, const named *names, size_t n_names, si
         .weight = loss->weight,
         .width = wm_job_target_width(job, t),
     };
-    want = model->heads[model->n_heads].width;
-    if (ops->mismatch != NULL && (wrong = ops->mismatch(at->options, want, words)) != NULL) {
+    if (ops->mismatch != NULL && (wrong = ops->mismatch(at->options, head->width, words)) != NULL) {
         wm_faults_add(builder->faults, at->place, at->path, "%s", wrong);
         return;
     }
-    if (ops->head_width != NULL)
-        want = ops->head_width(at->options, want);
-    if (node->n != want && job->data.targets[t].of_input) {
-        const wm_node *input = &model->nodes[job->data.targets[t].input];
-        char           gives[WM_SHAPE_TEXT], takes[WM_SHAPE_TEXT];
-
-        wm_faults_add(builder->faults, node->place, node->path,
-                      "layer %s gives %s, and the input %s, which it is to give back with %s, is %s: %zu values",
-                      found->name, wm_shape_text(&node->shape, gives), input->name, at->member->name,
-                      wm_shape_text(&input->shape, takes), want);
-        return;
-    }
+    want = ops->head_width != NULL ? ops->head_width(at->options, head->width) : head->width;
     if (node->n != want) {
-        char text[WM_SHAPE_TEXT];
-
-        wm_faults_add(builder->faults, node->place, node->path,
-                      "layer %s gives %s, and target %s with %s takes %zu values%s", found->name,
-                      wm_shape_text(&node->shape, text), loss->target, at->member->name, want,
-                      node->shape.rank > 1 ? "; is a flatten missing?" : "");
+        refuse_width(builder, found->name, node, head, want);
         return;
     }
     if (!node->learns)
