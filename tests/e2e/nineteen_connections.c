@@ -56,7 +56,7 @@ static double the_others_train(office *o)
     int64_t since = office_now_ms();
     char   *rounds;
 
-    fault_job(o, 2, "{select: all, quorum: 0.6, deadline: 10m}", false);
+    fault_job(o, 2, "{select: all, quorum: 0.8, deadline: 10m}", false);
     office_wait_done(o, 2, NULL);
     rounds = office_run_file(o, "rounds.csv");
     assert_int_equal(office_csv_long(rounds, "2", "accepted"), THE_OTHERS);
@@ -78,7 +78,7 @@ static double a_message_over_the_limit(office *o)
 
     assert_non_null(bytes);
     liar_open(&l, o, FAULT_VICTIM);
-    st = wm_caller_call(l.bulk, bytes, n, 20000, &reply, &n_reply, &err);
+    st = wm_caller_call(l.bulk, bytes, n, OFFICE_DEADLINE_MS, &reply, &n_reply, &err);
     if (st == WM_OK)
         office_fail(o, "a message of 2 MiB was answered");
     office_wait_text(o, o->server_log, "over the limit of");
@@ -106,7 +106,7 @@ static double random_bytes(office *o)
         (void)!send(fds[i], noise, sizeof noise, MSG_NOSIGNAL); /* it may be closed half-way */
     }
     for (int i = 0; i < 2 * GARBAGE_CONNECTIONS; i++) {
-        if (!is_closed(fds[i], 20000))
+        if (!is_closed(fds[i], OFFICE_DEADLINE_MS))
             office_fail(o, "connection %d with noise is still open", i);
         close(fds[i]);
     }
@@ -125,7 +125,7 @@ static double idle_connections(office *o)
     }
     seconds = the_others_train(o);
     for (int i = 0; i < IDLE_CONNECTIONS; i++) { /* they have ten seconds for their handshakes */
-        if (!is_closed(fds[i], 20000))
+        if (!is_closed(fds[i], OFFICE_DEADLINE_MS))
             office_fail(o, "the idle connection %d is still open", i);
         close(fds[i]);
     }
@@ -141,7 +141,7 @@ static bool is_refused_and_named(office *o, void *context)
     size_t   n;
     wm_error err;
 
-    if (wm_caller_call(context, "x", 1, 20000, &reply, &n, &err) == WM_OK)
+    if (wm_caller_call(context, "x", 1, OFFICE_DEADLINE_MS, &reply, &n, &err) == WM_OK)
         office_fail(o, "a peer without a certificate was answered");
     return office_has_text(o->server_log, "it showed no certificate"); /* of a flood not every one has a line */
 }
@@ -181,7 +181,7 @@ static double a_peer_that_never_answers(office *o)
     double        seconds;
     char         *rounds;
 
-    fault_job(o, 2, "{select: all, quorum: 0.6, deadline: 24h}", false);
+    fault_job(o, 2, "{select: all, quorum: 0.8, deadline: 24h}", false);
     liar_open(&l, o, FAULT_VICTIM);
     answer = liar_await(&l, WM_PHASE_TRAIN);
     wm_envelope_free(answer);
@@ -234,7 +234,7 @@ static double a_thousand_connections_by_one(office *o)
     liar_open(&l, o, FAULT_VICTIM);
     for (size_t i = 0; i < n; i++) {
         callers[i] = liar_dial(&l, o->ports[OFFICE_CONTROL], 1000);
-        assert_ok(wm_caller_call(callers[i], "x", 1, 20000, &reply, &n_reply, &err),
+        assert_ok(wm_caller_call(callers[i], "x", 1, OFFICE_DEADLINE_MS, &reply, &n_reply, &err),
                   &err); /* a fault: no envelope */
         free(reply);
     }

@@ -34,7 +34,7 @@ static double killed_in_training(office *o)
     double  seconds;
     char   *rounds, *clients;
 
-    victim_trains(o, 2, "{select: all, quorum: 0.4, deadline: 10m}");
+    victim_trains(o, 2, "{select: all, quorum: 0.8, deadline: 10m}");
     since = office_now_ms();
     office_gateway_kill(o, FAULT_VICTIM);
     seconds = fault_progress(o, 1, since);
@@ -122,7 +122,7 @@ static double frozen_without_a_deadline(office *o)
 {
     double seconds;
 
-    victim_trains(o, ROUNDS_FROZEN, "{select: all, quorum: 0.6, deadline: 24h}");
+    victim_trains(o, ROUNDS_FROZEN, "{select: all, quorum: 0.8, deadline: 24h}");
     kill(o->gateways[FAULT_VICTIM], SIGSTOP);
     seconds = thawed_after_the_round(o, office_now_ms());
     office_wait_text(o, o->server_log, "connected, and silent");
@@ -140,7 +140,7 @@ static double frozen_with_a_deadline(office *o)
     office_gateway_start(o, FAULT_VICTIM, NULL);
     office_wait_text(o, log, "connected");
     kill(o->gateways[FAULT_VICTIM], SIGSTOP);
-    office_write_job(o, ROUNDS_FROZEN, "{select: all, quorum: 0.6, deadline: 3s}");
+    office_write_job(o, ROUNDS_FROZEN, "{select: all, quorum: 0.8, deadline: 3s}");
     office_change_job(o, "scale: federated", "scale: client"); /* or it would miss the statistics first */
     since = office_now_ms();
     office_job_start(o);

@@ -54,7 +54,7 @@ static double one_lie(office *o, void (*twist)(uint8_t *bytes), uint64_t size, c
 
     liar_open(&l, o, FAULT_VICTIM);
     liar_check_in(&l); /* it is there when the job begins, or the others might do the first round without it */
-    fault_job(o, 2, "{select: all, quorum: 0.6, deadline: 10m}", false);
+    fault_job(o, 2, "{select: all, quorum: 0.8, deadline: 10m}", false);
     answer = liar_await(&l, WM_PHASE_TRAIN);
     update = liar_update(answer->work);
     if (twist != NULL)
@@ -196,7 +196,7 @@ static double a_gateways_own_code_fails(office *o)
     assert_int_equal(office_csv_long(clients, o->names[0], "accepted"), 2);
     free(clients);
     assert_int_equal(rename(away, readings), 0);
-    fault_job(o, 1, "{select: all, quorum: 0.6, deadline: 10m}", false);
+    fault_job(o, 1, "{select: all, quorum: 0.8, deadline: 10m}", false);
     office_wait_done(o, 1, NULL);
     clients = office_run_file(o, "clients.csv");
     assert_int_equal(office_csv_long(clients, o->names[1], "accepted"), 1); /* and takes part again */
