@@ -20,10 +20,15 @@
 #define __has_feature(x) 0 /* clang's way to say what gcc has macros for */
 #endif
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+    __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define WM_SANITIZED 1
+#else
+#define WM_SANITIZED 0
+#endif
+
 /* Sanitizers instrument the function that picks, which runs before they are ready. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) &&                        \
-    !defined(__SANITIZE_THREAD__) && !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer) && \
-    !__has_feature(memory_sanitizer)
+#if defined(__x86_64__) && defined(__gnu_linux__) && !WM_SANITIZED
 #define WM_KERNEL __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define WM_KERNEL

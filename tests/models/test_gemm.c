@@ -1,18 +1,56 @@
-/* tests/models/test_gemm.c: products against the plain loops, at sizes on both sides of every cut. */
+/* tests/models/test_gemm.c
+ *
+ * Products against the plain loops, at sizes on both sides of every cut: as a network calls them, and the kernels for each
+ * width of vector, which the compiler makes of narrower ones where the machine has none so wide. */
 #include "tests/models/net.h"
 
 #include "models/gemm.h"
 
 #include <math.h>
 
+#define TARGET
+
+#define LANES     4
+#define ROWS_MOST 6
+#define DOT_ROWS  3
+#define NAMED(x)  x##_4
+#include "models/gemm_tiles.h"
+#undef LANES
+#undef ROWS_MOST
+#undef DOT_ROWS
+#undef NAMED
+
+#define LANES     16
+#define ROWS_MOST 12
+#define DOT_ROWS  6
+#define NAMED(x)  x##_16
+#include "models/gemm_tiles.h"
+
 static const wm_gemm_form forms[] = { WM_GEMM_NN, WM_GEMM_NT, WM_GEMM_TN };
+
+static void as_networks_do(const product *p)
+{
+    wm_gemm(p->form, p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc);
+}
+
+static const struct {
+    const char *name;
+    void (*multiply)(const product *p);
+} ways[] = {
+    { "wm_gemm", as_networks_do },
+    { "vectors of 4", gemm_4 },
+    { "vectors of 16", gemm_16 },
+};
+
+enum { WAYS = sizeof ways / sizeof *ways };
 
 static const struct {
     size_t m, n, k;
 } sizes[] = {
-    { 1, 1, 1 },      { 1, 7, 3 },      { 3, 1, 200 },   { 10, 200, 784 }, { 10, 10, 200 }, { 50, 200, 784 },
-    { 10, 784, 200 }, { 200, 784, 10 }, { 64, 115, 86 }, { 65, 33, 17 },   { 7, 16, 1000 }, { 2, 333, 2049 },
-    { 13, 31, 5 },    { 200, 10, 50 },  { 57, 38, 64 },  { 33, 1, 1 },     { 5, 6, 1 },     { 100, 129, 130 },
+    { 1, 1, 1 },      { 1, 7, 3 },      { 3, 1, 200 },   { 10, 200, 784 }, { 10, 10, 200 },  { 50, 200, 784 },
+    { 10, 784, 200 }, { 200, 784, 10 }, { 64, 115, 86 }, { 65, 33, 17 },   { 7, 16, 1000 },  { 2, 333, 2049 },
+    { 13, 31, 5 },    { 200, 10, 50 },  { 57, 38, 64 },  { 33, 1, 1 },     { 5, 6, 1 },      { 100, 129, 130 },
+    { 24, 40, 515 },  { 25, 40, 515 },  { 25, 40, 31 },  { 24, 40, 31 },   { 99, 301, 290 },
 };
 
 /* A matrix of `rows` x `cols` with rows `ld` apart. */
@@ -21,12 +59,13 @@ static float *matrix(wm_rng *rng, size_t rows, size_t ld)
     return net_floats(rng, rows * ld);
 }
 
-static void check(wm_gemm_form form, size_t m, size_t n, size_t k, size_t extra, size_t shift)
+static void check(size_t way, wm_gemm_form form, size_t m, size_t n, size_t k, size_t extra, size_t shift)
 {
-    wm_rng rng;
-    size_t a_rows = form == WM_GEMM_TN ? k : m, lda = (form == WM_GEMM_TN ? m : k) + extra;
-    size_t b_rows = form == WM_GEMM_NT ? n : k, ldb = (form == WM_GEMM_NT ? k : n) + extra, ldc = n + extra;
-    float *a, *b, *c, *want, *room;
+    wm_rng  rng;
+    size_t  a_rows = form == WM_GEMM_TN ? k : m, lda = (form == WM_GEMM_TN ? m : k) + extra;
+    size_t  b_rows = form == WM_GEMM_NT ? n : k, ldb = (form == WM_GEMM_NT ? k : n) + extra, ldc = n + extra;
+    float  *a, *b, *c, *want, *room;
+    product p;
 
     wm_rng_init(&rng, m * 1000003 + n * 1009 + k);
     a = matrix(&rng, a_rows, lda);
@@ -39,20 +78,23 @@ static void check(wm_gemm_form form, size_t m, size_t n, size_t k, size_t extra,
     memcpy(room + shift, c, m * ldc * sizeof *want);
     memcpy(room + shift + m * ldc + shift, a, a_rows * lda * sizeof *want);
     memcpy(room + shift + m * ldc + shift + a_rows * lda, b, b_rows * ldb * sizeof *want);
-    wm_gemm(form, m, n, k, a, lda, b, ldb, c, ldc);
-    wm_gemm(form, m, n, k, room + shift + m * ldc + shift, lda, room + shift + m * ldc + shift + a_rows * lda, ldb,
-            room + shift, ldc);
+    p = (product){ form, m, n, k, a, lda, b, ldb, 1, c, ldc };
+    ways[way].multiply(&p);
+    p.c = room + shift;
+    p.a = p.c + m * ldc + shift;
+    p.b = p.a + a_rows * lda;
+    ways[way].multiply(&p);
     wm_gemm_reference(form, m, n, k, a, lda, b, ldb, want, ldc);
     for (size_t i = 0; i < m * ldc; i++) {
         /* the error of a sum of k products of normal numbers grows with its root; untouched behind each row */
         double most = i % ldc < n ? 3e-6 * (1 + sqrt((double)k)) : 0;
 
         if (!(fabs((double)c[i] - (double)want[i]) <= most))
-            fail_msg("form %d, %zu x %zu x %zu, rows %zu apart: at %zu %.9g, not %.9g", form, m, n, k, ldc, i,
-                     (double)c[i], (double)want[i]);
+            fail_msg("%s, form %d, %zu x %zu x %zu, rows %zu apart: at %zu %.9g, not %.9g", ways[way].name, form, m,
+                     n, k, ldc, i, (double)c[i], (double)want[i]);
     }
     if (memcmp(c, room + shift, m * ldc * sizeof *c) != 0)
-        fail_msg("form %d, %zu x %zu x %zu: other bits at another alignment", form, m, n, k);
+        fail_msg("%s, form %d, %zu x %zu x %zu: other bits at another alignment", ways[way].name, form, m, n, k);
     free(a);
     free(b);
     free(c);
@@ -63,20 +105,35 @@ static void check(wm_gemm_form form, size_t m, size_t n, size_t k, size_t extra,
 static void products_are_right_at_every_size_and_alignment(void **state)
 {
     (void)state;
-    for (size_t f = 0; f < 3; f++)
-        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-            check(forms[f], sizes[s].m, sizes[s].n, sizes[s].k, 0, 1);
-            check(forms[f], sizes[s].m, sizes[s].n, sizes[s].k, 3, 5);
-        }
+    for (size_t way = 0; way < WAYS; way++)
+        for (size_t f = 0; f < 3; f++)
+            for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+                check(way, forms[f], sizes[s].m, sizes[s].n, sizes[s].k, 0, 1);
+                check(way, forms[f], sizes[s].m, sizes[s].n, sizes[s].k, 3, 5);
+            }
 }
 
 static void small_sizes_are_right_one_by_one(void **state)
 {
     (void)state;
-    for (size_t f = 0; f < 3; f++)
-        for (size_t m = 1; m < 20; m += 1)
-            for (size_t n = 1; n < 36; n += 1)
-                check(forms[f], m, n, 1 + (m * 7 + n * 3) % 11, 0, 1);
+    for (size_t way = 0; way < WAYS; way++)
+        for (size_t f = 0; f < 3; f++)
+            for (size_t m = 1; m < 20; m++)
+                for (size_t n = 1; n < 36; n++)
+                    check(way, forms[f], m, n, 1 + (m * 7 + n * 3) % 41, 0, 1);
+}
+
+static void a_product_is_added_times_alpha(void **state)
+{
+    float         a[3] = { 1, 2, 3 }, b[3] = { 4, 5, 6 }, c;
+    const product p = { WM_GEMM_NT, 1, 1, 3, a, 3, b, 3, -0.5f, &c, 1 };
+
+    (void)state;
+    for (size_t way = 1; way < WAYS; way++) {
+        c = 100;
+        ways[way].multiply(&p);
+        assert_true(c == 84);
+    }
 }
 
 static void an_empty_product_changes_nothing(void **state)
@@ -117,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_are_right_at_every_size_and_alignment),
         cmocka_unit_test(small_sizes_are_right_one_by_one),
+        cmocka_unit_test(a_product_is_added_times_alpha),
         cmocka_unit_test(an_empty_product_changes_nothing),
         cmocka_unit_test(nan_and_infinity_go_through),
     };

@@ -1,0 +1,401 @@
+/* models/gemm_tiles.h
+ *
+ * Products of matrices of the sizes that small networks have, as a template: it is included once for each width of vector
+ * (gemm_vector.c; tests/models/test_gemm.c), with
+ *
+ *     LANES               floats of a vector
+ *     ROWS_MOST           rows of a tile, 6 or 12: its sums, two vectors a row, and three vectors more fit the registers
+ *     DOT_ROWS            the same for dots, 3 or 6: four sums a row, a vector each for the rows, and one more
+ *     TARGET              the attribute that lets the compiler use the instructions
+ *     NAMED(x)            x with a suffix of its own
+ *
+ * and leaves NAMED(gemm). A tile of c, up to ROWS_MOST x two vectors, is summed in registers over a stretch of k: for each
+ * step two vectors of b's row, times an element of each of a's rows. Libraries for large matrices first lay both matrices
+ * out anew, which is not repaid at the few rows of a batch. Here
+ *
+ *     - of few rows nothing is laid out: b is read in strips of a few rows (NN, TN), or sums run along the rows of both
+ *       matrices, and across the vector at the end (NT: dots);
+ *     - of more rows, panels of b, two vectors wide, are laid out on the stack, PANEL_ROWS of one at most at a time, where they stay in the
+ *       first-level cache while a's rows go past; transposed on the way, where it is NT.
+ *
+ * The order of the sums depends on the sizes alone. The compiler may contract products and sums here (meson.build). */
+#ifndef WM_MODELS_GEMM_TILES_H
+#define WM_MODELS_GEMM_TILES_H
+
+#include "models/gemm.h"
+#include "models/kernel.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+typedef struct product {
+    wm_gemm_form form;
+    size_t       m, n, k;
+    const float *a;
+    size_t       lda;
+    const float *b;
+    size_t       ldb;
+    float        alpha;
+    float       *c;
+    size_t       ldc;
+} product;
+
+enum {
+    PANEL_ROWS = 256, /* of k: with AVX2 a panel is half of the first-level cache */
+    STRIP_ROWS = 64,  /* of k */
+    ROWS_FEW = 24,    /* up to here panels are not repaid */
+    K_FEW = 32,       /* below it the sums across dots' vectors cost more than panels */
+    DOT_COLUMNS = 4,
+    DOT_STRETCH = 512, /* of k: the rows of a batch of ten stay in the first-level cache */
+};
+
+/* What is inlined for every size of a tile, and the loops in it that become registers. Not under a sanitizer, whose checks
+ * of each access would cost the compiler minutes. */
+#if WM_SANITIZED
+#define INLINED static
+#define UNROLLED
+#else
+#define INLINED  static inline __attribute__((always_inline))
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+
+static inline size_t gemm_least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* to[4][ld_to] <- from[4][ld] transposed */
+static inline void gemm_turn_four(const float *from, size_t ld, float *to, size_t ld_to)
+{
+    typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
+    four          a = *(const four *)from, b = *(const four *)(from + ld), c = *(const four *)(from + 2 * ld),
+         d = *(const four *)(from + 3 * ld);
+    four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    four ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+
+    *(four *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(four *)(to + ld_to) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    *(four *)(to + 2 * ld_to) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+    *(four *)(to + 3 * ld_to) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+}
+
+#endif
+
+typedef float NAMED(vector) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+enum { NAMED(WIDE) = 2 * LANES };
+
+/* ---- c += alpha a b, a tile at a time ---- */
+
+/* `rows` x `vectors` vectors, both constants where it is inlined; a's element is a[i * a_row + l * a_step]. */
+INLINED TARGET void NAMED(tile)(size_t rows, size_t vectors, size_t k, const float *a, size_t a_row, size_t a_step,
+                                const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+{
+    NAMED(vector) sums[ROWS_MOST][2] = { 0 };
+
+    for (size_t l = 0; l < k; l++) {
+        NAMED(vector) right[2];
+
+        UNROLLED
+        for (size_t j = 0; j < vectors; j++)
+            right[j] = *(const NAMED(vector) *)(b + l * ldb + j * LANES);
+        UNROLLED
+        for (size_t i = 0; i < rows; i++) {
+            UNROLLED
+            for (size_t j = 0; j < vectors; j++)
+                sums[i][j] += a[i * a_row + l * a_step] * right[j];
+        }
+    }
+    UNROLLED
+    for (size_t i = 0; i < rows; i++) {
+        UNROLLED
+        for (size_t j = 0; j < vectors; j++)
+            *(NAMED(vector) *)(c + i * ldc + j * LANES) += alpha * sums[i][j];
+    }
+}
+
+/* The same with `rows` known at run time only, and `across`: a is transposed. */
+#define TILE(rows)                                                           \
+    case rows:                                                               \
+        if (across)                                                          \
+            NAMED(tile)(rows, vectors, k, a, 1, lda, b, ldb, alpha, c, ldc); \
+        else                                                                 \
+            NAMED(tile)(rows, vectors, k, a, lda, 1, b, ldb, alpha, c, ldc); \
+        break;
+
+INLINED TARGET void NAMED(tiles)(size_t rows, size_t vectors, bool across, size_t k, const float *a, size_t lda,
+                                 const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+{
+    switch (rows) {
+        TILE(1)
+        TILE(2)
+        TILE(3)
+        TILE(4)
+        TILE(5)
+        TILE(6)
+#if ROWS_MOST > 6
+        TILE(7)
+        TILE(8)
+        TILE(9)
+        TILE(10)
+        TILE(11)
+        TILE(12)
+#endif
+    default:
+        assert(false);
+    }
+}
+#undef TILE
+
+static TARGET void NAMED(tiles_of_one)(size_t rows, bool across, size_t k, const float *a, size_t lda,
+                                       const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+{
+    NAMED(tiles)(rows, 1, across, k, a, lda, b, ldb, alpha, c, ldc);
+}
+
+static TARGET void NAMED(tiles_of_two)(size_t rows, bool across, size_t k, const float *a, size_t lda,
+                                       const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+{
+    NAMED(tiles)(rows, 2, across, k, a, lda, b, ldb, alpha, c, ldc);
+}
+
+/* A tile of n <= WIDE columns. Where the last vector would reach beyond them, it works in a tile of its own; there b must
+ * have zeros (or anything) up to its end. */
+static TARGET void NAMED(any_tile)(size_t rows, size_t n, bool across, size_t k, const float *a, size_t lda,
+                                   const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+{
+    float own[ROWS_MOST * 2 * LANES];
+
+    if (n == NAMED(WIDE)) {
+        NAMED(tiles_of_two)(rows, across, k, a, lda, b, ldb, alpha, c, ldc);
+        return;
+    }
+    if (n == LANES) {
+        NAMED(tiles_of_one)(rows, across, k, a, lda, b, ldb, alpha, c, ldc);
+        return;
+    }
+    memset(own, 0, rows * NAMED(WIDE) * sizeof *own);
+    if (n > LANES)
+        NAMED(tiles_of_two)(rows, across, k, a, lda, b, ldb, alpha, own, NAMED(WIDE));
+    else
+        NAMED(tiles_of_one)(rows, across, k, a, lda, b, ldb, alpha, own, NAMED(WIDE));
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < n; j++)
+            c[i * ldc + j] += own[i * NAMED(WIDE) + j];
+}
+
+/* Rows are taken in blocks that differ by one at most. */
+static size_t NAMED(blocks)(const product *p)
+{
+    return (p->m + ROWS_MOST - 1) / ROWS_MOST;
+}
+
+/* One of these blocks, rows [i, i + rows), against columns [j, j + n) of rows [l, l + k) of b. */
+static TARGET void NAMED(block)(const product *p, size_t i, size_t rows, size_t j, size_t n, size_t l, size_t k,
+                                const float *b, size_t ldb)
+{
+    bool         across = p->form == WM_GEMM_TN;
+    const float *a = across ? p->a + l * p->lda + i : p->a + i * p->lda + l;
+
+    NAMED(any_tile)(rows, n, across, k, a, p->lda, b, ldb, p->alpha, p->c + i * p->ldc + j, p->ldc);
+}
+
+static TARGET void NAMED(all_blocks)(const product *p, size_t j, size_t n, size_t l, size_t k, const float *b,
+                                     size_t ldb)
+{
+    size_t blocks = NAMED(blocks)(p);
+
+    for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
+        rows = p->m / blocks + (block < p->m % blocks);
+        NAMED(block)(p, i, rows, j, n, l, k, b, ldb);
+    }
+}
+
+/* ---- panels of b ---- */
+
+/* panel[k][WIDE] <- columns [j, j + n) of rows [l, l + k), zeros behind them. */
+static TARGET void NAMED(copy_panel)(const product *p, size_t j, size_t n, size_t l, size_t k, float *panel)
+{
+    const float *b = p->b + l * p->ldb + j;
+
+    if (n == NAMED(WIDE)) {
+        for (size_t i = 0; i < k; i++, b += p->ldb, panel += NAMED(WIDE))
+            memcpy(panel, b, NAMED(WIDE) * sizeof *panel);
+        return;
+    }
+    memset(panel, 0, k * NAMED(WIDE) * sizeof *panel);
+    for (size_t i = 0; i < k; i++, b += p->ldb, panel += NAMED(WIDE))
+        for (size_t q = 0; q < n; q++)
+            panel[q] = b[q];
+}
+
+/* The same of b [n][k], four by four. */
+static TARGET void NAMED(turn_panel)(const product *p, size_t j, size_t n, size_t l, size_t k, float *panel)
+{
+    const float *b = p->b + j * p->ldb + l;
+    size_t       column = 0;
+
+    for (; column + 4 <= n; column += 4, b += 4 * p->ldb) {
+        size_t i = 0;
+
+        for (; i + 4 <= k; i += 4)
+            gemm_turn_four(b + i, p->ldb, panel + i * NAMED(WIDE) + column, NAMED(WIDE));
+        for (; i < k; i++)
+            for (size_t q = 0; q < 4; q++)
+                panel[i * NAMED(WIDE) + column + q] = b[q * p->ldb + i];
+    }
+    for (; column < NAMED(WIDE); column++, b += p->ldb)
+        for (size_t i = 0; i < k; i++)
+            panel[i * NAMED(WIDE) + column] = column < n ? b[i] : 0;
+}
+
+static TARGET void NAMED(panel)(const product *p, size_t j, size_t n, size_t l, size_t k, float *panel)
+{
+    (p->form == WM_GEMM_NT ? NAMED(turn_panel) : NAMED(copy_panel))(p, j, n, l, k, panel);
+}
+
+/* Rows of c in blocks, each along all panels, so that c is gone through by rows too. */
+static TARGET void NAMED(by_panels)(const product *p)
+{
+    float  panels[PANEL_ROWS * 2 * LANES];
+    size_t blocks = NAMED(blocks)(p), wide = NAMED(WIDE);
+
+    for (size_t l = 0, k; l < p->k; l += k) {
+        size_t most;
+
+        k = gemm_least(PANEL_ROWS, p->k - l);
+        most = PANEL_ROWS / k * wide;
+        for (size_t first = 0; first < p->n; first += most) {
+            size_t end = gemm_least(p->n, first + most);
+
+            for (size_t j = first; j < end; j += wide)
+                NAMED(panel)(p, j, gemm_least(wide, end - j), l, k, panels + (j - first) * k);
+            for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
+                rows = p->m / blocks + (block < p->m % blocks);
+                for (size_t j = first; j < end; j += wide)
+                    NAMED(block)(p, i, rows, j, gemm_least(wide, end - j), l, k, panels + (j - first) * k, wide);
+            }
+        }
+    }
+}
+
+/* ---- NN or TN without panels, but for the last columns ---- */
+
+/* Few rows of a: b is read in strips of consecutive rows, each once from far away. */
+static TARGET void NAMED(by_strips)(const product *p)
+{
+    float  panel[STRIP_ROWS * 2 * LANES];
+    size_t whole = p->n - p->n % NAMED(WIDE);
+
+    for (size_t l = 0; l < p->k; l += STRIP_ROWS) {
+        size_t k = gemm_least(STRIP_ROWS, p->k - l);
+
+        for (size_t j = 0; j < whole; j += NAMED(WIDE))
+            NAMED(all_blocks)(p, j, NAMED(WIDE), l, k, p->b + l * p->ldb + j, p->ldb);
+        if (whole < p->n) {
+            NAMED(copy_panel)(p, whole, p->n - whole, l, k, panel);
+            NAMED(all_blocks)(p, whole, p->n - whole, l, k, panel, NAMED(WIDE));
+        }
+    }
+}
+
+/* ---- few rows of a, NT ---- */
+
+INLINED TARGET float NAMED(total)(const NAMED(vector) * v)
+{
+    float sums[LANES];
+
+    memcpy(sums, v, sizeof sums);
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t j = 0; j < half; j++)
+            sums[j] += sums[j + half];
+    return sums[0];
+}
+
+/* c[rows][columns] += the dots of rows of a and rows of b, both constants where it is inlined. */
+INLINED TARGET void NAMED(dots)(size_t rows, size_t columns, size_t k, const float *a, size_t lda, const float *b,
+                                size_t ldb, float alpha, float *c, size_t ldc)
+{
+    NAMED(vector) sums[DOT_ROWS][DOT_COLUMNS] = { 0 };
+    size_t whole = k - k % LANES;
+
+    for (size_t l = 0; l < whole; l += LANES) {
+        NAMED(vector) left[DOT_ROWS];
+
+        UNROLLED
+        for (size_t i = 0; i < rows; i++)
+            left[i] = *(const NAMED(vector) *)(a + i * lda + l);
+        UNROLLED
+        for (size_t j = 0; j < columns; j++) {
+            NAMED(vector) right = *(const NAMED(vector) *)(b + j * ldb + l);
+
+            UNROLLED
+            for (size_t i = 0; i < rows; i++)
+                sums[i][j] += left[i] * right;
+        }
+    }
+    UNROLLED
+    for (size_t i = 0; i < rows; i++) {
+        UNROLLED
+        for (size_t j = 0; j < columns; j++) {
+            float sum = NAMED(total)(&sums[i][j]);
+
+            for (size_t l = whole; l < k; l++)
+                sum += a[i * lda + l] * b[j * ldb + l];
+            c[i * ldc + j] += alpha * sum;
+        }
+    }
+}
+
+#define DOTS(rows)                                                                        \
+    case rows:                                                                            \
+        if (columns == DOT_COLUMNS)                                                       \
+            NAMED(dots)(rows, DOT_COLUMNS, k, a, p->lda, b, p->ldb, p->alpha, c, p->ldc); \
+        else                                                                              \
+            NAMED(dots)(rows, 1, k, a, p->lda, b, p->ldb, p->alpha, c, p->ldc);           \
+        break;
+
+/* Rows [i, i + rows), columns [j, j + columns): DOT_COLUMNS of them or one. */
+static TARGET void NAMED(some_dots)(const product *p, size_t i, size_t rows, size_t j, size_t columns, size_t l,
+                                    size_t k)
+{
+    const float *a = p->a + i * p->lda + l, *b = p->b + j * p->ldb + l;
+    float       *c = p->c + i * p->ldc + j;
+
+    switch (rows) {
+        DOTS(1)
+        DOTS(2)
+        DOTS(3)
+#if DOT_ROWS > 3
+        DOTS(4)
+        DOTS(5)
+        DOTS(6)
+#endif
+    default:
+        assert(false);
+    }
+}
+#undef DOTS
+
+static TARGET void NAMED(by_dots)(const product *p)
+{
+    size_t blocks = (p->m + DOT_ROWS - 1) / DOT_ROWS;
+
+    for (size_t l = 0; l < p->k; l += DOT_STRETCH)
+        for (size_t j = 0, columns; j < p->n; j += columns) {
+            columns = p->n - j < DOT_COLUMNS ? 1 : DOT_COLUMNS;
+            for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
+                rows = p->m / blocks + (block < p->m % blocks);
+                NAMED(some_dots)(p, i, rows, j, columns, l, gemm_least(DOT_STRETCH, p->k - l));
+            }
+        }
+}
+
+static TARGET void NAMED(gemm)(const product *p)
+{
+    if (p->form == WM_GEMM_NT)
+        (p->m <= ROWS_FEW && p->k >= K_FEW ? NAMED(by_dots) : NAMED(by_panels))(p);
+    else
+        (p->m <= ROWS_FEW ? NAMED(by_strips) : NAMED(by_panels))(p);
+}
