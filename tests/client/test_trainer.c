@@ -283,6 +283,83 @@ static void an_evaluation_takes_no_more_memory_than_training(void **state)
     assert_true(fabs(figures[0] / figures[1] - 1) < 1e-6);
 }
 
+/* ---- whose layers ---- */
+
+enum { SHARED_MOST = 64 };
+
+/* whole <- one step on all of the training part, by the plan alone. */
+static void step_on_all(bench *b, float *whole)
+{
+    size_t         n = wm_examples_count(b->examples, WM_TRAIN);
+    uint32_t       order[64];
+    wm_batch_room *room;
+    wm_batch       batch;
+    wm_plan       *plan;
+    double         loss;
+
+    assert_true(n <= 64);
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    assert_ok(wm_plan_new(b->model, n, WM_PLAN_TRAIN, &plan, &b->err), &b->err);
+    assert_ok(wm_batch_room_new(b->job, n, &room, &b->err), &b->err);
+    wm_examples_gather(b->examples, WM_TRAIN, order, n, room, &batch);
+    assert_ok(wm_plan_step(plan, whole, &batch, &(wm_step){ .rate = 0.01 }, &loss, &b->err), &b->err);
+    wm_batch_room_free(room);
+    wm_plan_free(plan);
+}
+
+static bool are_near(const float *a, const float *b, size_t n)
+{
+    bool near = true;
+
+    for (size_t i = 0; i < n; i++)
+        near = near && fabsf(a[i] - b[i]) <= 1e-6f * (1 + fabsf(b[i]));
+    return near;
+}
+
+/* Three rounds, each from the same model and from what the client kept of the round before. */
+static void an_update_is_of_what_is_trained_together_and_the_rest_stays_at_home(void **state)
+{
+    bench *b = *state;
+    float  start[SHARED_MOST], own[SHARED_MOST], whole[SHARED_MOST];
+    size_t n, n_own, frozen;
+
+    wavy_rows(b->folder, "north.csv", 60, 1);
+    open_bench(b, (const char *const[]){
+                      "training.batch=512", "training.rate=0.01", "model.freeze=[s]", "model.personal=[p]",
+                      "model.layers=[{name: a, dense: 3}, {name: s, dense: 2}, flatten, {name: p, "
+                      "dense: 2}, tanh, {name: y, dense: 1}]",
+                      NULL });
+    n = wm_model_n_params(b->model);
+    n_own = wm_model_n_own(b->model);
+    frozen = n - wm_model_n_trained(b->model);
+    assert_true(n == 6 + 8 + 3 && n_own == 6 && frozen == 8);
+    wm_model_init(b->model, 1, start);
+    wm_model_init_own(b->model, 1, own);
+    for (uint32_t round = 1; round <= 3; round++) {
+        wm_train_task task = { .key = { .kind = WM_TASK_TRAIN, .round = round },
+                               .client = "north",
+                               .examples = b->examples,
+                               .start = start,
+                               .own = own };
+        wm_update     update;
+        float         before[SHARED_MOST], want[SHARED_MOST];
+        double        loss;
+
+        memcpy(whole, start, n * sizeof *whole);
+        memcpy(whole + n, own, n_own * sizeof *whole);
+        memcpy(before, own, n_own * sizeof *own);
+        step_on_all(b, whole);
+        for (size_t p = frozen; p < n; p++)
+            want[p - frozen] = whole[p] - start[p];
+        assert_ok(wm_train(b->trainer, &task, &update, &loss, &b->err), &b->err);
+        assert_true(are_near(delta_of(b, &update), want, n - frozen));
+        assert_true(are_near(own, whole + n, n_own) && memcmp(own, before, n_own * sizeof *own) != 0);
+        wm_update_release(&update);
+    }
+    close_bench(b);
+}
+
 /* ---- what goes wrong ---- */
 
 static void an_explosion_is_withheld(void **state)
@@ -392,6 +469,35 @@ static void the_contenders_of_the_last_evaluation(void **state)
     wm_model_init(b->model, b->job->seed, fresh);
     assert_true(fabs(rmse_of(b, &result, WM_ALONE) - fabs(4 - (double)fresh[1]) / 64) < 1e-6); /* six from fresh */
     assert_int_equal(result.results[WM_ALONE].examples, wm_examples_count(b->examples, WM_TEST));
+    close_bench(b);
+}
+
+/* Who trains alone begins anew, but for the layers that nobody trains: those are the office's. */
+static void who_trains_alone_builds_on_the_frozen_layers(void **state)
+{
+    bench         *b = *state;
+    wm_task        task = { .phase = WM_PHASE_FINAL, .round = 3, .passes = 2, .baselines = WM_BASELINE_ALONE };
+    float          params[SHARED_MOST], alone[SHARED_MOST];
+    size_t         n, frozen;
+    wm_evaluation  want;
+    wm_work_result result;
+
+    wavy_rows(b->folder, "north.csv", 60, 1);
+    open_bench(b,
+               (const char *const[]){ "model.freeze=[s]", "training.rate=0.01",
+                                      "model.layers=[{name: s, dense: 4}, flatten, {name: y, dense: 1}]", NULL });
+    n = wm_model_n_params(b->model);
+    frozen = n - wm_model_n_trained(b->model);
+    assert_true(n == 13 && frozen == 8);
+    wm_model_init(b->model, 99, params);
+    wm_model_init(b->model, b->job->seed, alone);
+    memcpy(alone, params, frozen * sizeof *alone);
+    assert_ok(wm_train_in_place(b->trainer, b->examples, "north", "alone", 1, task.passes, alone, NULL, &b->err),
+              &b->err);
+    assert_ok(wm_evaluate(b->trainer, b->examples, WM_TEST, alone, NULL, &want, &b->err), &b->err);
+    assert_ok(do_work(b, &task, params, NULL, &result), &b->err);
+    assert_true(result.results[WM_ALONE].loss_sum == want.loss_sum);
+    assert_true(result.results[WM_FEDERATED].loss_sum != want.loss_sum);
     close_bench(b);
 }
 
@@ -705,10 +811,12 @@ int main(void)
         TEST(an_update_passes_the_checks_of_the_server),
         TEST(the_same_seed_round_and_name_give_the_same_bits),
         TEST(an_evaluation_takes_no_more_memory_than_training),
+        TEST(an_update_is_of_what_is_trained_together_and_the_rest_stays_at_home),
         TEST(an_explosion_is_withheld),
         TEST(an_explosion_in_the_last_step_is_withheld_and_named),
         TEST(refusals_to_train),
         TEST(the_contenders_of_the_last_evaluation),
+        TEST(who_trains_alone_builds_on_the_frozen_layers),
         TEST(only_who_is_asked_for_contends),
         TEST(a_baseline_that_explodes_is_left_out),
         TEST(work_that_cannot_be_is_refused_by_name),

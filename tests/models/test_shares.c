@@ -188,6 +188,34 @@ static void freezing_changes_no_other_gradient(void **state)
     close_net(&some);
 }
 
+/* The same of one behind others that learn: the gradient passes through it, and it leaves nothing of its own anywhere. */
+static void a_frozen_layer_lets_the_gradient_pass_and_no_more(void **state)
+{
+    shared_net   all, some;
+    float        inputs[32], targets[16], buffers[2][10];
+    wm_batch     batch = batch_of(inputs, targets);
+    const float *of_all, *of_some;
+    double       loss, same;
+    wm_error     err;
+
+    (void)state;
+    open_net(&all, "personal: n", NULL);
+    open_net(&some, "personal: n\n  freeze: [b]", NULL);
+    /* b is before a there */
+    memcpy(some.whole, all.whole + 25, 18 * sizeof(float));
+    memcpy(some.whole + 18, all.whole, 25 * sizeof(float));
+    assert_ok(wm_plan_gradient(all.plan, all.whole, &batch, &of_all, &loss, &err), &err);
+    assert_ok(wm_plan_gradient(some.plan, some.whole, &batch, &of_some, &same, &err), &err);
+    assert_true(loss == same);
+    assert_memory_equal(of_all, of_some, 25 * sizeof(float));
+    assert_memory_equal(of_all + 43, of_some + 25, (8 + 10) * sizeof(float));
+    wm_plan_get_buffers(all.plan, buffers[0]);
+    wm_plan_get_buffers(some.plan, buffers[1]);
+    assert_memory_equal(buffers[0], buffers[1], sizeof buffers[0]);
+    close_net(&all);
+    close_net(&some);
+}
+
 /* A plan that goes from one client to the next, as the simulator's does, gives each what it would give it alone. */
 static void clients_in_one_plan_do_not_mix(void **state)
 {
@@ -278,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_layer_begins_the_same_whoever_has_it),
         cmocka_unit_test(what_is_frozen_keeps_its_bits_and_all_else_moves),
         cmocka_unit_test(freezing_changes_no_other_gradient),
+        cmocka_unit_test(a_frozen_layer_lets_the_gradient_pass_and_no_more),
         cmocka_unit_test(clients_in_one_plan_do_not_mix),
         cmocka_unit_test(what_cannot_be_is_refused_at_its_place),
         cmocka_unit_test(a_frozen_network_is_refused),
