@@ -1,6 +1,7 @@
 /* tests/models/test_onnx.c: every layer as ONNX says what it said here. The runtime is a foreign one, onnxruntime-web under
- * node (npm install onnxruntime-web; WM_ONNXRUNTIME names the folder with its node_modules): where it is not, the files
- * are only looked at. */
+ * node (npm install onnxruntime-web; WM_ONNXRUNTIME names the folder with its node_modules). Where it has said the same, the
+ * graphs are written down in onnx/graphs.txt; where it is not, they are held against what is written there: a graph that
+ * changes has to go through the runtime again. */
 #include "tests/models/words.h"
 
 #include "common/files.h"
@@ -182,6 +183,126 @@ static void write_bytes(const char *folder, const char *name, const char *end, c
     assert_ok(wm_files_system()->replace(wm_files_system(), path, bytes, n, 0644, &err), &err);
 }
 
+/* ---- the graphs in words ---- */
+
+static void say_node(wm_text *to, const Onnx__NodeProto *node)
+{
+    wm_text_printf(to, "  %s(", node->op_type);
+    for (size_t i = 0; i < node->n_input; i++)
+        wm_text_printf(to, "%s%s", i > 0 ? ", " : "", node->input[i]);
+    wm_text_printf(to, ")");
+    for (size_t a = 0; a < node->n_attribute; a++) {
+        const Onnx__AttributeProto *at = node->attribute[a];
+
+        wm_text_printf(to, " %s=", at->name);
+        switch (at->type) {
+        case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT:
+            wm_text_printf(to, "%g", (double)at->f);
+            break;
+        case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING:
+            wm_text_printf(to, "%.*s", (int)at->s.len, (const char *)at->s.data);
+            break;
+        case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
+            for (size_t i = 0; i < at->n_ints; i++)
+                wm_text_printf(to, "%s%lld", i > 0 ? "," : "", (long long)at->ints[i]);
+            break;
+        default:
+            wm_text_printf(to, "%lld", (long long)at->i);
+            break;
+        }
+    }
+    wm_text_printf(to, " -> ");
+    for (size_t o = 0; o < node->n_output; o++)
+        wm_text_printf(to, "%s%s", o > 0 ? ", " : "", node->output[o]);
+    wm_text_printf(to, "\n");
+}
+
+/* Few values as they are, of many a sum in which each place counts otherwise. */
+static void say_tensor(wm_text *to, const Onnx__TensorProto *tensor)
+{
+    size_t n = 1;
+    double sum = 0;
+
+    wm_text_printf(to, "  %s:", tensor->name);
+    for (size_t d = 0; d < tensor->n_dims; d++) {
+        wm_text_printf(to, " %lld", (long long)tensor->dims[d]);
+        n *= (size_t)tensor->dims[d];
+    }
+    wm_text_printf(to, " =");
+    for (size_t i = 0; i < n; i++) {
+        double value;
+
+        if (tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64) {
+            int64_t whole;
+
+            memcpy(&whole, tensor->raw_data.data + i * sizeof whole, sizeof whole);
+            value = (double)whole;
+        } else {
+            float real;
+
+            memcpy(&real, tensor->raw_data.data + i * sizeof real, sizeof real);
+            value = (double)real;
+        }
+        sum += value * (double)(i * 7919 % 101 + 1);
+        if (n <= 4)
+            wm_text_printf(to, " %.4g", value);
+    }
+    if (n > 4)
+        wm_text_printf(to, " ... %.4g", sum);
+    wm_text_printf(to, "\n");
+}
+
+static void say_graphs(wm_text *to)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        net               n = { 0 };
+        Onnx__ModelProto *file;
+
+        open_net(&n, i);
+        file = onnx__model_proto__unpack(NULL, n.n_file, n.file);
+        assert_non_null(file);
+        wm_text_printf(to, "%s %s %s\n", cases[i].name, cases[i].shape, cases[i].layers);
+        for (size_t t = 0; t < file->graph->n_initializer; t++)
+            say_tensor(to, file->graph->initializer[t]);
+        for (size_t k = 0; k < file->graph->n_node; k++)
+            say_node(to, file->graph->node[k]);
+        onnx__model_proto__free_unpacked(file, NULL);
+        close_net(&n);
+    }
+    assert_false(to->bad);
+}
+
+static void graphs_path(char path[4300])
+{
+    snprintf(path, 4300, "%s/tests/models/onnx/graphs.txt", wm_test_source());
+}
+
+static void graphs_are_those_that_a_foreign_runtime_has_run(void **state)
+{
+    wm_text  have = WM_TEXT_INIT;
+    char     path[4300], *rest, *now;
+    uint8_t *text;
+    size_t   n;
+    wm_error err;
+
+    (void)state;
+    if (getenv("WM_ONNXRUNTIME") != NULL)
+        leave_out("the next test writes them down");
+    say_graphs(&have);
+    graphs_path(path);
+    assert_ok(wm_files_system()->read(wm_files_system(), path, 1 << 20, &text, &n, &err), &err);
+    rest = (char *)text;
+    now = have.chars;
+    for (char *want, *is; (want = strsep(&rest, "\n")) != NULL;) {
+        is = strsep(&now, "\n");
+        if (is == NULL || strcmp(want, is) != 0)
+            fail_msg("the runtime has run \"%s\", and now it is \"%s\": run this test with WM_ONNXRUNTIME", want,
+                     is != NULL ? is : "");
+    }
+    free(text);
+    wm_text_release(&have);
+}
+
 static void a_foreign_runtime_says_the_same(void **state)
 {
     const char *modules = getenv("WM_ONNXRUNTIME");
@@ -210,16 +331,22 @@ static void a_foreign_runtime_says_the_same(void **state)
     }
     write_bytes(folder, "cases", ".txt", wm_text_chars(&list), list.size);
     wm_text_release(&list);
+    list = (wm_text)WM_TEXT_INIT;
     snprintf(command, sizeof command, "node '%s/tests/models/onnx/run.mjs' '%s' '%s'", wm_test_source(), folder,
              modules);
     assert_int_equal(system(command), 0);
     assert_ok(wm_folder_remove(folder, &err), &err);
+    say_graphs(&list);
+    graphs_path(command);
+    assert_ok(wm_files_system()->replace(wm_files_system(), command, list.chars, list.size, 0644, &err), &err);
+    wm_text_release(&list);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_whole),
+        cmocka_unit_test(graphs_are_those_that_a_foreign_runtime_has_run),
         cmocka_unit_test(a_foreign_runtime_says_the_same),
     };
 
