@@ -225,6 +225,9 @@ static void fit_node(wm_builder *builder)
     node->learns = node->n_tensors > 0 && node->share != WM_SHARE_FROZEN;
     for (size_t k = 0; k < node->n_from; k++)
         node->learns = node->learns || model->nodes[node->from[k]].learns;
+    node->goes_through_own = node->share == WM_SHARE_PERSONAL;
+    for (size_t k = 0; k < node->n_from; k++)
+        node->goes_through_own = node->goes_through_own || model->nodes[node->from[k]].goes_through_own;
 }
 
 size_t wm_lay(wm_builder *builder, const char *name, const wm_choice *layer, const size_t *from, size_t n_from)

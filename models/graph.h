@@ -32,8 +32,9 @@ typedef struct wm_node {
     size_t              users; /* layers that take it as an input */
     bool                is_head;
     wm_share            share;
-    bool                fresh; /* a warm start leaves it alone */
+    bool                fresh;  /* a warm start leaves it alone */
     bool                learns; /* it, or something before it, has parameters to train: gradients are of use */
+    bool                goes_through_own;   /* it, or something before it, is personal */
     size_t              tensors, n_tensors; /* model->tensors[tensors] is its first */
     size_t              buffers, n_buffers;
     wm_amount           saved, scratch;

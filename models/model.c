@@ -456,3 +456,12 @@ const wm_tensor *wm_model_own_tensor(const wm_model *model, size_t i)
     assert(i < model->n_own_tensors);
     return &model->tensors[model->n_tensors + i];
 }
+
+bool wm_model_is_own(const wm_model *model, size_t target)
+{
+    bool own = false;
+
+    for (size_t h = 0; h < model->n_heads; h++)
+        own = own || (model->heads[h].target == target && model->nodes[model->heads[h].node].goes_through_own);
+    return own;
+}

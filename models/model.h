@@ -48,6 +48,9 @@ size_t wm_model_n_buffer_values(const wm_model *model);
 size_t           wm_model_n_own_tensors(const wm_model *model);
 const wm_tensor *wm_model_own_tensor(const wm_model *model, size_t i);
 
+/* Whether what the model says of a target goes through a personal layer: without a client's own it says nothing of it. */
+bool wm_model_is_own(const wm_model *model, size_t target);
+
 /* Fresh parameters, the same bits for the same seed: as torch.nn initialises each kind of layer, or as the job says of
  * it. */
 void wm_model_init(const wm_model *model, uint64_t seed, float *params);

@@ -47,21 +47,28 @@ static uint32_t passes(const wm_job *job, size_t n_clients)
     return epochs < 1 ? 1 : (uint32_t)lround(epochs);
 }
 
-/* A file has the model, and the model is not all of the network. */
-static void say_personal(const wm_cli_call *call, const char *path, const wm_job *job)
+/* A file has the model, and the model is not all of the network: what goes through a personal layer has no figure without a
+ * client's own, and is judged after an epoch that trains one. False: nothing is left to judge. */
+static bool say_personal(const wm_cli_call *call, const char *path, const wm_workspace *space, bool model_only)
 {
-    wm_text names = WM_TEXT_INIT;
+    const wm_job *job = space->job;
+    wm_text       names = WM_TEXT_INIT;
+    size_t        n_own = 0;
 
     for (size_t i = 0; i < job->model.n_layers; i++)
         if (job->model.layers[i].personal)
             wm_text_printf(&names, "%s%s", names.size > 0 ? ", " : "", job->model.layers[i].name);
-    if (names.size > 0)
-        fprintf(
-            call->err,
-            "%s does not hold the personal layers (%s), which each client keeps: here they begin anew, untrained. "
-            "\"%s\" has trained them for one epoch.\n",
-            path, wm_text_chars(&names), wm_contender_name(WM_TUNED));
+    for (size_t t = 0; t < job->data.n_targets; t++)
+        n_own += wm_model_is_own(space->model, t);
+    if (names.size > 0 && !(model_only && n_own == job->data.n_targets))
+        fprintf(call->err,
+                "%s does not hold the personal layers (%s), which each client keeps: what goes through them %s.\n",
+                path, wm_text_chars(&names),
+                model_only
+                    ? "is left out"
+                    : "is judged as \"federated + 1 epoch\", with layers that are trained anew for that epoch");
     wm_text_release(&names);
+    return !model_only || n_own < job->data.n_targets;
 }
 
 static wm_status contest(wm_cli_call *call, const evaluate_settings *set, const wm_workspace *space,
@@ -76,7 +83,9 @@ static wm_status contest(wm_cli_call *call, const evaluate_settings *set, const 
         .params = params,
         .scaling = scaling,
         .owners = space->owners,
-        .baselines = set->model_only ? 0 : space->job->evaluate.baselines,
+        .baselines = set->model_only ? 0
+                                     : space->job->evaluate.baselines |
+                                           (wm_model_n_own(space->model) > 0 ? (unsigned)WM_BASELINE_TUNED : 0),
         .passes = passes(space->job, n),
         .workers = set->workers > 0 ? (size_t)set->workers
                    : processors > 0 ? (size_t)processors
@@ -89,7 +98,7 @@ static wm_status contest(wm_cli_call *call, const evaluate_settings *set, const 
         return wm_fail(err, WM_E_NOMEM, "no memory for the results");
     st = wm_contest(&settings, results, err);
     if (st == WM_OK)
-        wm_contest_print(call, space->job, space->owners, results, set->elsewhere);
+        wm_contest_print(call, space->job, space->model, space->owners, results, set->elsewhere);
     free(results);
     return st;
 }
@@ -112,8 +121,12 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     if (st != WM_OK)
         return st;
     st = wm_workspace_read(&saved.settings, false, NULL, &saved.space, err);
-    if (st == WM_OK)
-        say_personal(call, call->words[0], saved.space.job);
+    if (st == WM_OK && !say_personal(call, call->words[0], &saved.space, set->model_only))
+        st = wm_fail(
+            err, WM_E_REFUSED,
+            "%s alone says nothing: every target goes through a personal layer, and each client keeps its own; "
+            "leave --model-only out to judge it after an epoch",
+            call->words[0]);
     if (st == WM_OK)
         st = contest(call, set, &saved.space, saved.params, saved.scaled ? &saved.scaling : NULL, err);
     wm_saved_release(&saved);

@@ -53,6 +53,7 @@ static const predict_settings standard = { .space = { .seed = -1 } };
 
 /* One target's predictions of a batch. */
 typedef struct head {
+    bool          own; /* goes through a personal layer, which the model alone has not: left out */
     size_t        width, n_levels;
     const double *levels;
     float        *values;    /* [BATCH][width]: in the data's units, or logits */
@@ -97,6 +98,7 @@ static wm_status open_heads(predicting *p, wm_error *err)
     for (size_t t = 0; t < p->job->data.n_targets; t++) {
         head *h = &p->heads[t];
 
+        h->own = wm_model_is_own(p->saved->space.model, t);
         h->width = wm_job_target_width(p->job, t);
         h->n_levels = wm_head_levels(p->job, t, &h->levels);
         h->values = calloc(BATCH * h->width, sizeof *h->values);
@@ -227,7 +229,8 @@ static void add_header(predicting *p)
 {
     wm_text_add(&p->text, wm_job_timed(p->job) ? "time,client" : "row,client");
     for (size_t t = 0; t < p->job->data.n_targets; t++)
-        add_titles(p, t);
+        if (!p->heads[t].own)
+            add_titles(p, t);
     wm_text_add(&p->text, "\n");
 }
 
@@ -310,7 +313,8 @@ static wm_status predict_batch(predicting *p, const wm_examples *examples, const
         wm_text_add(&p->text, ",");
         wm_csv_text(&p->text, client);
         for (size_t t = 0; t < p->job->data.n_targets; t++)
-            add_target(p, t, i);
+            if (!p->heads[t].own)
+                add_target(p, t, i);
         wm_text_add(&p->text, "\n");
     }
     p->examples += n;
@@ -459,6 +463,24 @@ static wm_status scale_all(wm_saved_model *saved, wm_error *err)
 
 /* ---- the command ---- */
 
+/* Targets that go through a client's own layers have no columns, and that is said; WM_E_REFUSED if all do. */
+static wm_status say_own(const wm_cli_call *call, const char *path, const wm_saved_model *saved, wm_error *err)
+{
+    const wm_job *job = saved->space.job;
+    wm_text       names = WM_TEXT_INIT;
+    size_t        n = 0;
+
+    for (size_t t = 0; t < job->data.n_targets; t++)
+        if (wm_model_is_own(saved->space.model, t))
+            wm_text_printf(&names, "%s%s", n++ > 0 ? ", " : "", job->data.targets[t].name);
+    if (n > 0 && n < job->data.n_targets)
+        fprintf(call->err,
+                "%s is left out: it goes through personal layers, and each client keeps its own of these.\n",
+                wm_text_chars(&names));
+    wm_text_release(&names);
+    return n < job->data.n_targets ? WM_OK : wm_saved_check_whole(path, saved, err);
+}
+
 /* DATA that is one file: its folder, and the job reads that file. Both are the caller's to free(). */
 static wm_status take_file(const char *path, char **folder, char **set, wm_error *err)
 {
@@ -510,7 +532,7 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     }
     if (st == WM_OK && (st = wm_cli_log(call, &log, err)) == WM_OK &&
         (st = wm_saved_open(call, call->words[0], &space_settings, &saved, err)) == WM_OK &&
-        (st = wm_saved_check_whole(call->words[0], &saved, err)) == WM_OK &&
+        (st = say_own(call, call->words[0], &saved, err)) == WM_OK &&
         (st = wm_workspace_read(&saved.settings, true, log, &saved.space, err)) == WM_OK &&
         (st = scale_all(&saved, err)) == WM_OK)
         st = predict_to(call, set, &saved, err);

@@ -42,6 +42,8 @@ static void print_figures(const wm_cli_call *call, const figures *f, const char 
             contenders[n++] = c;
             columns[n] = (wm_table_column){ wm_contender_name((wm_contender)c), true };
         }
+    if (n == 0)
+        return;
     wm_table_init(&table, columns, n + 1);
     for (size_t r = 0; r < f->n_rows; r++) {
         wm_table_cell(&table, "%s", name(context, r));
@@ -180,14 +182,21 @@ static const char *owner_name(void *context, size_t r)
     return r < wm_owners_count(owners) ? wm_owners_name(owners, r) : "together";
 }
 
-static void contest_measure(const wm_measure *measure, const wm_contest_result *results, size_t n, figures *f)
+/* Whether contender c has a figure at client i. */
+static bool has_figure(const wm_model *model, const wm_measure *measure, const wm_contest_result *result, int c)
+{
+    return (result->present & 1u << c) != 0 && !(c == WM_FEDERATED && wm_model_is_own(model, measure->target));
+}
+
+static void contest_measure(const wm_model *model, const wm_measure *measure, const wm_contest_result *results,
+                            size_t n, figures *f)
 {
     for (int c = 0; c < WM_CONTENDERS; c++) {
         wm_evaluation sum = { 0 };
         bool          any = false;
 
         for (size_t i = 0; i < n; i++) {
-            if ((results[i].present & 1u << c) == 0)
+            if (!has_figure(model, measure, &results[i], c))
                 continue;
             f->values[i][c] = wm_evaluation_figure(measure, &results[i].evaluations[c]);
             wm_evaluation_add(&sum, &results[i].evaluations[c]);
@@ -235,8 +244,8 @@ static const char *place_name(void *context, size_t r)
 }
 
 /* Two rows: all clients at home, each on its own test part; and elsewhere. */
-static void print_places(const wm_cli_call *call, const wm_job *job, wm_owners *owners, const wm_measures *measures,
-                         const wm_measure *measure, const wm_contest_result *results)
+static void print_places(const wm_cli_call *call, const wm_job *job, const wm_model *model, wm_owners *owners,
+                         const wm_measures *measures, const wm_measure *measure, const wm_contest_result *results)
 {
     size_t  n = wm_owners_count(owners), n_left_out = 0;
     double  values[2][WM_CONTENDERS];
@@ -256,7 +265,7 @@ static void print_places(const wm_cli_call *call, const wm_job *job, wm_owners *
             bool   left_out = wm_contest_left_out(job, owners, i);
             size_t place = left_out ? 1 : 0;
 
-            if ((results[i].present & 1u << c) == 0)
+            if (!has_figure(model, measure, &results[i], c))
                 continue;
             wm_evaluation_add(&at[place], &results[i].evaluations[c]);
             any[place] = true;
@@ -272,7 +281,7 @@ static void print_places(const wm_cli_call *call, const wm_job *job, wm_owners *
     print_figures(call, &f, place_name, &rows);
 }
 
-void wm_contest_print(const wm_cli_call *call, const wm_job *job, wm_owners *owners,
+void wm_contest_print(const wm_cli_call *call, const wm_job *job, const wm_model *model, wm_owners *owners,
                       const wm_contest_result *results, bool elsewhere)
 {
     size_t      n = wm_owners_count(owners);
@@ -284,10 +293,10 @@ void wm_contest_print(const wm_cli_call *call, const wm_job *job, wm_owners *own
 
         if (f.values == NULL)
             return;
-        contest_measure(&measures.items[m], results, n, &f);
+        contest_measure(model, &measures.items[m], results, n, &f);
         print_figures(call, &f, owner_name, owners);
         free(f.values);
         if (elsewhere)
-            print_places(call, job, owners, &measures, &measures.items[m], results);
+            print_places(call, job, model, owners, &measures, &measures.items[m], results);
     }
 }

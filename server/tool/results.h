@@ -13,9 +13,10 @@
 /* json: prints summary.json as it is. */
 wm_status wm_results_print(const wm_cli_call *call, const char *folder, bool json, wm_error *err);
 
-/* The same table from a contest. elsewhere: a line more for each measure of all clients at home, and of all that is
+/* The same table from a contest, without the federated figures of targets that go through personal layers, which the model
+ * alone has not. elsewhere: a line more for each measure of all clients at home, and of all that is
  * elsewhere; there `alone` is the median over the clients' own models. */
-void wm_contest_print(const wm_cli_call *call, const wm_job *job, wm_owners *owners, const wm_contest_result *results,
-                      bool elsewhere);
+void wm_contest_print(const wm_cli_call *call, const wm_job *job, const wm_model *model, wm_owners *owners,
+                      const wm_contest_result *results, bool elsewhere);
 
 #endif

@@ -84,12 +84,15 @@ wm_status wm_saved_open(wm_cli_call *call, const char *path, const wm_workspace_
     if (st != WM_OK)
         goto out;
     saved.scaled = wm_job_needs_statistics(saved.space.job);
-    saved.params = malloc(wm_model_n_params(saved.space.model) * sizeof *saved.params);
+    saved.params = malloc(wm_model_n_whole(saved.space.model) * sizeof *saved.params);
     if (saved.params == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory for the model");
     else if ((st = wm_safetensors_read(wm_files_system(), path, saved.space.model, saved.params, err)) == WM_OK &&
              (!saved.scaled || (st = read_scaling(path, saved.space.job, &saved.scaling, err)) == WM_OK))
         st = read_threshold(path, &saved.threshold, err);
+    if (st == WM_OK)
+        wm_model_init_own(saved.space.model, saved.space.job->seed,
+                          saved.params + wm_model_n_params(saved.space.model));
 out:
     if (st == WM_OK)
         *ret = saved;
