@@ -3,6 +3,7 @@
 
 #include "common/config/values.h"
 #include "models/safetensors.h"
+#include "models/vector.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -60,6 +61,20 @@ static wm_status read_threshold(const char *path, double *ret, wm_error *err)
     return st;
 }
 
+/* With a NaN in it all that it says would be one, without a word why. */
+static wm_status check_finite(const char *path, const wm_saved_model *saved, wm_error *err)
+{
+    for (size_t i = 0; i < wm_model_n_tensors(saved->space.model); i++) {
+        const wm_tensor *tensor = wm_model_tensor(saved->space.model, i);
+
+        if (!wm_vector_finite(saved->params + tensor->offset, tensor->n))
+            return wm_fail(err, WM_E_NONFINITE,
+                           "%s: tensor %s holds a value that is not finite: its training has exploded", path,
+                           tensor->name);
+    }
+    return WM_OK;
+}
+
 static wm_status read_job(wm_cli_call *call, const char *path, wm_saved_model *saved, wm_error *err)
 {
     wm_status st = WM_OK;
@@ -88,6 +103,7 @@ wm_status wm_saved_open(wm_cli_call *call, const char *path, const wm_workspace_
     if (saved.params == NULL)
         st = wm_fail(err, WM_E_NOMEM, "no memory for the model");
     else if ((st = wm_safetensors_read(wm_files_system(), path, saved.space.model, saved.params, err)) == WM_OK &&
+             (st = check_finite(path, &saved, err)) == WM_OK &&
              (!saved.scaled || (st = read_scaling(path, saved.space.job, &saved.scaling, err)) == WM_OK))
         st = read_threshold(path, &saved.threshold, err);
     if (st == WM_OK)

@@ -210,6 +210,29 @@ static void one_file_is_enough_and_the_model_is_evaluated_alone(void **state)
     free(together);
 }
 
+/* The last four bytes of the file, which are of the last layer's bias, become NaN. */
+static void a_model_with_a_nan_in_it_is_refused_by_its_tensor(void **state)
+{
+    static const char *const commands[] = { "evaluate", "predict" };
+    scene                   *s = *state;
+    uint8_t                 *bytes;
+    size_t                   n;
+    float                    value = NAN;
+    wm_error                 err;
+
+    train(s, forecaster);
+    assert_ok(wm_files_system()->read(wm_files_system(), s->model, 1 << 20, &bytes, &n, &err), &err);
+    memcpy(bytes + n - sizeof value, &value, sizeof value);
+    assert_ok(wm_files_system()->replace(wm_files_system(), s->model, bytes, n, 0600, &err), &err);
+    free(bytes);
+    for (size_t c = 0; c < 2; c++) {
+        SAY(s, commands[c], s->model, s->folder);
+        assert_int_not_equal(s->code, 0);
+        assert_non_null(strstr(s->said, "tensor 3.dense.bias holds a value that is not finite"));
+        assert_string_equal(s->out, "");
+    }
+}
+
 /* ---- layers that each client keeps ---- */
 
 static const char own_flag[] =
@@ -512,6 +535,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(predictions_are_what_the_run_was_measured_by),
         TEST(one_file_is_enough_and_the_model_is_evaluated_alone),
+        TEST(a_model_with_a_nan_in_it_is_refused_by_its_tensor),
         TEST(a_head_of_the_clients_own_is_left_out_or_trained_for_an_epoch),
         TEST(a_model_whose_heads_are_all_the_clients_own_says_nothing_alone),
         TEST(every_head_has_columns_of_its_own),
