@@ -131,18 +131,20 @@ static double no_examples_by_all(office *o)
 
     for (size_t k = 0; k < THE_OTHERS; k++)
         office_gateway_stop(o, k);
-    office_write_job(o, 1, "{select: all, quorum: 0.4, deadline: 2s}");
+    office_write_job(o, 1, "{select: all, quorum: 0.4, deadline: 5s, attempts: 0}"); /* both within one */
     office_change_job(o, "scale: federated", "scale: none"); /* nobody is there who would send statistics */
-    office_job_start(o);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         liar_open(&both[i], o, FAULT_VICTIM - i);
+        liar_check_in(&both[i]);
+    }
+    office_job_start(o);
     for (int attempt = 0; attempt < 2; attempt++) {
         for (size_t i = 0; i < 2; i++) {
             Wm__Envelope *answer = liar_await(&both[i], WM_PHASE_TRAIN);
             wm_update     update = liar_update(answer->work);
             wm_receipt    receipt;
 
-            assert_int_equal(answer->work->attempt, attempt);
+            assert_true(answer->work->attempt >= (uint32_t)attempt); /* or it has taken longer than an attempt */
             if (attempt == 0)
                 claims_none(update.bytes);
             receipt = liar_submit(&both[i], answer->work, &update);
