@@ -14,7 +14,7 @@
 enum {
     ANSWER_BYTES_MAX = 64 << 20, /* `clients` of a large office */
     ANSWER_MS = 10 * 60 * 1000,  /* a backup takes its time */
-    DIAL_MS = 2000,
+    DIAL_MS = 20 * 1000,         /* of a server that is busy; a socket that nobody listens at refuses at once */
     ISSUER_MS = 15 * 1000,
 };
 
