@@ -81,7 +81,7 @@ static wm_status read_job(wm_cli_call *call, const char *path, wm_saved_model *s
 
     if (saved->settings.file == NULL) {
         st = wm_safetensors_metadata(wm_files_system(), path, "job", &saved->text, err);
-        if (st == WM_E_MISSING)
+        if (st == WM_E_MISSING && wm_files_system()->exists(wm_files_system(), path))
             st = wm_fail(err, st, "%s holds no job, so no run of wardmote has left it: name the job's FILE", path);
         saved->settings.file = path;
         saved->settings.text = saved->text;

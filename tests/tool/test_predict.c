@@ -501,6 +501,9 @@ static void what_cannot_be_predicted_is_said(void **state)
     SAY(s, "predict", foreign, s->folder, "--job", s->job);
     assert_int_equal(s->code, 1);
     assert_non_null(strstr(s->said, "holds no scaling, but the job's columns are scaled"));
+    SAY(s, "predict", "/nowhere/model.safetensors", s->folder);
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, "cannot open /nowhere/model.safetensors"));
 
     snprintf(text, sizeof text, "%s%s%s", job_head, forecaster, job_tail);
     memcpy(strstr(text, "dense: 16"), "dense: 17", 9);
