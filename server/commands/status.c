@@ -43,15 +43,22 @@ static void print_run(const wm_cli_call *call, const json_t *run)
         fprintf(call->out, "  %-16s %s\n", "to the end", wm_duration_text((int64_t)json_integer_value(eta), time));
 }
 
+static const char AT_REST[] = "the server runs and has no run at work", NOT_THERE[] = "the server does not run";
+
 static void print_idle(const wm_cli_call *call, const json_t *answer, bool server_runs)
 {
     const json_t *last = json_object_get(answer, "last_run");
 
-    fprintf(call->out, "%s", server_runs ? "the server runs and has no run at work" : "the server does not run");
-    if (json_is_object(last))
-        fprintf(call->out, "; the last run, %s, is %s, round %lld", wm_json_text(last, "job"),
-                wm_json_text(last, "outcome"), wm_json_int(last, "round"));
-    fputc('\n', call->out);
+    if (json_is_object(last) && strcmp(wm_json_text(last, "outcome"), "running") == 0)
+        fprintf(call->out,
+                server_runs ? "the server runs and is about to take up the run of %s, round %lld\n"
+                            : "the server does not run; the run of %s is in round %lld, and goes on when it does\n",
+                wm_json_text(last, "job"), wm_json_int(last, "round"));
+    else if (json_is_object(last))
+        fprintf(call->out, "%s; the last run, %s, is %s, round %lld\n", server_runs ? AT_REST : NOT_THERE,
+                wm_json_text(last, "job"), wm_json_text(last, "outcome"), wm_json_int(last, "round"));
+    else
+        fprintf(call->out, "%s\n", server_runs ? AT_REST : NOT_THERE);
 }
 
 wm_status wm_command_status(wm_cli_call *call, const void *settings, wm_error *err)

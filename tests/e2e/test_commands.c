@@ -203,6 +203,8 @@ static void a_server_that_is_told_to_stop_drains_and_goes_on_later(void **state)
     assert_false(office_has_text(o->server_log, "error "));
     for (size_t k = 0; k < o->n_gateways; k++)
         office_gateway_stop(o, k);
+    assert_int_equal(office_run(o, NULL, WARDMOTE_SERVER, "status", o->dir, NULL), 1);
+    assert_non_null(strstr(wm_text_chars(&o->output), "the server does not run; the run of city is in round "));
     office_server_start(o, NULL);
     office_gateways_start(o);
     /* One process a folder. */
