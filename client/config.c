@@ -183,7 +183,7 @@ static const char rest[] =
     "#limits:\n"
     "#  memory: 64MiB              # for training; a larger model is refused\n"
     "#  nice: 10\n"
-    "#  redo: 1s                  # shorter work is done again after a crash; the update of longer work is on disk\n";
+    "#  redo: 1s                   # shorter work is done again after a crash; the update of longer work is on disk\n";
 
 wm_status wm_client_config_write(const wm_files *files, const char *folder, const char *const *servers,
                                  size_t n_servers, int control_port, int bulk_port, int enrolment_port,
