@@ -185,50 +185,65 @@ static void write_bytes(const char *folder, const char *name, const char *end, c
 
 /* ---- the graphs in words ---- */
 
-static void say_node(wm_text *to, const Onnx__NodeProto *node)
-{
-    wm_text_printf(to, "  %s(", node->op_type);
-    for (size_t i = 0; i < node->n_input; i++)
-        wm_text_printf(to, "%s%s", i > 0 ? ", " : "", node->input[i]);
-    wm_text_printf(to, ")");
-    for (size_t a = 0; a < node->n_attribute; a++) {
-        const Onnx__AttributeProto *at = node->attribute[a];
+/* What was said of one graph so far. Names are given in the order in which the output asks for things: those of the file follow
+ * from the order in which a compiler evaluates arguments, which is its own. */
+typedef struct walk {
+    const Onnx__GraphProto *graph;
+    const char             *known[4096]; /* names of the file; here they are v0, v1 ... */
+    size_t                  n_known;
+    wm_text                *to;
+} walk;
 
-        wm_text_printf(to, " %s=", at->name);
-        switch (at->type) {
-        case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT:
-            wm_text_printf(to, "%g", (double)at->f);
-            break;
-        case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING:
-            wm_text_printf(to, "%.*s", (int)at->s.len, (const char *)at->s.data);
-            break;
-        case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
-            for (size_t i = 0; i < at->n_ints; i++)
-                wm_text_printf(to, "%s%lld", i > 0 ? "," : "", (long long)at->ints[i]);
-            break;
-        default:
-            wm_text_printf(to, "%lld", (long long)at->i);
-            break;
-        }
+static size_t find(const walk *w, const char *name)
+{
+    size_t v = 0;
+
+    while (v < w->n_known && strcmp(w->known[v], name) != 0)
+        v++;
+    return v;
+}
+
+static void name_it(walk *w, const char *name)
+{
+    assert_true(w->n_known < sizeof w->known / sizeof *w->known);
+    wm_text_printf(w->to, "v%zu", w->n_known);
+    w->known[w->n_known++] = name;
+}
+
+static void say_attribute(wm_text *to, const Onnx__AttributeProto *at)
+{
+    wm_text_printf(to, " %s=", at->name);
+    switch (at->type) {
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT:
+        wm_text_printf(to, "%g", (double)at->f);
+        break;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING:
+        wm_text_printf(to, "%.*s", (int)at->s.len, (const char *)at->s.data);
+        break;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
+        for (size_t i = 0; i < at->n_ints; i++)
+            wm_text_printf(to, "%s%lld", i > 0 ? "," : "", (long long)at->ints[i]);
+        break;
+    default:
+        wm_text_printf(to, "%lld", (long long)at->i);
+        break;
     }
-    wm_text_printf(to, " -> ");
-    for (size_t o = 0; o < node->n_output; o++)
-        wm_text_printf(to, "%s%s", o > 0 ? ", " : "", node->output[o]);
-    wm_text_printf(to, "\n");
 }
 
 /* Few values as they are, of many a sum in which each place counts otherwise. */
-static void say_tensor(wm_text *to, const Onnx__TensorProto *tensor)
+static void say_tensor(walk *w, const Onnx__TensorProto *tensor)
 {
     size_t n = 1;
     double sum = 0;
 
-    wm_text_printf(to, "  %s:", tensor->name);
+    wm_text_printf(w->to, "  ");
+    name_it(w, tensor->name);
+    wm_text_printf(w->to, ":");
     for (size_t d = 0; d < tensor->n_dims; d++) {
-        wm_text_printf(to, " %lld", (long long)tensor->dims[d]);
+        wm_text_printf(w->to, " %lld", (long long)tensor->dims[d]);
         n *= (size_t)tensor->dims[d];
     }
-    wm_text_printf(to, " =");
+    wm_text_printf(w->to, " =");
     for (size_t i = 0; i < n; i++) {
         double value;
 
@@ -245,11 +260,52 @@ static void say_tensor(wm_text *to, const Onnx__TensorProto *tensor)
         }
         sum += value * (double)(i * 7919 % 101 + 1);
         if (n <= 4)
-            wm_text_printf(to, " %.4g", value);
+            wm_text_printf(w->to, " %.4g", value);
     }
     if (n > 4)
-        wm_text_printf(to, " ... %.4g", sum);
-    wm_text_printf(to, "\n");
+        wm_text_printf(w->to, " ... %.4g", sum);
+    wm_text_printf(w->to, "\n");
+}
+
+static void say_value(walk *w, const char *name);
+
+static void say_node(walk *w, const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < node->n_input; i++)
+        say_value(w, node->input[i]);
+    wm_text_printf(w->to, "  ");
+    for (size_t o = 0; o < node->n_output; o++) {
+        wm_text_printf(w->to, "%s", o > 0 ? ", " : "");
+        name_it(w, node->output[o]);
+    }
+    wm_text_printf(w->to, " = %s(", node->op_type);
+    for (size_t i = 0; i < node->n_input; i++)
+        wm_text_printf(w->to, "%sv%zu", i > 0 ? ", " : "", find(w, node->input[i]));
+    wm_text_printf(w->to, ")");
+    for (size_t a = 0; a < node->n_attribute; a++)
+        say_attribute(w->to, node->attribute[a]);
+    wm_text_printf(w->to, "\n");
+}
+
+/* Whatever makes it first, and it once. */
+static void say_value(walk *w, const char *name)
+{
+    if (find(w, name) < w->n_known)
+        return;
+    for (size_t t = 0; t < w->graph->n_initializer; t++)
+        if (strcmp(w->graph->initializer[t]->name, name) == 0) {
+            say_tensor(w, w->graph->initializer[t]);
+            return;
+        }
+    for (size_t k = 0; k < w->graph->n_node; k++)
+        for (size_t o = 0; o < w->graph->node[k]->n_output; o++)
+            if (strcmp(w->graph->node[k]->output[o], name) == 0) {
+                say_node(w, w->graph->node[k]);
+                return;
+            }
+    wm_text_printf(w->to, "  ");
+    name_it(w, name);
+    wm_text_printf(w->to, ": the input %s\n", name);
 }
 
 static void say_graphs(wm_text *to)
@@ -257,15 +313,14 @@ static void say_graphs(wm_text *to)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         net               n = { 0 };
         Onnx__ModelProto *file;
+        walk              w = { .to = to };
 
         open_net(&n, i);
         file = onnx__model_proto__unpack(NULL, n.n_file, n.file);
         assert_non_null(file);
         wm_text_printf(to, "%s %s %s\n", cases[i].name, cases[i].shape, cases[i].layers);
-        for (size_t t = 0; t < file->graph->n_initializer; t++)
-            say_tensor(to, file->graph->initializer[t]);
-        for (size_t k = 0; k < file->graph->n_node; k++)
-            say_node(to, file->graph->node[k]);
+        w.graph = file->graph;
+        say_value(&w, "y");
         onnx__model_proto__free_unpacked(file, NULL);
         close_net(&n);
     }
