@@ -409,6 +409,7 @@ static void loop(daemon_state *daemon)
                             { .fd = daemon->stir_fd, .events = POLLIN } };
     uint64_t      count;
 
+    daemon->flush_at_ms = wm_mono_ms(&daemon->settings->clock) + FLUSH_MS;
     for (;;) {
         int64_t next_ms = tick(daemon);
 
