@@ -11,21 +11,12 @@
 #ifndef WM_MODELS_KERNEL_H
 #define WM_MODELS_KERNEL_H
 
+#include "common/sanitized.h"
+
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#ifndef __has_feature
-#define __has_feature(x) 0 /* clang's way to say what gcc has macros for */
-#endif
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
-    __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define WM_SANITIZED 1
-#else
-#define WM_SANITIZED 0
-#endif
 
 /* Sanitizers instrument the function that picks, which runs before they are ready. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && !WM_SANITIZED

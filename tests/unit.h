@@ -11,20 +11,12 @@
 
 #include <cmocka.h>
 
+#include "common/sanitized.h" /* memory is a sanitizer's then, which counts it otherwise and keeps what was freed */
 #include "common/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Memory is a sanitizer's, which counts it otherwise and keeps what was freed. gcc says so in one way, clang in another. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WM_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WM_SANITIZED
-#endif
-#endif
 
 /* Fails with the sentence of the error. */
 static inline void wm_assert_ok_(wm_status status, const wm_error *err, const char *file, int line)

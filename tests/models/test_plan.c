@@ -15,7 +15,7 @@ static void count(size_t n)
     allocated += n;
 }
 
-#ifdef WM_SANITIZED
+#if WM_SANITIZED
 /* Sanitizers have malloc themselves, and call this. */
 void __sanitizer_malloc_hook(const volatile void *p, size_t n);
 

@@ -202,7 +202,7 @@ static void aborted_downloads_leave_descriptors_flat_and_the_service_up(void **s
                                 .tries = (uint64_t)done,
                                 .survived = (uint64_t)(done - atomic_load(&g.spoilt)),
                                 .seconds = longest });
-#ifndef WM_SANITIZED
+#if !WM_SANITIZED
     assert_true(resident_kib() - kib < GROWTH_KIB_MAX);
 #endif
     wm_caller_free(caller);
