@@ -3,6 +3,7 @@
  * Networks against PyTorch: outputs, gradients, and losses and parameters over some steps. What is right is float64; we
  * may be twice as far from it as PyTorch's own float32 is. golden/make.py makes the cases and the numbers: a case is a
  * line of cases.tsv, its results stand in the same order in results.bin. */
+#include "tests/models/golden.h"
 #include "tests/models/words.h"
 
 #include "models/plan.h"
@@ -26,41 +27,7 @@ typedef struct golden {
     result      outputs, gradients, losses, parameters;
 } golden;
 
-/* make.py's Numbers */
-static float unit(uint64_t *s)
-{
-    *s = *s * 6364136223846793005u + 1442695040888963407u;
-    return (float)(*s >> 40) * 0x1p-24f - 0.5f;
-}
-
-static float *numbers(uint64_t *s, size_t n, float factor)
-{
-    float *x = malloc((n + 1) * sizeof *x);
-
-    assert_non_null(x);
-    for (size_t i = 0; i < n; i++)
-        x[i] = factor * unit(s);
-    return x;
-}
-
 /* ---- reading the cases ---- */
-
-static char *whole_file(const char *name, size_t *size)
-{
-    char  path[4096], *bytes;
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/tests/models/golden/%s", wm_test_source(), name);
-    file = fopen(path, "rb");
-    if (file == NULL)
-        fail_msg("cannot read %s", path);
-    bytes = malloc(1 << 20);
-    assert_non_null(bytes);
-    *size = fread(bytes, 1, (1 << 20) - 1, file);
-    bytes[*size] = '\0';
-    fclose(file);
-    return bytes;
-}
 
 static result result_of(const char *name, char *const *fields, const double **numbers_left)
 {
@@ -157,8 +124,8 @@ static examples examples_of(const golden *g, const wm_job *job, uint64_t *s)
 
     wm_job_input_shape(job, 0, &shape);
     assert_true(wm_shape_count(&shape, &e.each));
-    e.x = numbers(s, n * e.each, 4);
-    e.y = numbers(s, n * (g->classes ? 1 : g->width), 1);
+    e.x = golden_numbers(s, n * e.each, 4);
+    e.y = golden_numbers(s, n * (g->classes ? 1 : g->width), 1);
     e.classes = malloc(n * sizeof *e.classes);
     assert_non_null(e.classes);
     for (size_t i = 0; i < n; i++)
@@ -186,7 +153,7 @@ static bool run(const golden *g)
     wm_model    *model = net_model_of(g->name, job);
     size_t       n_buffers = wm_model_n_buffer_values(model), n_params = wm_model_n_whole(model) - n_buffers;
     uint64_t     s = 1;
-    float       *params = numbers(&s, n_params, g->steps == STEPS_MAX ? 0.5f : 1), *whole;
+    float       *params = golden_numbers(&s, n_params, g->steps == STEPS_MAX ? 0.5f : 1), *whole;
     examples     e = examples_of(g, job, &s);
     wm_step      step = { .rate = g->rate, .clip = g->clip };
     double       losses[STEPS_MAX];
@@ -232,8 +199,8 @@ static bool run(const golden *g)
 static void networks_are_as_near_to_float64_as_pytorch_is(void **state)
 {
     size_t        size, bad = 0, n = 0;
-    char         *table = whole_file("cases.tsv", &size), *rest = table;
-    double       *results = (double *)(void *)whole_file("results.bin", &size);
+    char         *table = golden_file("cases.tsv", &size), *rest = table;
+    double       *results = golden_file("results.bin", &size);
     const double *left = results;
 
     (void)state;

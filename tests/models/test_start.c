@@ -1,5 +1,6 @@
 /* tests/models/test_start.c: models that begin with what a file has, of ours and of PyTorch (golden/start.safetensors, which
  * golden/make.py writes), and what is said of files that do not fit. */
+#include "tests/models/golden.h"
 #include "tests/models/words.h"
 
 #include "models/safetensors.h"
@@ -141,13 +142,6 @@ static void a_model_begins_with_what_the_file_has(void **state)
     net_release(&base);
 }
 
-/* make.py's Numbers */
-static float unit(uint64_t *s)
-{
-    *s = *s * 6364136223846793005u + 1442695040888963407u;
-    return (float)(*s >> 40) * 0x1p-24f - 0.5f;
-}
-
 /* With a batch norm, whose count of batches is a whole number, and in torch's own order of tensors. */
 static void a_file_of_pytorch_begins_a_model(void **state)
 {
@@ -160,7 +154,7 @@ static void a_file_of_pytorch_begins_a_model(void **state)
     started(f, &n);
     assert_int_equal(wm_model_n_params(n.model), 37);
     for (size_t p = 0; p < 37; p++)
-        assert_true(n.params[p] == unit(&s));
+        assert_true(n.params[p] == golden_number(&s));
     net_release(&n);
 }
 

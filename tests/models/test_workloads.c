@@ -4,13 +4,14 @@
  * after 1, 10 and 100. What is right is float64; we may be twice as far from it as PyTorch's own float32 is.
  * golden/workloads.py makes the numbers, and says how the parameters are stored. Prints the table. WM_STEPS=1: a hundredth
  * of the run, for an emulated processor. */
+#include "tests/models/golden.h"
 #include "tests/models/words.h"
 
 #include "models/plan.h"
 
 #include <math.h>
 
-enum { STEPS = 100, MARKS = 3, PROJECTIONS = 128, BATCHES = 20, FIELDS = 9 + MARKS, FILE_MAX = 1 << 20 };
+enum { STEPS = 100, MARKS = 3, PROJECTIONS = 128, BATCHES = 20, FIELDS = 9 + MARKS };
 
 static const size_t marks[MARKS] = { 1, 10, STEPS };
 static const double rate = 0.01;
@@ -22,38 +23,6 @@ typedef struct workload {
     double        allowed[1 + MARKS]; /* PyTorch's distances: of losses, of parameters at each mark */
     const double *losses, *projections;
 } workload;
-
-/* make.py's Numbers */
-static float unit(uint64_t *s)
-{
-    *s = *s * 6364136223846793005u + 1442695040888963407u;
-    return (float)(*s >> 40) * 0x1p-24f - 0.5f;
-}
-
-static float *numbers(uint64_t *s, size_t n, float factor)
-{
-    float *x = malloc((n + 1) * sizeof *x);
-
-    assert_non_null(x);
-    for (size_t i = 0; i < n; i++)
-        x[i] = factor * unit(s);
-    return x;
-}
-
-static void *whole_file(const char *name, size_t *size)
-{
-    char  path[4096], *bytes = malloc(FILE_MAX);
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/tests/models/golden/%s", wm_test_source(), name);
-    file = fopen(path, "rb");
-    if (file == NULL || bytes == NULL)
-        fail_msg("cannot read %s", path);
-    *size = fread(bytes, 1, FILE_MAX - 1, file);
-    bytes[*size] = '\0';
-    fclose(file);
-    return bytes;
-}
 
 static workload workload_of(char *line, const double **left)
 {
@@ -89,10 +58,10 @@ static float *params_of(const wm_model *model, uint64_t *s)
         const wm_tensor *tensor = wm_model_tensor(model, i);
         double           fan = tensor->shape.rank > 1 ? (double)(tensor->n / tensor->shape.dim[0]) : 1024;
         float            factor = (float)exp2(floor(log2(2 / sqrt(fan))));
-        bool             norm = strstr(tensor->name, "norm") != NULL;
+        bool norm = strstr(tensor->name, "norm") != NULL, weight = strstr(tensor->name, ".weight") != NULL;
 
         for (size_t p = 0; p < tensor->n; p++)
-            params[tensor->offset + p] = !norm ? factor * unit(s) : strstr(tensor->name, ".weight") != NULL ? 1 : 0;
+            params[tensor->offset + p] = norm ? weight : factor * golden_number(s);
     }
     return params;
 }
@@ -191,13 +160,13 @@ static bool run(const workload *w)
     wm_job_input_shape(job, 0, &shape);
     assert_true(wm_shape_count(&shape, &each) && classes != NULL);
     params = params_of(model, &s);
-    x = numbers(&s, n * each, 4);
+    x = golden_numbers(&s, n * each, 4);
     if (!w->words.classes && w->words.width == each) { /* an autoencoder */
         y = malloc(n * each * sizeof *y);
         assert_non_null(y);
         memcpy(y, x, n * each * sizeof *y);
     } else {
-        y = numbers(&s, n * (w->words.classes ? 1 : w->words.width), 1);
+        y = golden_numbers(&s, n * (w->words.classes ? 1 : w->words.width), 1);
     }
     for (size_t i = 0; i < n; i++)
         classes[i] = (int32_t)((y[i] + 0.5f) * (float)w->words.width);
@@ -215,8 +184,8 @@ static bool run(const workload *w)
 static void whole_runs_are_as_near_to_float64_as_pytorchs_are(void **state)
 {
     size_t        size, bad = 0, n = 0;
-    char         *table = whole_file("workloads.tsv", &size), *rest = table;
-    double       *results = whole_file("workloads.bin", &size);
+    char         *table = golden_file("workloads.tsv", &size), *rest = table;
+    double       *results = golden_file("workloads.bin", &size);
     const double *left = results;
 
     (void)state;
