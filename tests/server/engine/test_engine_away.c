@@ -94,17 +94,23 @@ static uint32_t next_drawn(const scene *s, uint32_t from)
     return from;
 }
 
+/* A round for which two of five are drawn. */
+static void begin_with_two(scene *s, uint32_t *first, uint32_t *second)
+{
+    begin(s);
+    draw_two(s);
+    start(s);
+    *first = next_drawn(s, 0);
+    *second = next_drawn(s, *first + 1);
+}
+
 static void a_place_is_given_to_another_at_once_and_the_first_may_still_answer(void **state)
 {
     scene    s;
     uint32_t first, second, third = 0;
 
     (void)state;
-    begin(&s);
-    draw_two(&s);
-    start(&s);
-    first = next_drawn(&s, 0);
-    second = next_drawn(&s, first + 1);
+    begin_with_two(&s, &first, &second);
     leave(&s, first);
     assert_int_equal(drawn(&s), 3);
     while (third == first || third == second || !wm_engine_cohort(s.engine)->seats[third].drawn)
@@ -121,13 +127,10 @@ static void a_place_is_given_to_another_at_once_and_the_first_may_still_answer(v
 static void where_nobody_is_left_to_be_drawn_the_next_who_comes_is(void **state)
 {
     scene    s;
-    uint32_t first, other = 0;
+    uint32_t first, second, other = 0;
 
     (void)state;
-    begin(&s);
-    draw_two(&s);
-    start(&s);
-    first = next_drawn(&s, 0);
+    begin_with_two(&s, &first, &second);
     for (uint32_t k = 0; k < CLIENTS; k++)
         if (!wm_engine_cohort(s.engine)->seats[k].drawn) {
             leave(&s, k);
@@ -148,11 +151,7 @@ static void who_was_drawn_in_anothers_place_is_so_after_a_restart_as_well(void *
     uint32_t first, second, third = 0;
 
     (void)state;
-    begin(&s);
-    draw_two(&s);
-    start(&s);
-    first = next_drawn(&s, 0);
-    second = next_drawn(&s, first + 1);
+    begin_with_two(&s, &first, &second);
     leave(&s, first);
     assert_int_equal(s.n_drawn, 1);
     third = s.drawn[0].client;
@@ -181,11 +180,7 @@ static void while_a_substitution_waits_for_the_disk_the_phase_goes_on(void **sta
     uint32_t first, second, third;
 
     (void)state;
-    begin(&s);
-    draw_two(&s);
-    start(&s);
-    first = next_drawn(&s, 0);
-    second = next_drawn(&s, first + 1);
+    begin_with_two(&s, &first, &second);
     s.stuck = true;
     leave(&s, first);
     assert_int_equal(wm_engine_pending(s.engine), WM_ACTION_SUBSTITUTE);
@@ -257,16 +252,15 @@ static void a_stop_waits_for_a_substitution_that_was_begun(void **state)
 
 static void while_the_disk_is_full_nobody_is_drawn_in_anothers_place(void **state)
 {
-    scene  s;
-    size_t before;
+    scene    s;
+    uint32_t first, second;
+    size_t   before;
 
     (void)state;
-    begin(&s);
-    draw_two(&s);
-    start(&s);
+    begin_with_two(&s, &first, &second);
     s.stuck = true;
-    update(&s, next_drawn(&s, 0), 1);
-    update(&s, next_drawn(&s, next_drawn(&s, 0) + 1), 1);
+    update(&s, first, 1);
+    update(&s, second, 1);
     before = drawn(&s);
     for (uint32_t k = 0; k < CLIENTS; k++)
         leave(&s, k);
