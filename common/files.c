@@ -34,6 +34,13 @@ char *wm_path_join(const char *folder, const char *name)
     return asprintf(&path, slash ? "%s%s" : "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
+char *wm_path_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+}
+
 static wm_status write_all(int fd, const uint8_t *bytes, size_t n, const char *path, wm_error *err)
 {
     while (n > 0) {
@@ -53,18 +60,13 @@ static wm_status write_all(int fd, const uint8_t *bytes, size_t n, const char *p
  * then it is left alone. */
 static wm_status sync_folder_of(const char *path, bool foreign, wm_error *err)
 {
-    char     *folder = strdup(path);
-    char     *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+    char     *folder = wm_path_folder(path);
     int       fd;
     wm_status st = WM_OK;
 
     if (folder == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory to sync the folder of %s", path);
-    if (slash == folder)
-        slash[1] = '\0';
-    else if (slash != NULL)
-        *slash = '\0';
-    fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 ? !(foreign && errno == EACCES) : fsync(fd) != 0)
         st = io_fail(err, "sync the folder of", path);
     if (fd >= 0)

@@ -53,6 +53,9 @@ const wm_files *wm_files_system(void);
 /* folder/name, allocated; NULL if out of memory. */
 char *wm_path_join(const char *folder, const char *name);
 
+/* The folder that `path` is in, "." where it names none; allocated; NULL if out of memory. */
+char *wm_path_folder(const char *path);
+
 /* The names in a folder, sorted, without those that begin with a dot; the caller frees with wm_names_free. */
 wm_status wm_folder_names(const char *path, char ***ret, size_t *n, wm_error *err);
 void      wm_names_free(char **names, size_t n);

@@ -10,12 +10,11 @@
 /* `file` as seen from the folder of `job_path`; NULL if out of memory. */
 static char *path_of(const char *job_path, const char *file)
 {
-    const char *slash = strrchr(job_path, '/');
-    char       *folder, *path;
+    char *folder, *path;
 
-    if (file[0] == '/' || slash == NULL)
+    if (file[0] == '/' || strchr(job_path, '/') == NULL)
         return strdup(file);
-    folder = strndup(job_path, (size_t)(slash - job_path) + 1);
+    folder = wm_path_folder(job_path);
     path = folder != NULL ? wm_path_join(folder, file) : NULL;
     free(folder);
     return path;

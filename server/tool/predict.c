@@ -1,6 +1,7 @@
 /* server/tool/predict.c: wardmote predict: what a saved model says of readings, as CSV. */
 #include "server/tool/tool.h"
 
+#include "common/files.h"
 #include "server/tool/predictor.h"
 #include "server/tool/saved.h"
 
@@ -109,7 +110,7 @@ static wm_status take_file(const char *path, char **folder, char **set, wm_error
 {
     const char *slash = strrchr(path, '/');
 
-    *folder = slash != NULL ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    *folder = wm_path_folder(path);
     if (*folder == NULL || asprintf(set, "data.source.csv.files=[\"%s\"]", slash != NULL ? slash + 1 : path) < 0) {
         *set = NULL;
         return wm_fail(err, WM_E_NOMEM, "no memory for the data");

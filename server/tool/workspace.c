@@ -166,18 +166,7 @@ wm_status wm_workspace_open_job(wm_cli_call *call, const wm_workspace_settings *
 
 char *wm_workspace_folder(const wm_workspace_settings *settings)
 {
-    char *folder, *slash;
-
-    if (settings->data != NULL)
-        return strdup(settings->data);
-    folder = strdup(settings->file);
-    slash = folder != NULL ? strrchr(folder, '/') : NULL;
-    if (slash != NULL) {
-        slash[slash == folder] = '\0'; /* "/job.yaml" lies in "/" */
-        return folder;
-    }
-    free(folder);
-    return strdup(".");
+    return settings->data != NULL ? strdup(settings->data) : wm_path_folder(settings->file);
 }
 
 wm_status wm_workspace_read(const wm_workspace_settings *settings, bool predict, wm_log *log, wm_workspace *space,
