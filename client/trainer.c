@@ -83,7 +83,7 @@ wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **
         return wm_fail(err, WM_E_NOMEM, "no memory for a trainer");
     self->job = job;
     self->model = model;
-    self->strategy = (const wm_strategy_ops *)job->strategy.member;
+    self->strategy = wm_strategy_of(job);
     self->n_params = wm_model_n_params(model);
     wm_strategy_spec(job, wm_model_n_trained(model), &self->spec);
     self->params = malloc(wm_model_n_whole(model) * sizeof *self->params);

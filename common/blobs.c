@@ -25,9 +25,9 @@ struct wm_blobs {
      * One put that is done whole syncs all names. */
     bool unsure;
 
-    pthread_mutex_t
-             last_lock; /* guards `last`, and the users of every reading; held for no system call but close */
-    reading *last;      /* NULL: none yet */
+    /* Guards `last`, and the users of every reading; held for no system call. */
+    pthread_mutex_t last_lock;
+    reading        *last; /* NULL: none yet */
 };
 
 /* ---- life ---- */

@@ -223,11 +223,13 @@ static void fit_node(wm_builder *builder)
     node->works_in_saved = fit.works_in_saved;
     node->work = fit.work;
     node->learns = node->n_tensors > 0 && node->share != WM_SHARE_FROZEN;
-    for (size_t k = 0; k < node->n_from; k++)
-        node->learns = node->learns || model->nodes[node->from[k]].learns;
     node->goes_through_own = node->share == WM_SHARE_PERSONAL;
-    for (size_t k = 0; k < node->n_from; k++)
-        node->goes_through_own = node->goes_through_own || model->nodes[node->from[k]].goes_through_own;
+    for (size_t k = 0; k < node->n_from; k++) {
+        const wm_node *from = &model->nodes[node->from[k]];
+
+        node->learns = node->learns || from->learns;
+        node->goes_through_own = node->goes_through_own || from->goes_through_own;
+    }
 }
 
 size_t wm_lay(wm_builder *builder, const char *name, const wm_choice *layer, const size_t *from, size_t n_from)
