@@ -13,35 +13,42 @@ typedef struct group {
 /* sum (x - mean)^2 */
 static inline __attribute__((always_inline)) float lanes_spread(const float *x, size_t n, float mean)
 {
-    float  lanes[WM_LANES] = { 0 };
-    size_t i = 0;
+    wm_four lanes[4] = { 0 };
+    float   rest = 0;
+    size_t  i = 0;
 
     for (; i + WM_LANES <= n; i += WM_LANES)
-        for (size_t j = 0; j < WM_LANES; j++)
-            lanes[j] += (x[i + j] - mean) * (x[i + j] - mean);
-    for (size_t j = 0; i < n; i++, j++)
-        lanes[j] += (x[i] - mean) * (x[i] - mean);
-    return wm_lanes_total(lanes);
+        for (size_t j = 0; j < 4; j++) {
+            wm_four far = wm_four_at(x + i + 4 * j) - mean;
+
+            lanes[j] += far * far;
+        }
+    for (; i < n; i++)
+        rest += (x[i] - mean) * (x[i] - mean);
+    return wm_lanes_total(lanes) + rest;
 }
 
 /* sums <- sum dy w, sum dy w (x - mean) */
 static inline __attribute__((always_inline)) void lanes_slopes(const float *x, const float *dy, const float *w,
                                                                size_t n, float mean, float sums[2])
 {
-    float  plain[WM_LANES] = { 0 }, moment[WM_LANES] = { 0 };
-    size_t i = 0;
+    wm_four plain[4] = { 0 }, moment[4] = { 0 };
+    float   rest[2] = { 0 };
+    size_t  i = 0;
 
     for (; i + WM_LANES <= n; i += WM_LANES)
-        for (size_t j = 0; j < WM_LANES; j++) {
-            plain[j] += dy[i + j] * w[i + j];
-            moment[j] += dy[i + j] * w[i + j] * (x[i + j] - mean);
+        for (size_t j = 0; j < 4; j++) {
+            wm_four slope = wm_four_at(dy + i + 4 * j) * wm_four_at(w + i + 4 * j);
+
+            plain[j] += slope;
+            moment[j] += slope * (wm_four_at(x + i + 4 * j) - mean);
         }
-    for (size_t j = 0; i < n; i++, j++) {
-        plain[j] += dy[i] * w[i];
-        moment[j] += dy[i] * w[i] * (x[i] - mean);
+    for (; i < n; i++) {
+        rest[0] += dy[i] * w[i];
+        rest[1] += dy[i] * w[i] * (x[i] - mean);
     }
-    sums[0] = wm_lanes_total(plain);
-    sums[1] = wm_lanes_total(moment);
+    sums[0] = wm_lanes_total(plain) + rest[0];
+    sums[1] = wm_lanes_total(moment) + rest[1];
 }
 
 WM_KERNEL static void group_normalise(const float *x, float *y, const float *w, const float *b, float *saved,
