@@ -41,32 +41,64 @@ static bool needs_turns(void)
     return openblas_get_parallel == NULL || openblas_get_parallel() != OWN_THREADS;
 }
 
-static void blas(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
-                 size_t ldb, float *c, size_t ldc)
+static void blas(const product *p)
 {
     static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* guards the library's buffers, where it does not */
     bool                   in_turn = needs_turns();
 
-    assert(m <= INT_MAX && n <= INT_MAX && k <= INT_MAX && lda <= INT_MAX && ldb <= INT_MAX && ldc <= INT_MAX);
+    assert(p->m <= INT_MAX && p->n <= INT_MAX && p->k <= INT_MAX);
+    assert(p->lda <= INT_MAX && p->ldb <= INT_MAX && p->ldc <= INT_MAX);
     if (in_turn)
         pthread_mutex_lock(&turn);
-    cblas_sgemm(CblasRowMajor, form == WM_GEMM_TN ? CblasTrans : CblasNoTrans,
-                form == WM_GEMM_NT ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1, a,
-                (blasint)lda, b, (blasint)ldb, 1, c, (blasint)ldc);
+    cblas_sgemm(CblasRowMajor, p->form == WM_GEMM_TN ? CblasTrans : CblasNoTrans,
+                p->form == WM_GEMM_NT ? CblasTrans : CblasNoTrans, (blasint)p->m, (blasint)p->n, (blasint)p->k,
+                p->alpha, p->a, (blasint)p->lda, p->b, (blasint)p->ldb, 1, p->c, (blasint)p->ldc);
     if (in_turn)
         pthread_mutex_unlock(&turn);
+}
+
+/* Under a sanitizer, which looks at each access, a network would take minutes; our kernels' own test stays there. */
+static bool by_vectors(void)
+{
+    return !WM_SANITIZED && wm_gemm_vector_known();
 }
 
 void wm_gemm(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
              size_t ldb, float *c, size_t ldc)
 {
+    const product p = {
+        .form = form, .m = m, .n = n, .k = k, .a = a, .lda = lda, .b = b, .ldb = ldb, .alpha = 1, .c = c, .ldc = ldc
+    };
+
     if (m == 0 || n == 0 || k == 0)
         return;
-    /* Under a sanitizer, which looks at each access, a network would take minutes; our kernels' own test stays there. */
-    if (!WM_SANITIZED && (m <= ROWS_FEW || m * n <= SMALL_MAX / k) &&
-        wm_gemm_vector(form, m, n, k, 1, a, lda, b, ldb, c, ldc))
-        return;
-    blas(form, m, n, k, a, lda, b, ldb, c, ldc);
+    (by_vectors() && (m <= ROWS_FEW || m * n <= SMALL_MAX / k) ? wm_gemm_vector : blas)(&p);
+}
+
+bool wm_gemm_knows_windows(void)
+{
+    return by_vectors();
+}
+
+void wm_gemm_windows(wm_gemm_form form, const wm_windows *windows, size_t n, const float *x, const float *b,
+                     float *c)
+{
+    size_t        rows = windows->lines * windows->each, columns = windows->runs * windows->run;
+    const product p = { .form = form,
+                        .m = form == WM_GEMM_NN ? rows : columns,
+                        .n = n,
+                        .k = form == WM_GEMM_NN ? columns : rows,
+                        .a = x,
+                        .lda = windows->ld,
+                        .b = b,
+                        .ldb = n,
+                        .alpha = 1,
+                        .c = c,
+                        .ldc = n,
+                        .windows = windows };
+
+    assert(form != WM_GEMM_NT && by_vectors());
+    wm_gemm_vector(&p);
 }
 
 void wm_gemm_reference(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,

@@ -14,12 +14,30 @@
 #ifndef WM_MODELS_GEMM_H
 #define WM_MODELS_GEMM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum wm_gemm_form { WM_GEMM_NN, WM_GEMM_NT, WM_GEMM_TN } wm_gemm_form;
 
 void wm_gemm(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
              size_t ldb, float *c, size_t ldc);
+
+/* A matrix whose rows are windows of x, as a kernel that slides over it sees them; they may overlap. Rows come in `lines`,
+ * `line` apart, of `each` rows, `ld` apart; a row is `runs`, `next` apart, of `run` consecutive values. The first window begins
+ * `before` values in front of x, which has `size`: row r has at column q, with o = r / each * line + q / run * next,
+ *
+ *     x[o - before + r % each * ld + q % run] where before <= o < before + size, else 0 */
+typedef struct wm_windows {
+    size_t lines, line, each, ld;
+    size_t runs, next, run;
+    size_t before, size;
+} wm_windows;
+
+/* The forms NN and TN with windows for the matrix a; b and c without gaps. Only where it is known: OpenBLAS has no such
+ * matrix; its rows must be made then, one by one. */
+bool wm_gemm_knows_windows(void);
+void wm_gemm_windows(wm_gemm_form form, const wm_windows *windows, size_t n, const float *x, const float *b,
+                     float *c);
 
 /* The same in three plain loops, summed in double: for tests and beside benchmarks. */
 void wm_gemm_reference(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,

@@ -22,24 +22,12 @@
 #ifndef WM_MODELS_GEMM_TILES_H
 #define WM_MODELS_GEMM_TILES_H
 
-#include "models/gemm.h"
+#include "models/gemm_product.h"
 #include "models/kernel.h"
 
 #include <assert.h>
 #include <stdbool.h>
 #include <string.h>
-
-typedef struct product {
-    wm_gemm_form form;
-    size_t       m, n, k;
-    const float *a;
-    size_t       lda;
-    const float *b;
-    size_t       ldb;
-    float        alpha;
-    float       *c;
-    size_t       ldc;
-} product;
 
 enum {
     PANEL_ROWS = 256, /* of k: with AVX2 a panel is half of the first-level cache */
@@ -59,11 +47,6 @@ enum {
 #define INLINED  static inline __attribute__((always_inline))
 #define UNROLLED _Pragma("GCC unroll 16")
 #endif
-
-static inline size_t gemm_least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* to[4][ld_to] <- from[4][ld] transposed */
 static inline void gemm_turn_four(const float *from, size_t ld, float *to, size_t ld_to)
@@ -88,25 +71,26 @@ enum { NAMED(WIDE) = 2 * LANES };
 
 /* ---- c += alpha a b, a tile at a time ---- */
 
-/* `rows` x `vectors` vectors, both constants where it is inlined; a's element is a[i * a_row + l * a_step]. */
-INLINED TARGET void NAMED(tile)(size_t rows, size_t vectors, size_t k, const float *a, size_t a_row, size_t a_step,
-                                const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+/* `rows` x `vectors` vectors, both constants where it is inlined; a's element is a[i * a_row + l * a_step], in each line. */
+INLINED TARGET void NAMED(tile)(size_t rows, size_t vectors, gemm_way k, const float *a, size_t a_row,
+                                size_t a_step, const float *b, size_t ldb, float alpha, float *c, size_t ldc)
 {
     NAMED(vector) sums[ROWS_MOST][2] = { 0 };
 
-    for (size_t l = 0; l < k; l++) {
-        NAMED(vector) right[2];
+    for (size_t line = 0; line < k.lines; line++, a += k.apart, b += k.each * ldb)
+        for (size_t l = 0; l < k.each; l++) {
+            NAMED(vector) right[2];
 
-        UNROLLED
-        for (size_t j = 0; j < vectors; j++)
-            right[j] = *(const NAMED(vector) *)(b + l * ldb + j * LANES);
-        UNROLLED
-        for (size_t i = 0; i < rows; i++) {
             UNROLLED
             for (size_t j = 0; j < vectors; j++)
-                sums[i][j] += a[i * a_row + l * a_step] * right[j];
+                right[j] = *(const NAMED(vector) *)(b + l * ldb + j * LANES);
+            UNROLLED
+            for (size_t i = 0; i < rows; i++) {
+                UNROLLED
+                for (size_t j = 0; j < vectors; j++)
+                    sums[i][j] += a[i * a_row + l * a_step] * right[j];
+            }
         }
-    }
     UNROLLED
     for (size_t i = 0; i < rows; i++) {
         UNROLLED
@@ -124,7 +108,7 @@ INLINED TARGET void NAMED(tile)(size_t rows, size_t vectors, size_t k, const flo
             NAMED(tile)(rows, vectors, k, a, lda, 1, b, ldb, alpha, c, ldc); \
         break;
 
-INLINED TARGET void NAMED(tiles)(size_t rows, size_t vectors, bool across, size_t k, const float *a, size_t lda,
+INLINED TARGET void NAMED(tiles)(size_t rows, size_t vectors, bool across, gemm_way k, const float *a, size_t lda,
                                  const float *b, size_t ldb, float alpha, float *c, size_t ldc)
 {
     switch (rows) {
@@ -148,13 +132,13 @@ INLINED TARGET void NAMED(tiles)(size_t rows, size_t vectors, bool across, size_
 }
 #undef TILE
 
-static TARGET void NAMED(tiles_of_one)(size_t rows, bool across, size_t k, const float *a, size_t lda,
+static TARGET void NAMED(tiles_of_one)(size_t rows, bool across, gemm_way k, const float *a, size_t lda,
                                        const float *b, size_t ldb, float alpha, float *c, size_t ldc)
 {
     NAMED(tiles)(rows, 1, across, k, a, lda, b, ldb, alpha, c, ldc);
 }
 
-static TARGET void NAMED(tiles_of_two)(size_t rows, bool across, size_t k, const float *a, size_t lda,
+static TARGET void NAMED(tiles_of_two)(size_t rows, bool across, gemm_way k, const float *a, size_t lda,
                                        const float *b, size_t ldb, float alpha, float *c, size_t ldc)
 {
     NAMED(tiles)(rows, 2, across, k, a, lda, b, ldb, alpha, c, ldc);
@@ -162,7 +146,7 @@ static TARGET void NAMED(tiles_of_two)(size_t rows, bool across, size_t k, const
 
 /* A tile of n <= WIDE columns. Where the last vector would reach beyond them, it works in a tile of its own; there b must
  * have zeros (or anything) up to its end. */
-static TARGET void NAMED(any_tile)(size_t rows, size_t n, bool across, size_t k, const float *a, size_t lda,
+static TARGET void NAMED(any_tile)(size_t rows, size_t n, bool across, gemm_way k, const float *a, size_t lda,
                                    const float *b, size_t ldb, float alpha, float *c, size_t ldc)
 {
     float own[ROWS_MOST * 2 * LANES];
@@ -186,30 +170,9 @@ static TARGET void NAMED(any_tile)(size_t rows, size_t n, bool across, size_t k,
 }
 
 /* Rows are taken in blocks that differ by one at most. */
-static size_t NAMED(blocks)(const product *p)
+static size_t NAMED(blocks)(size_t m)
 {
-    return (p->m + ROWS_MOST - 1) / ROWS_MOST;
-}
-
-/* One of these blocks, rows [i, i + rows), against columns [j, j + n) of rows [l, l + k) of b. */
-static TARGET void NAMED(block)(const product *p, size_t i, size_t rows, size_t j, size_t n, size_t l, size_t k,
-                                const float *b, size_t ldb)
-{
-    bool         across = p->form == WM_GEMM_TN;
-    const float *a = across ? p->a + l * p->lda + i : p->a + i * p->lda + l;
-
-    NAMED(any_tile)(rows, n, across, k, a, p->lda, b, ldb, p->alpha, p->c + i * p->ldc + j, p->ldc);
-}
-
-static TARGET void NAMED(all_blocks)(const product *p, size_t j, size_t n, size_t l, size_t k, const float *b,
-                                     size_t ldb)
-{
-    size_t blocks = NAMED(blocks)(p);
-
-    for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
-        rows = p->m / blocks + (block < p->m % blocks);
-        NAMED(block)(p, i, rows, j, n, l, k, b, ldb);
-    }
+    return (m + ROWS_MOST - 1) / ROWS_MOST;
 }
 
 /* ---- panels of b ---- */
@@ -255,32 +218,78 @@ static TARGET void NAMED(panel)(const product *p, size_t j, size_t n, size_t l, 
     (p->form == WM_GEMM_NT ? NAMED(turn_panel) : NAMED(copy_panel))(p, j, n, l, k, panel);
 }
 
-/* Rows of c in blocks, each along all panels, so that c is gone through by rows too. */
+/* m rows of c in blocks, each along all panels, `depth` rows apart, so that c is gone through by rows too. */
+static TARGET void NAMED(rows_by_panels)(const product *p, size_t m, size_t n, gemm_way k, const float *a,
+                                         const float *panels, size_t depth, float *c)
+{
+    bool   across = p->form == WM_GEMM_TN;
+    size_t blocks = NAMED(blocks)(m), wide = NAMED(WIDE);
+
+    for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
+        rows = m / blocks + (block < m % blocks);
+        for (size_t j = 0; j < n; j += wide)
+            NAMED(any_tile)
+        (rows, gemm_least(wide, n - j), across, k, a + i * (across ? 1 : p->lda), p->lda, panels + j * depth, wide,
+         p->alpha, c + i * p->ldc + j, p->ldc);
+    }
+}
+
+/* The steps [l, l + k) of all rows against the panels, of n columns of c. */
+static TARGET void NAMED(lines_by_panels)(const product *p, size_t l, gemm_way k, const gemm_way *ways, size_t n,
+                                          const float *panels, float *c)
+{
+    const gemm_way *m = &ways[0];
+    size_t          within = l % ways[1].each * (p->form == WM_GEMM_TN ? p->lda : 1), depth = k.lines * k.each;
+
+    for (size_t line = 0; line < m->lines; line++) {
+        const float *a;
+        gemm_way     inside = k;
+        size_t       out = gemm_inside(p, line * m->apart + l / ways[1].each * ways[1].apart, &inside, &a);
+
+        if (inside.lines > 0)
+            NAMED(rows_by_panels)
+        (p, m->each, n, inside, a + within, panels + out * k.each * NAMED(WIDE), depth,
+         c + line * m->each * p->ldc);
+    }
+}
+
 static TARGET void NAMED(by_panels)(const product *p)
 {
-    float  panels[PANEL_ROWS * 2 * LANES];
-    size_t blocks = NAMED(blocks)(p), wide = NAMED(WIDE);
+    const gemm_way ways[] = { gemm_way_of(p, true), gemm_way_of(p, false) };
+    float          panels[PANEL_ROWS * 2 * LANES];
+    size_t         wide = NAMED(WIDE);
 
-    for (size_t l = 0, k; l < p->k; l += k) {
-        size_t most;
+    for (size_t l = 0, depth; l < p->k; l += depth) {
+        gemm_way k = gemm_stretch(&ways[1], l, PANEL_ROWS);
+        size_t   most;
 
-        k = gemm_least(PANEL_ROWS, p->k - l);
-        most = PANEL_ROWS / k * wide;
+        depth = k.lines * k.each;
+        most = PANEL_ROWS / depth * wide;
         for (size_t first = 0; first < p->n; first += most) {
-            size_t end = gemm_least(p->n, first + most);
+            size_t n = gemm_least(p->n - first, most);
 
-            for (size_t j = first; j < end; j += wide)
-                NAMED(panel)(p, j, gemm_least(wide, end - j), l, k, panels + (j - first) * k);
-            for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
-                rows = p->m / blocks + (block < p->m % blocks);
-                for (size_t j = first; j < end; j += wide)
-                    NAMED(block)(p, i, rows, j, gemm_least(wide, end - j), l, k, panels + (j - first) * k, wide);
-            }
+            for (size_t j = 0; j < n; j += wide)
+                NAMED(panel)(p, first + j, gemm_least(wide, n - j), l, depth, panels + j * depth);
+            NAMED(lines_by_panels)(p, l, k, ways, n, panels, p->c + first);
         }
     }
 }
 
 /* ---- NN or TN without panels, but for the last columns ---- */
+
+/* All rows of a, n <= WIDE columns. */
+static TARGET void NAMED(all_blocks)(const product *p, size_t n, gemm_way k, const float *a, const float *b,
+                                     size_t ldb, float *c)
+{
+    bool   across = p->form == WM_GEMM_TN;
+    size_t blocks = NAMED(blocks)(p->m);
+
+    for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
+        rows = p->m / blocks + (block < p->m % blocks);
+        NAMED(any_tile)
+        (rows, n, across, k, a + i * (across ? 1 : p->lda), p->lda, b, ldb, p->alpha, c + i * p->ldc, p->ldc);
+    }
+}
 
 /* Few rows of a: b is read in strips of consecutive rows, each once from far away. */
 static TARGET void NAMED(by_strips)(const product *p)
@@ -289,13 +298,14 @@ static TARGET void NAMED(by_strips)(const product *p)
     size_t whole = p->n - p->n % NAMED(WIDE);
 
     for (size_t l = 0; l < p->k; l += STRIP_ROWS) {
-        size_t k = gemm_least(STRIP_ROWS, p->k - l);
+        const float *a = p->a + l * (p->form == WM_GEMM_TN ? p->lda : 1), *b = p->b + l * p->ldb;
+        gemm_way     k = { .lines = 1, .each = gemm_least(STRIP_ROWS, p->k - l) };
 
         for (size_t j = 0; j < whole; j += NAMED(WIDE))
-            NAMED(all_blocks)(p, j, NAMED(WIDE), l, k, p->b + l * p->ldb + j, p->ldb);
+            NAMED(all_blocks)(p, NAMED(WIDE), k, a, b + j, p->ldb, p->c + j);
         if (whole < p->n) {
-            NAMED(copy_panel)(p, whole, p->n - whole, l, k, panel);
-            NAMED(all_blocks)(p, whole, p->n - whole, l, k, panel, NAMED(WIDE));
+            NAMED(copy_panel)(p, whole, p->n - whole, l, k.each, panel);
+            NAMED(all_blocks)(p, p->n - whole, k, a, panel, NAMED(WIDE), p->c + whole);
         }
     }
 }
@@ -397,5 +407,5 @@ static TARGET void NAMED(gemm)(const product *p)
     if (p->form == WM_GEMM_NT)
         (p->m <= ROWS_FEW && p->k >= K_FEW ? NAMED(by_dots) : NAMED(by_panels))(p);
     else
-        (p->m <= ROWS_FEW ? NAMED(by_strips) : NAMED(by_panels))(p);
+        (p->m <= ROWS_FEW && p->windows == NULL ? NAMED(by_strips) : NAMED(by_panels))(p);
 }

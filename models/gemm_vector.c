@@ -22,37 +22,31 @@
 #define NAMED(x)  x##_avx512
 #include "models/gemm_tiles.h"
 
-bool wm_gemm_vector(wm_gemm_form form, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                    const float *b, size_t ldb, float *c, size_t ldc)
+static bool has_avx512(void)
 {
-    const product p = { .form = form,
-                        .m = m,
-                        .n = n,
-                        .k = k,
-                        .a = a,
-                        .lda = lda,
-                        .b = b,
-                        .ldb = ldb,
-                        .alpha = alpha,
-                        .c = c,
-                        .ldc = ldc };
+    return __builtin_cpu_supports("avx512f");
+}
 
-    if (__builtin_cpu_supports("avx512f"))
-        gemm_avx512(&p);
-    else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        gemm_avx2(&p);
-    else
-        return false;
-    return true;
+bool wm_gemm_vector_known(void)
+{
+    return has_avx512() || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+}
+
+void wm_gemm_vector(const product *p)
+{
+    (has_avx512() ? gemm_avx512 : gemm_avx2)(p);
 }
 
 #else
 
-bool wm_gemm_vector(wm_gemm_form form, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                    const float *b, size_t ldb, float *c, size_t ldc)
+bool wm_gemm_vector_known(void)
 {
-    (void)form, (void)m, (void)n, (void)k, (void)alpha, (void)a, (void)lda, (void)b, (void)ldb, (void)c, (void)ldc;
     return false;
+}
+
+void wm_gemm_vector(const product *p)
+{
+    (void)p;
 }
 
 #endif

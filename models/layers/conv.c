@@ -3,12 +3,10 @@
  * Convolutions over time and over images, torch.nn.Conv1d and Conv2d with channels last: weight [out][in / groups]
  * [kernel] and bias [out], both starting as U(-a, a) with a = 1 / sqrt(in / groups x kernel places).
  *
- * The places under the kernel become the rows of a matrix (sliding.h), a portion of them at a time, so that the
- * portion stays in the processor's cache; then each step is a product. The weights are laid out anew for it, [group]
- * [kernel][in / groups][out / groups], once for a batch. */
-#include "models/gemm.h"
+ * Each example is a product or two, by windows or by rows (conv.h). The weights are laid out anew for it, [group][kernel]
+ * [in / groups][out / groups], once for a batch. */
+#include "models/layers/conv.h"
 #include "models/layers/elementwise.h"
-#include "models/layers/sliding.h"
 #include "models/vector.h"
 
 #include <string.h>
@@ -20,16 +18,6 @@ typedef struct conv_options {
     int64_t   groups;
 } conv_options;
 
-enum { PORTION = 32768 }; /* floats of a portion's rows: 128 KiB, half of a small second-level cache */
-
-typedef struct conv {
-    wm_sliding s;
-    size_t     groups, in, out; /* channels of one group */
-    size_t     places, wide;    /* of the kernel; a row: places x in */
-    size_t     portion;         /* positions whose rows are made at a time */
-    size_t     positions;       /* of an example */
-} conv;
-
 static wm_sliding_options sliding(const conv_options *self)
 {
     return (wm_sliding_options){
@@ -37,18 +25,25 @@ static wm_sliding_options sliding(const conv_options *self)
     };
 }
 
-static conv conv_of(const conv_options *self, const wm_sliding *s)
+static wm_conv conv_of(const conv_options *self, const wm_sliding *s)
 {
-    conv c = { .s = *s, .groups = (size_t)self->groups };
+    wm_conv c = { .s = *s, .groups = (size_t)self->groups };
 
     c.in = s->c / c.groups;
     c.out = (size_t)self->channels / c.groups;
     c.places = s->kh * s->kw;
     c.wide = c.places * c.in;
     c.positions = s->oh * s->ow;
-    c.portion = c.wide < PORTION ? PORTION / c.wide : 1;
-    c.portion = c.portion < c.positions ? c.portion : c.positions;
     return c;
+}
+
+/* Room for the weights, their gradients, and whichever way an example takes. */
+static size_t scratch_of(const wm_conv *c)
+{
+    size_t rows = wm_conv_inputs_by_windows(c) ? 0 : wm_conv_rows_scratch(c);
+    size_t windows = wm_conv_by_windows(c) ? wm_conv_windows_scratch(c) : 0;
+
+    return 2 * (c->wide * c->out * c->groups) + (rows > windows ? rows : windows);
 }
 
 static void conv_fit(const conv_options *self, bool images, wm_fit *fit)
@@ -59,7 +54,7 @@ static void conv_fit(const conv_options *self, bool images, wm_fit *fit)
     const char              *wrong = wm_sliding_init(&options, images, &fit->inputs[0], &s, text);
     wm_shape                 weight, bias = { .rank = 1, .dim = { (uint32_t)self->channels } };
     double                   a;
-    conv                     c;
+    wm_conv                  c;
 
     if (wrong != NULL) {
         wm_fit_refuse(fit, "%s", wrong);
@@ -78,15 +73,15 @@ static void conv_fit(const conv_options *self, bool images, wm_fit *fit)
     fit->output = images ? (wm_shape){ .rank = 3, .dim = { (uint32_t)s.oh, (uint32_t)s.ow, bias.dim[0] } }
                          : (wm_shape){ .rank = 2, .dim = { (uint32_t)s.ow, bias.dim[0] } };
     fit->work = (uint64_t)c.positions * c.wide * (uint64_t)self->channels;
-    fit->scratch.once = 2 * (c.wide * (size_t)self->channels) + 2 * c.portion * c.wide;
+    fit->scratch.once = scratch_of(&c);
     wm_fit_tensor(fit, "weight", &weight, (wm_initial){ WM_INITIAL_UNIFORM, a });
     wm_fit_tensor(fit, "bias", &bias, (wm_initial){ WM_INITIAL_UNIFORM, a });
 }
 
-/* ---- the weights' two layouts ---- */
+/* ---- the weights' layouts ---- */
 
 /* to[group][place][in][out] <- from[group][out][in][place] */
-static void weights_for_products(const conv *c, const float *from, float *to)
+static void weights_for_products(const wm_conv *c, const float *from, float *to)
 {
     for (size_t g = 0; g < c->groups; g++, from += c->out * c->wide, to += c->out * c->wide)
         for (size_t o = 0; o < c->out; o++)
@@ -96,7 +91,7 @@ static void weights_for_products(const conv *c, const float *from, float *to)
 }
 
 /* to[group][out][in][place] += from[group][place][in][out] */
-static void weights_back(const conv *c, const float *from, float *to)
+static void weights_back(const wm_conv *c, const float *from, float *to)
 {
     for (size_t g = 0; g < c->groups; g++, from += c->out * c->wide, to += c->out * c->wide)
         for (size_t o = 0; o < c->out; o++)
@@ -105,102 +100,89 @@ static void weights_back(const conv *c, const float *from, float *to)
                     to[(o * c->in + i) * c->places + p] += from[(p * c->in + i) * c->out + o];
 }
 
+/* to[place, the last one first][out][in] <- from[out][in][place] */
+static void weights_turned(const wm_conv *c, const float *from, float *to)
+{
+    for (size_t o = 0; o < c->out; o++)
+        for (size_t i = 0; i < c->in; i++)
+            for (size_t p = 0; p < c->places; p++)
+                to[((c->places - 1 - p) * c->out + o) * c->in + i] = from[(o * c->in + i) * c->places + p];
+}
+
 /* ---- running ---- */
 
-/* The parts of the scratch memory. */
-typedef struct workspace {
-    float *weights, *weight_grads, *rows, *row_grads;
-} workspace;
+/* A layer at work on a batch: its geometry, values of an example in and out, and the parts of its scratch memory. */
+typedef struct work {
+    wm_conv c;
+    size_t  x, y;
+    float  *weights, *weight_grads, *scratch;
+} work;
 
-static workspace workspace_of(const conv *c, float *scratch)
+static work work_of(const conv_options *self, bool images, const wm_layer_run *run)
 {
-    size_t n = c->wide * c->out * c->groups;
+    const wm_sliding_options options = sliding(self);
+    wm_sliding               s = wm_sliding_of(&options, images, &run->input_shapes[0]);
+    wm_conv                  c = conv_of(self, &s);
+    size_t                   all = c.out * c.groups, n = c.wide * all;
 
-    return (workspace){ .weights = scratch,
-                        .weight_grads = scratch + n,
-                        .rows = scratch + 2 * n,
-                        .row_grads = scratch + 2 * n + c->portion * c->wide };
-}
-
-static size_t portion_at(const conv *c, size_t first)
-{
-    return c->positions - first < c->portion ? c->positions - first : c->portion;
-}
-
-static void forward_example(const conv *c, const workspace *at, const float *x, float *y)
-{
-    size_t all = c->out * c->groups;
-
-    for (size_t first = 0; first < c->positions; first += c->portion)
-        for (size_t g = 0; g < c->groups; g++) {
-            size_t n = portion_at(c, first);
-
-            wm_sliding_rows(&c->s, x, g * c->in, c->in, first, n, at->rows);
-            wm_gemm(WM_GEMM_NN, n, c->out, c->wide, at->rows, c->wide, at->weights + g * c->wide * c->out, c->out,
-                    y + first * all + g * c->out, all);
-        }
-}
-
-static void backward_example(const conv *c, const workspace *at, const float *x, const float *dy, float *dx,
-                             bool weights)
-{
-    size_t all = c->out * c->groups;
-
-    for (size_t first = 0; first < c->positions; first += c->portion)
-        for (size_t g = 0; g < c->groups; g++) {
-            size_t       n = portion_at(c, first), w = g * c->wide * c->out;
-            const float *slopes = dy + first * all + g * c->out;
-
-            if (weights) {
-                wm_sliding_rows(&c->s, x, g * c->in, c->in, first, n, at->rows);
-                wm_gemm(WM_GEMM_TN, c->wide, c->out, n, at->rows, c->wide, slopes, all, at->weight_grads + w,
-                        c->out);
-            }
-            if (dx != NULL) {
-                memset(at->row_grads, 0, n * c->wide * sizeof *at->row_grads);
-                wm_gemm(WM_GEMM_NT, n, c->wide, c->out, slopes, all, at->weights + w, c->out, at->row_grads,
-                        c->wide);
-                wm_sliding_rows_add(&c->s, at->row_grads, g * c->in, c->in, first, n, dx);
-            }
-        }
+    return (work){ .c = c,
+                   .x = s.h * s.w * s.c,
+                   .y = c.positions * all,
+                   .weights = run->scratch,
+                   .weight_grads = run->scratch + n,
+                   .scratch = run->scratch + 2 * n };
 }
 
 static void forward(const conv_options *self, bool images, const wm_layer_run *run)
 {
-    const wm_sliding_options options = sliding(self);
-    wm_sliding               s = wm_sliding_of(&options, images, &run->input_shapes[0]);
-    conv                     c = conv_of(self, &s);
-    workspace                at = workspace_of(&c, run->scratch);
-    size_t                   all = c.out * c.groups, x = s.h * s.w * s.c, y = c.positions * all;
+    work at = work_of(self, images, run);
+    bool windows = wm_conv_by_windows(&at.c);
 
-    wm_vector_fill_rows(run->output, run->params[1], run->B * c.positions, all);
-    weights_for_products(&c, run->params[0], at.weights);
+    wm_vector_fill_rows(run->output, run->params[1], run->B * at.c.positions, at.c.out * at.c.groups);
+    weights_for_products(&at.c, run->params[0], at.weights);
+    if (windows)
+        wm_conv_windows_begin(&at.c, at.scratch);
     for (size_t b = 0; b < run->B; b++)
-        forward_example(&c, &at, run->inputs[0] + b * x, run->output + b * y);
+        (windows ? wm_conv_windows_forward : wm_conv_rows_forward)(
+            &at.c, at.scratch, at.weights, run->inputs[0] + b * at.x, run->output + b * at.y);
+}
+
+static void backward_weights(const work *at, const wm_layer_run *run)
+{
+    bool windows = wm_conv_by_windows(&at->c);
+
+    memset(at->weight_grads, 0, at->c.wide * at->c.out * at->c.groups * sizeof *at->weight_grads);
+    if (windows)
+        wm_conv_windows_begin(&at->c, at->scratch);
+    for (size_t b = 0; b < run->B; b++)
+        (windows ? wm_conv_windows_weights : wm_conv_rows_weights)(&at->c, at->scratch, run->inputs[0] + b * at->x,
+                                                                   run->output_grad + b * at->y, at->weight_grads);
+    weights_back(&at->c, at->weight_grads, run->param_grads[0]);
+}
+
+static void backward_inputs(const work *at, const wm_layer_run *run)
+{
+    bool windows = wm_conv_inputs_by_windows(&at->c);
+
+    memset(run->input_grads[0], 0, run->B * at->x * sizeof *run->input_grads[0]);
+    (windows ? weights_turned : weights_for_products)(&at->c, run->params[0], at->weights);
+    if (windows)
+        wm_conv_windows_begin(&at->c, at->scratch);
+    for (size_t b = 0; b < run->B; b++)
+        (windows ? wm_conv_windows_inputs : wm_conv_rows_inputs)(
+            &at->c, at->scratch, at->weights, run->output_grad + b * at->y, run->input_grads[0] + b * at->x);
 }
 
 static void backward(const conv_options *self, bool images, const wm_layer_run *run)
 {
-    const wm_sliding_options options = sliding(self);
-    wm_sliding               s = wm_sliding_of(&options, images, &run->input_shapes[0]);
-    conv                     c = conv_of(self, &s);
-    workspace                at = workspace_of(&c, run->scratch);
-    size_t                   all = c.out * c.groups, x = s.h * s.w * s.c, y = c.positions * all;
-    float                   *dx = run->input_grads[0], *dw = run->param_grads[0];
+    work at = work_of(self, images, run);
 
     if (run->param_grads[1] != NULL)
-        wm_vector_sum_rows(run->param_grads[1], run->output_grad, run->B * c.positions, all);
-    if (dx != NULL) {
-        memset(dx, 0, run->B * x * sizeof *dx);
-        weights_for_products(&c, run->params[0], at.weights);
-    }
-    if (dw != NULL)
-        memset(at.weight_grads, 0, c.wide * all * sizeof *at.weight_grads);
-    for (size_t b = 0; b < run->B; b++)
-        backward_example(&c, &at, run->inputs[0] + b * x, run->output_grad + b * y, dx != NULL ? dx + b * x : NULL,
-                         dw != NULL);
-    if (dw != NULL)
-        weights_back(&c, at.weight_grads, dw);
+        wm_vector_sum_rows(run->param_grads[1], run->output_grad, run->B * at.c.positions, at.c.out * at.c.groups);
+    if (run->param_grads[0] != NULL)
+        backward_weights(&at, run);
+    if (run->input_grads[0] != NULL)
+        backward_inputs(&at, run);
 }
 
 /* ---- the two members ---- */

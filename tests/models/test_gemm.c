@@ -78,7 +78,7 @@ static void check(size_t way, wm_gemm_form form, size_t m, size_t n, size_t k, s
     memcpy(room + shift, c, m * ldc * sizeof *want);
     memcpy(room + shift + m * ldc + shift, a, a_rows * lda * sizeof *want);
     memcpy(room + shift + m * ldc + shift + a_rows * lda, b, b_rows * ldb * sizeof *want);
-    p = (product){ form, m, n, k, a, lda, b, ldb, 1, c, ldc };
+    p = (product){ form, m, n, k, a, lda, b, ldb, 1, c, ldc, NULL };
     ways[way].multiply(&p);
     p.c = room + shift;
     p.a = p.c + m * ldc + shift;
@@ -126,7 +126,7 @@ static void small_sizes_are_right_one_by_one(void **state)
 static void a_product_is_added_times_alpha(void **state)
 {
     float         a[3] = { 1, 2, 3 }, b[3] = { 4, 5, 6 }, c;
-    const product p = { WM_GEMM_NT, 1, 1, 3, a, 3, b, 3, -0.5f, &c, 1 };
+    const product p = { WM_GEMM_NT, 1, 1, 3, a, 3, b, 3, -0.5f, &c, 1, NULL };
 
     (void)state;
     for (size_t way = 1; way < WAYS; way++) {
@@ -169,6 +169,101 @@ static void nan_and_infinity_go_through(void **state)
         }
 }
 
+/* ---- windows ---- */
+
+static void windows_as_networks_do(const product *p)
+{
+    if (wm_gemm_knows_windows())
+        wm_gemm_windows(p->form, p->windows, p->n, p->a, p->b, p->c);
+    else
+        gemm_4(p);
+}
+
+/* A kernel of kh x kw over an image of h x w x c, `top` rows of zeros above it and as many as are needed below, n channels
+ * out. */
+static const struct {
+    size_t h, w, c, kh, kw, sh, sw, top, n;
+} slidings[] = {
+    { 1, 1, 1, 1, 1, 1, 1, 0, 1 },     { 8, 8, 3, 3, 3, 1, 1, 1, 5 },   { 14, 18, 32, 5, 5, 1, 1, 2, 64 },
+    { 28, 32, 1, 5, 5, 1, 1, 2, 32 },  { 1, 128, 9, 1, 5, 1, 1, 0, 8 }, { 1, 400, 3, 1, 4, 1, 2, 0, 17 },
+    { 6, 70, 70, 2, 5, 1, 1, 1, 16 },  { 9, 9, 4, 3, 2, 2, 3, 0, 33 },  { 3, 300, 2, 3, 3, 1, 1, 2, 7 },
+    { 2, 12, 5, 7, 3, 1, 1, 6, 9 },    { 40, 40, 1, 9, 9, 3, 2, 4, 3 }, { 7, 5, 130, 3, 2, 1, 1, 1, 40 },
+    { 300, 4, 1, 290, 3, 1, 1, 0, 6 }, { 5, 6, 8, 1, 1, 1, 1, 0, 20 },
+};
+
+static wm_windows windows_of(size_t s)
+{
+    size_t width = slidings[s].w * slidings[s].c;
+
+    return (wm_windows){ .lines = (slidings[s].h + slidings[s].top) / slidings[s].sh,
+                         .line = slidings[s].sh * width,
+                         .each = (slidings[s].w - slidings[s].kw) / slidings[s].sw + 1,
+                         .ld = slidings[s].sw * slidings[s].c,
+                         .runs = slidings[s].kh,
+                         .next = width,
+                         .run = slidings[s].kw * slidings[s].c,
+                         .before = slidings[s].top * width,
+                         .size = slidings[s].h * width };
+}
+
+/* The matrix that the windows are, as gemm.h says it. */
+static float *laid_out(const wm_windows *w, const float *x, size_t rows, size_t columns)
+{
+    float *a = malloc(rows * columns * sizeof *a);
+
+    assert_non_null(a);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t q = 0; q < columns; q++) {
+            size_t o = r / w->each * w->line + q / w->run * w->next;
+            bool   inside = o >= w->before && o < w->before + w->size;
+
+            a[r * columns + q] = inside ? x[o - w->before + r % w->each * w->ld + q % w->run] : 0;
+        }
+    return a;
+}
+
+static void check_windows(void (*multiply)(const product *p), wm_gemm_form form, size_t s)
+{
+    wm_windows w = windows_of(s);
+    size_t     rows = w.lines * w.each, columns = w.runs * w.run, n = slidings[s].n;
+    size_t     m = form == WM_GEMM_NN ? rows : columns, k = form == WM_GEMM_NN ? columns : rows;
+    wm_rng     rng;
+    float     *x, *a, *b, *c, *want = malloc(m * n * sizeof *want);
+    product    p;
+
+    wm_rng_init(&rng, s);
+    x = matrix(&rng, 1, w.size);
+    a = laid_out(&w, x, rows, columns);
+    b = matrix(&rng, k, n);
+    c = matrix(&rng, m, n);
+    assert_non_null(want);
+    memcpy(want, c, m * n * sizeof *c);
+    p = (product){ form, m, n, k, x, w.ld, b, n, 1, c, n, &w };
+    multiply(&p);
+    wm_gemm_reference(form, m, n, k, a, columns, b, n, want, n);
+    for (size_t i = 0; i < m * n; i++)
+        if (!(fabs((double)c[i] - (double)want[i]) <= 3e-6 * (1 + sqrt((double)k))))
+            fail_msg("sliding %zu, form %d: at %zu of %zu x %zu %.9g, not %.9g", s, form, i, m, n, (double)c[i],
+                     (double)want[i]);
+    free(x);
+    free(a);
+    free(b);
+    free(c);
+    free(want);
+}
+
+static void windows_are_multiplied_as_if_their_rows_were_laid_out(void **state)
+{
+    static void (*const multiplies[])(const product *p) = { windows_as_networks_do, gemm_4, gemm_16 };
+
+    (void)state;
+    for (size_t way = 0; way < sizeof multiplies / sizeof *multiplies; way++)
+        for (size_t s = 0; s < sizeof slidings / sizeof *slidings; s++) {
+            check_windows(multiplies[way], WM_GEMM_NN, s);
+            check_windows(multiplies[way], WM_GEMM_TN, s);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_product_is_added_times_alpha),
         cmocka_unit_test(an_empty_product_changes_nothing),
         cmocka_unit_test(nan_and_infinity_go_through),
+        cmocka_unit_test(windows_are_multiplied_as_if_their_rows_were_laid_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,8 @@ static const example_of examples[] = {
     { "conv1d", "{conv1d: {channels: 3, kernel: 3, padding: same}}", "5 2" },
     { "conv1d", "{conv1d: {channels: 4, kernel: 2, stride: 2, groups: 2}}", "6 4" },
     { "conv2d", "{conv2d: {channels: 3, kernel: [3, 2], stride: [2, 1], padding: same}}", "5 4 2" },
+    { "conv2d", "{conv2d: {channels: 3, kernel: 3, stride: 2, padding: same}}", "5 8 2" },
+    { "conv2d", "{conv2d: {channels: 2, kernel: 5, padding: same}}", "3 4 2" },
     { "conv2d", "{conv2d: {channels: 2, kernel: 2, dilation: [1, 2], groups: 2}}", "4 5 2" },
     { "dense", "{dense: 3}", "5" },
     { "dense", "{dense: 3}", "4 5" },
