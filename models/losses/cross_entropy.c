@@ -7,10 +7,9 @@
  *
  * The largest logit is taken off first, so nothing overflows; sums are in double. An example's loss counts its weight,
  * and a batch's mean is over its examples (PyTorch's is over their weights). */
-#include "models/loss.h"
+#include "models/losses/class_weights.h"
 
 #include <math.h>
-#include <stdio.h>
 
 typedef struct entropy_options {
     wm_reals class_weights; /* empty: all 1 */
@@ -33,9 +32,8 @@ static double exponentials(const float *z, size_t width, double *max)
 /* t_j w_j of an example of class c */
 static double share(const entropy_options *self, size_t width, size_t j, size_t c)
 {
-    double weight = self->class_weights.count > 0 ? self->class_weights.items[j] : 1;
-
-    return weight * (self->smoothing / (double)width + (j == c ? 1 - self->smoothing : 0));
+    return wm_class_weight(&self->class_weights, j) *
+           (self->smoothing / (double)width + (j == c ? 1 - self->smoothing : 0));
 }
 
 static double cross_entropy_sum(const void *options, const float *predicted, const float *truth,
@@ -65,22 +63,12 @@ static double cross_entropy_sum(const void *options, const float *predicted, con
 
 static void cross_entropy_check(const void *options, wm_faults *faults, wm_place place, const char *path)
 {
-    const wm_reals *weights = &((const entropy_options *)options)->class_weights;
-
-    for (size_t i = 0; i < weights->count; i++)
-        if (!(weights->items[i] > 0))
-            wm_faults_add(faults, place, path, "class_weights[%zu] is %g: a weight is above 0", i,
-                          weights->items[i]);
+    wm_class_weights_check(&((const entropy_options *)options)->class_weights, faults, place, path);
 }
 
 static const char *cross_entropy_mismatch(const void *options, size_t width, char text[WM_ERROR_TEXT])
 {
-    size_t n = ((const entropy_options *)options)->class_weights.count;
-
-    if (n == 0 || n == width)
-        return NULL;
-    snprintf(text, WM_ERROR_TEXT, "%zu class_weights for %zu classes; give each class one", n, width);
-    return text;
+    return wm_class_weights_mismatch(&((const entropy_options *)options)->class_weights, width, text);
 }
 
 static const wm_option options[] = {

@@ -214,6 +214,10 @@ def weighted_entropy(weights, smoothing):
     return loss
 
 
+def weighted_hinge(margin, weights):
+    return lambda z, y: F.multi_margin_loss(z, y, margin=margin, weight=torch.tensor(weights, dtype=z.dtype))
+
+
 def binary(z, y):
     return F.binary_cross_entropy_with_logits(z, F.one_hot(y, z.shape[1]).to(z.dtype))
 
@@ -388,6 +392,8 @@ CASES = [
            "{cross_entropy: {class_weights: [1, 2, 0.5], smoothing: 0.1}}", weighted_entropy([1, 2, 0.5], 0.1), classes=True),
     vector("binary_cross_entropy", "binary_cross_entropy", binary, classes=True),
     vector("hinge", "{hinge: 0.8}", nn.MultiMarginLoss(margin=0.8), classes=True, width=4),
+    vector("hinge with weights", "{hinge: {margin: 0.8, class_weights: [1, 2, 0.5]}}", weighted_hinge(0.8, [1, 2, 0.5]),
+           classes=True),
 
     # optimisers
     stepped("sgd", "sgd", O.SGD, {}),
