@@ -63,16 +63,20 @@ static bool by_vectors(void)
     return !WM_SANITIZED && wm_gemm_vector_known();
 }
 
-void wm_gemm(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
-             size_t ldb, float *c, size_t ldc)
+void wm_gemm_scaled(wm_gemm_form form, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                    const float *b, size_t ldb, float *c, size_t ldc)
 {
-    const product p = {
-        .form = form, .m = m, .n = n, .k = k, .a = a, .lda = lda, .b = b, .ldb = ldb, .alpha = 1, .c = c, .ldc = ldc
-    };
+    const product p = { form, m, n, k, a, lda, b, ldb, alpha, c, ldc, NULL };
 
     if (m == 0 || n == 0 || k == 0)
         return;
     (by_vectors() && (m <= ROWS_FEW || m * n <= SMALL_MAX / k) ? wm_gemm_vector : blas)(&p);
+}
+
+void wm_gemm(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+             size_t ldb, float *c, size_t ldc)
+{
+    wm_gemm_scaled(form, m, n, k, 1, a, lda, b, ldb, c, ldc);
 }
 
 bool wm_gemm_knows_windows(void)
@@ -101,16 +105,16 @@ void wm_gemm_windows(wm_gemm_form form, const wm_windows *windows, size_t n, con
     wm_gemm_vector(&p);
 }
 
-void wm_gemm_reference(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
-                       size_t ldb, float *c, size_t ldc)
+void wm_gemm_reference(wm_gemm_form form, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                       const float *b, size_t ldb, float *c, size_t ldc)
 {
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) {
-            double sum = (double)c[i * ldc + j];
+            double sum = 0;
 
             for (size_t l = 0; l < k; l++)
                 sum += (double)(form == WM_GEMM_TN ? a[l * lda + i] : a[i * lda + l]) *
                        (double)(form == WM_GEMM_NT ? b[j * ldb + l] : b[l * ldb + j]);
-            c[i * ldc + j] = (float)sum;
+            c[i * ldc + j] = (float)((double)c[i * ldc + j] + (double)alpha * sum);
         }
 }

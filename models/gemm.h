@@ -22,6 +22,10 @@ typedef enum wm_gemm_form { WM_GEMM_NN, WM_GEMM_NT, WM_GEMM_TN } wm_gemm_form;
 void wm_gemm(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
              size_t ldb, float *c, size_t ldc);
 
+/* The same, alpha times the product added: a step of plain gradient descent is minus the rate times one. */
+void wm_gemm_scaled(wm_gemm_form form, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                    const float *b, size_t ldb, float *c, size_t ldc);
+
 /* A matrix whose rows are windows of x, as a kernel that slides over it sees them; they may overlap. Rows come in `lines`,
  * `line` apart, of `each` rows, `ld` apart; a row is `runs`, `next` apart, of `run` consecutive values. The first window begins
  * `before` values in front of x, which has `size`: row r has at column q, with o = r / each * line + q / run * next,
@@ -39,8 +43,8 @@ bool wm_gemm_knows_windows(void);
 void wm_gemm_windows(wm_gemm_form form, const wm_windows *windows, size_t n, const float *x, const float *b,
                      float *c);
 
-/* The same in three plain loops, summed in double: for tests and beside benchmarks. */
-void wm_gemm_reference(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
-                       size_t ldb, float *c, size_t ldc);
+/* wm_gemm_scaled in three plain loops, summed in double: for tests and beside benchmarks. */
+void wm_gemm_reference(wm_gemm_form form, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                       const float *b, size_t ldb, float *c, size_t ldc);
 
 #endif

@@ -109,7 +109,9 @@ typedef struct wm_layer_run {
     /* Backward only. */
     const float  *output_grad; /* [B][shape]; is input_grads[0] where the plan uses `in_place` */
     float *const *input_grads; /* [n_inputs]: to be overwritten; NULL where nobody wants it */
-    float *const *param_grads; /* a tensor each: to be added to; NULL where it is frozen */
+    float *const
+         *param_grads; /* a tensor each: `factor` times the gradient is to be added; NULL where it is frozen */
+    float factor;      /* 1, but for a layer that `steps` */
 } wm_layer_run;
 
 typedef struct wm_layer_ops {
@@ -128,6 +130,11 @@ typedef struct wm_layer_ops {
     bool reads_output; /* backward reads output */
     bool in_place;     /* works with output == inputs[0] and output_grad == input_grads[0], of equal size */
     bool keeps_values; /* in place it changes nothing: only the shape is another */
+
+    /* Backward adds `factor` times the gradient, each tensor's once, and reads none of its params after it has added to any:
+     * the plan may give it its params for param_grads and minus the rate for `factor`. That is a step of plain gradient
+     * descent, whose gradient is neither cleared nor written nor read again. In doubt false: `factor` is 1 then. */
+    bool steps;
 } wm_layer_ops;
 
 #endif

@@ -82,6 +82,15 @@ static void order_gradients(wm_plan *plan)
         }
 }
 
+static void settle_steps(wm_plan *plan)
+{
+    if (plan->optimiser == NULL || plan->optimiser->is_plain == NULL)
+        return;
+    plan->plain = plan->optimiser->is_plain(plan->optimiser_options);
+    for (size_t i = plan->model->n_inputs; i < plan->model->n_nodes; i++)
+        plan->spots[i].steps = plan->plain && plan->model->nodes[i].ops->steps;
+}
+
 static void reserve_spares(wm_plan *plan)
 {
     const wm_model *model = plan->model;
@@ -160,6 +169,7 @@ static wm_status outline(const wm_model *model, size_t batch_max, wm_plan_use us
     }
     share_slots(plan);
     order_gradients(plan);
+    settle_steps(plan);
     reserve_all(plan);
     if (plan->over) {
         wm_plan_free(plan);

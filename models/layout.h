@@ -18,6 +18,7 @@ typedef struct wm_spot {
     bool   read; /* in a slot's owner: backward reads an output that lives in it, so it must not be overwritten */
     bool   written; /* while the plan is made, going up: something has written this node's gradient */
     bool   aside[WM_LAYER_INPUTS_MAX]; /* this input's gradient goes to a spare slot and is added */
+    bool   steps;                      /* it may take the optimiser's step itself (layer.h) */
     float *value, *grad;               /* in a slot's owner */
     float *saved;
     size_t bytes; /* of the three */
@@ -31,9 +32,10 @@ struct wm_plan {
     wm_arena               *arena;
     size_t                  bytes;       /* of the arena; counted before there is one */
     bool                    over;        /* that does not fit a size_t */
+    bool                    plain;       /* the optimiser's step is one of plain gradient descent */
     wm_spot                *spots;       /* [n_nodes] */
     bool                   *heads_aside; /* [n_heads]: a head before it has written this node's gradient */
-    float                  *grads;       /* [n_learning]: layers add to it; zeros between steps */
+    float                  *grads;       /* [n_learning]: layers that do not step add to it; zeros between steps */
     bool                    dirty;       /* but not after one that was asked for, or after training exploded */
     float                  *state, *buffers, *scratch, *passing;
     float                  *spares[WM_LAYER_INPUTS_MAX]; /* an input each */

@@ -19,4 +19,8 @@ double wm_pass_losses(wm_plan *plan, const wm_batch *batch, bool grads);
 /* From the gradients at the heads to all others; those of the parameters are added to plan->grads. */
 void wm_pass_up(wm_plan *plan, const float *params, const wm_batch *batch);
 
+/* The same, and on the way each layer's parameters are stepped on: by the layer itself, or by the optimiser while its gradient
+ * is still in the cache. For an optimiser that is plain. plan->grads were zeros, and are. */
+void wm_pass_up_stepping(wm_plan *plan, float *params, const wm_batch *batch, double rate);
+
 #endif

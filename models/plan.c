@@ -83,9 +83,10 @@ static wm_status blame(const wm_plan *plan, const wm_batch *batch, wm_error *err
     return wm_fail(err, WM_E_NONFINITE, "the loss is not finite, and every layer's output is: look at the targets");
 }
 
-static wm_status gradient(wm_plan *plan, const float *params, const wm_batch *batch, double *loss, wm_error *err)
+/* *sum <- the examples' losses and what layers add to them; the gradients at the heads; zeros in plan->grads. */
+static wm_status down(wm_plan *plan, const float *params, const wm_batch *batch, double *sum, wm_error *err)
 {
-    double    penalty = 0, sum;
+    double    penalty = 0, all;
     wm_status st = check_batch(plan, batch, true, err);
 
     assert(plan->optimiser != NULL);
@@ -95,23 +96,31 @@ static wm_status gradient(wm_plan *plan, const float *params, const wm_batch *ba
         zero(plan->grads, wm_model_n_learning(plan->model));
     plan->dirty = false;
     wm_pass_down(plan, params, batch, true, &penalty);
-    sum = wm_pass_losses(plan, batch, true) + penalty;
-    if (!isfinite(sum))
+    all = wm_pass_losses(plan, batch, true) + penalty;
+    if (!isfinite(all))
         return blame(plan, batch, err);
-    wm_pass_up(plan, params, batch);
-    plan->dirty = true;
-    *loss = sum / (double)batch->n;
+    *sum = all;
     return WM_OK;
+}
+
+static void gradient(wm_plan *plan, const float *params, const wm_batch *batch)
+{
+    plan->dirty = true;
+    wm_pass_up(plan, params, batch);
 }
 
 wm_status wm_plan_gradient(wm_plan *plan, const float *params, const wm_batch *batch, const float **grads,
                            double *loss, wm_error *err)
 {
-    wm_status st = gradient(plan, params, batch, loss, err);
+    double    sum = 0;
+    wm_status st = down(plan, params, batch, &sum, err);
 
-    if (st == WM_OK)
-        *grads = plan->grads;
-    return st;
+    if (st != WM_OK)
+        return st;
+    gradient(plan, params, batch);
+    *grads = plan->grads;
+    *loss = sum / (double)batch->n;
+    return WM_OK;
 }
 
 /* As torch.nn.utils.clip_grad_norm_. */
@@ -127,14 +136,20 @@ static wm_status clip_norm(wm_plan *plan, double most, wm_error *err)
     return WM_OK;
 }
 
-wm_status wm_plan_step(wm_plan *plan, float *params, const wm_batch *batch, const wm_step *step, double *loss,
-                       wm_error *err)
+/* Whether layers may step on the way up: only where nobody is to see the gradient as a whole. */
+static bool steps_on_the_way(const wm_plan *plan, const wm_step *step)
+{
+    return plan->plain && step->clip == 0 && step->adjust == NULL;
+}
+
+/* A step by way of the gradient. */
+static wm_status descend(wm_plan *plan, float *params, const wm_batch *batch, const wm_step *step, wm_error *err)
 {
     float    *learning = params + plan->model->n_frozen;
-    double    before = 0;
-    wm_status st = gradient(plan, params, batch, &before, err);
+    wm_status st = WM_OK;
 
-    if (st == WM_OK && step->clip > 0)
+    gradient(plan, params, batch);
+    if (step->clip > 0)
         st = clip_norm(plan, step->clip, err);
     if (st != WM_OK)
         return st;
@@ -143,8 +158,25 @@ wm_status wm_plan_step(wm_plan *plan, float *params, const wm_batch *batch, cons
     plan->optimiser->step(plan->optimiser_options, step->rate, ++plan->t, learning, plan->grads, plan->state,
                           wm_model_n_learning(plan->model));
     plan->dirty = false;
-    *loss = before;
     return WM_OK;
+}
+
+wm_status wm_plan_step(wm_plan *plan, float *params, const wm_batch *batch, const wm_step *step, double *loss,
+                       wm_error *err)
+{
+    double    sum = 0;
+    wm_status st = down(plan, params, batch, &sum, err);
+
+    if (st != WM_OK)
+        return st;
+    if (steps_on_the_way(plan, step)) {
+        plan->t++;
+        wm_pass_up_stepping(plan, params, batch, step->rate);
+    } else
+        st = descend(plan, params, batch, step, err);
+    if (st == WM_OK)
+        *loss = sum / (double)batch->n;
+    return st;
 }
 
 wm_status wm_plan_forward(wm_plan *plan, const float *params, const wm_batch *batch,

@@ -47,6 +47,9 @@ typedef struct wm_step {
 } wm_step;
 
 /* One optimiser step on params[n_params]: forward, loss, backward, step. *loss: the batch's mean, before the step.
+ * Where nobody sees the gradient in between (the optimiser is sgd without momentum and weight decay, and there is neither
+ * clip nor adjust) a layer that can (layer.h, `steps`) adds -rate times it to its parameters at once: the same step but for
+ * float rounding, with the gradient never in memory.
  * WM_E_NONFINITE if the loss is not finite (the sentence names the first layer whose output is not) or if the norm of
  * a gradient that is to be clipped is not; WM_E_RANGE if the batch is empty or too large, or holds a class that the
  * target does not have. Params are then as they were. */

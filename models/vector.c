@@ -11,11 +11,29 @@ WM_KERNEL static void add(float *to, const float *from, size_t n)
         to[i] += from[i];
 }
 
-WM_KERNEL static void sum_rows(float *to, const float *rows, size_t count, size_t n)
+enum { COLUMNS = 32 }; /* as many sums as stay in registers */
+
+/* Sums first, since they may be small beside what they are added to. */
+static inline __attribute__((always_inline)) void sum_columns(float *to, float factor, const float *rows,
+                                                              size_t count, size_t n, size_t columns)
 {
+    float sums[COLUMNS] = { 0 };
+
     for (size_t r = 0; r < count; r++)
-        for (size_t i = 0; i < n; i++)
-            to[i] += rows[r * n + i];
+        for (size_t j = 0; j < columns; j++)
+            sums[j] += rows[r * n + j];
+    for (size_t j = 0; j < columns; j++)
+        to[j] += factor * sums[j];
+}
+
+WM_KERNEL static void sum_rows(float *to, float factor, const float *rows, size_t count, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + COLUMNS <= n; i += COLUMNS)
+        sum_columns(to + i, factor, rows + i, count, n, COLUMNS);
+    if (i < n)
+        sum_columns(to + i, factor, rows + i, count, n, n - i);
 }
 
 WM_KERNEL static void scale(float *x, float factor, size_t n)
@@ -53,7 +71,12 @@ void wm_vector_fill_rows(float *to, const float *row, size_t count, size_t n)
 
 void wm_vector_sum_rows(float *to, const float *rows, size_t count, size_t n)
 {
-    sum_rows(to, rows, count, n);
+    sum_rows(to, 1, rows, count, n);
+}
+
+void wm_vector_sum_rows_scaled(float *to, float factor, const float *rows, size_t count, size_t n)
+{
+    sum_rows(to, factor, rows, count, n);
 }
 
 void wm_vector_scale(float *x, float factor, size_t n)

@@ -16,6 +16,9 @@ void wm_vector_fill_rows(float *to, const float *row, size_t count, size_t n);
 /* to[n] += the sum of rows[count][n] */
 void wm_vector_sum_rows(float *to, const float *rows, size_t count, size_t n);
 
+/* to[n] += factor times that sum */
+void wm_vector_sum_rows_scaled(float *to, float factor, const float *rows, size_t count, size_t n);
+
 /* x[n] *= factor */
 void wm_vector_scale(float *x, float factor, size_t n);
 

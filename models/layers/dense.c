@@ -68,14 +68,15 @@ static void dense_backward(const void *options, const wm_layer_run *run)
     const float *dy = run->output_grad;
 
     (void)options;
-    if (run->param_grads[0] != NULL)
-        wm_gemm(WM_GEMM_TN, s.out, s.in, s.rows, dy, s.out, run->inputs[0], s.in, run->param_grads[0], s.in);
-    if (run->param_grads[1] != NULL)
-        wm_vector_sum_rows(run->param_grads[1], dy, s.rows, s.out);
     if (run->input_grads[0] != NULL) {
         memset(run->input_grads[0], 0, s.rows * s.in * sizeof(float));
         wm_gemm(WM_GEMM_NN, s.rows, s.in, s.out, dy, s.out, run->params[0], s.in, run->input_grads[0], s.in);
     }
+    if (run->param_grads[0] != NULL)
+        wm_gemm_scaled(WM_GEMM_TN, s.out, s.in, s.rows, run->factor, dy, s.out, run->inputs[0], s.in,
+                       run->param_grads[0], s.in);
+    if (run->param_grads[1] != NULL)
+        wm_vector_sum_rows_scaled(run->param_grads[1], run->factor, dy, s.rows, s.out);
 }
 
 static const wm_option options[] = {
@@ -100,4 +101,5 @@ const wm_layer_ops wm_layer_dense = {
     .forward = dense_forward,
     .backward = dense_backward,
     .reads_inputs = true,
+    .steps = true,
 };

@@ -26,6 +26,13 @@ static size_t sgd_state_each(const void *options)
     return self->momentum != 0 ? 1 : 0;
 }
 
+static bool sgd_is_plain(const void *options)
+{
+    const sgd_options *self = options;
+
+    return self->momentum == 0 && self->weight_decay == 0;
+}
+
 WM_KERNEL static void plain(float *p, float *g, size_t n, float rate, float decay)
 {
     for (size_t i = 0; i < n; i++) {
@@ -69,7 +76,7 @@ static void sgd_step(const void *options, double rate, uint64_t t, float *params
     float              eta = (float)rate, decay = (float)self->weight_decay, mu = (float)self->momentum;
 
     (void)t;
-    if (mu == 0 && decay == 0)
+    if (sgd_is_plain(self))
         plainest(params, grads, n, eta);
     else if (mu == 0)
         plain(params, grads, n, eta, decay);
@@ -109,5 +116,6 @@ const wm_optimiser_ops wm_optimiser_sgd = {
                 .options_size = sizeof(sgd_options),
                 .check = sgd_check },
     .state_each = sgd_state_each,
+    .is_plain = sgd_is_plain,
     .step = sgd_step,
 };

@@ -204,6 +204,7 @@ static void lone_init(lone *l, uint32_t n)
         .output = l->y,
         .output_grad = l->dy,
         .input_grads = l->grads,
+        .factor = 1,
     };
 }
 

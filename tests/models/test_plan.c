@@ -293,16 +293,15 @@ static void *ten_steps(void *context)
     return NULL;
 }
 
-static void results_depend_neither_on_alignment_nor_on_the_thread(void **state)
+static void compare_places(double momentum)
 {
     bench     t[3];
     size_t    n, bytes, n_x = 8 * 20;
     float    *shifted, *x;
     pthread_t thread;
 
-    (void)state;
     for (int i = 0; i < 3; i++)
-        bench_init(&t[i], 0.9, 8);
+        bench_init(&t[i], momentum, 8);
     n = wm_model_n_params(t[0].model);
     bytes = n * sizeof(float);
     shifted = malloc(bytes + 3 * sizeof *shifted);
@@ -324,6 +323,13 @@ static void results_depend_neither_on_alignment_nor_on_the_thread(void **state)
     free(x);
     for (int i = 0; i < 3; i++)
         bench_release(&t[i]);
+}
+
+static void results_depend_neither_on_alignment_nor_on_the_thread(void **state)
+{
+    (void)state;
+    compare_places(0.9);
+    compare_places(0); /* layers step themselves */
 }
 
 static void a_clipped_gradient_keeps_its_direction(void **state)
@@ -460,7 +466,8 @@ static void explosions_name_where_they_began_and_leave_params_alone(void **state
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t r = 0; r < 2 * sizeof rows / sizeof *rows; r++) {
+        size_t   i = r / 2;
         bench    t;
         size_t   bytes;
         float   *before;
@@ -468,7 +475,7 @@ static void explosions_name_where_they_began_and_leave_params_alone(void **state
         double   loss = -1;
         wm_error err;
 
-        bench_init(&t, 0.9, 8);
+        bench_init(&t, r % 2 == 0 ? 0.9 : 0, 8); /* without momentum layers step themselves */
         bytes = wm_model_n_params(t.model) * sizeof(float);
         before = malloc(bytes);
         assert_non_null(before);
