@@ -132,41 +132,39 @@ INLINED TARGET void NAMED(tiles)(size_t rows, size_t vectors, bool across, gemm_
 }
 #undef TILE
 
-static TARGET void NAMED(tiles_of_one)(size_t rows, bool across, gemm_way k, const float *a, size_t lda,
-                                       const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+/* Of product p, what a tile takes with it: `rows` of a, k steps of both, and where c's go. */
+static TARGET void NAMED(tiles_of_one)(const product *p, size_t rows, gemm_way k, const float *a, const float *b,
+                                       size_t ldb, float *c, size_t ldc)
 {
-    NAMED(tiles)(rows, 1, across, k, a, lda, b, ldb, alpha, c, ldc);
+    NAMED(tiles)(rows, 1, p->form == WM_GEMM_TN, k, a, p->lda, b, ldb, p->alpha, c, ldc);
 }
 
-static TARGET void NAMED(tiles_of_two)(size_t rows, bool across, gemm_way k, const float *a, size_t lda,
-                                       const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+static TARGET void NAMED(tiles_of_two)(const product *p, size_t rows, gemm_way k, const float *a, const float *b,
+                                       size_t ldb, float *c, size_t ldc)
 {
-    NAMED(tiles)(rows, 2, across, k, a, lda, b, ldb, alpha, c, ldc);
+    NAMED(tiles)(rows, 2, p->form == WM_GEMM_TN, k, a, p->lda, b, ldb, p->alpha, c, ldc);
 }
 
 /* A tile of n <= WIDE columns. Where the last vector would reach beyond them, it works in a tile of its own; there b must
  * have zeros (or anything) up to its end. */
-static TARGET void NAMED(any_tile)(size_t rows, size_t n, bool across, gemm_way k, const float *a, size_t lda,
-                                   const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+static TARGET void NAMED(any_tile)(const product *p, size_t rows, size_t n, gemm_way k, const float *a,
+                                   const float *b, size_t ldb, float *c)
 {
     float own[ROWS_MOST * 2 * LANES];
 
     if (n == NAMED(WIDE)) {
-        NAMED(tiles_of_two)(rows, across, k, a, lda, b, ldb, alpha, c, ldc);
+        NAMED(tiles_of_two)(p, rows, k, a, b, ldb, c, p->ldc);
         return;
     }
     if (n == LANES) {
-        NAMED(tiles_of_one)(rows, across, k, a, lda, b, ldb, alpha, c, ldc);
+        NAMED(tiles_of_one)(p, rows, k, a, b, ldb, c, p->ldc);
         return;
     }
     memset(own, 0, rows * NAMED(WIDE) * sizeof *own);
-    if (n > LANES)
-        NAMED(tiles_of_two)(rows, across, k, a, lda, b, ldb, alpha, own, NAMED(WIDE));
-    else
-        NAMED(tiles_of_one)(rows, across, k, a, lda, b, ldb, alpha, own, NAMED(WIDE));
+    (n > LANES ? NAMED(tiles_of_two) : NAMED(tiles_of_one))(p, rows, k, a, b, ldb, own, NAMED(WIDE));
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < n; j++)
-            c[i * ldc + j] += own[i * NAMED(WIDE) + j];
+            c[i * p->ldc + j] += own[i * NAMED(WIDE) + j];
 }
 
 /* Rows are taken in blocks that differ by one at most. */
@@ -222,15 +220,12 @@ static TARGET void NAMED(panel)(const product *p, size_t j, size_t n, size_t l, 
 static TARGET void NAMED(rows_by_panels)(const product *p, size_t m, size_t n, gemm_way k, const float *a,
                                          const float *panels, size_t depth, float *c)
 {
-    bool   across = p->form == WM_GEMM_TN;
-    size_t blocks = NAMED(blocks)(m), wide = NAMED(WIDE);
+    size_t blocks = NAMED(blocks)(m), wide = NAMED(WIDE), step = p->form == WM_GEMM_TN ? 1 : p->lda;
 
-    for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
+    for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows, c += rows * p->ldc) {
         rows = m / blocks + (block < m % blocks);
         for (size_t j = 0; j < n; j += wide)
-            NAMED(any_tile)
-        (rows, gemm_least(wide, n - j), across, k, a + i * (across ? 1 : p->lda), p->lda, panels + j * depth, wide,
-         p->alpha, c + i * p->ldc + j, p->ldc);
+            NAMED(any_tile)(p, rows, gemm_least(wide, n - j), k, a + i * step, panels + j * depth, wide, c + j);
     }
 }
 
@@ -241,15 +236,14 @@ static TARGET void NAMED(lines_by_panels)(const product *p, size_t l, gemm_way k
     const gemm_way *m = &ways[0];
     size_t          within = l % ways[1].each * (p->form == WM_GEMM_TN ? p->lda : 1), depth = k.lines * k.each;
 
-    for (size_t line = 0; line < m->lines; line++) {
+    for (size_t line = 0; line < m->lines; line++, c += m->each * p->ldc) {
         const float *a;
         gemm_way     inside = k;
-        size_t       out = gemm_inside(p, line * m->apart + l / ways[1].each * ways[1].apart, &inside, &a);
+        size_t       offset = line * m->apart + l / ways[1].each * ways[1].apart;
+        size_t       skipped = gemm_inside(p, offset, &inside, &a) * k.each * NAMED(WIDE);
 
         if (inside.lines > 0)
-            NAMED(rows_by_panels)
-        (p, m->each, n, inside, a + within, panels + out * k.each * NAMED(WIDE), depth,
-         c + line * m->each * p->ldc);
+            NAMED(rows_by_panels)(p, m->each, n, inside, a + within, panels + skipped, depth, c);
     }
 }
 
@@ -281,13 +275,11 @@ static TARGET void NAMED(by_panels)(const product *p)
 static TARGET void NAMED(all_blocks)(const product *p, size_t n, gemm_way k, const float *a, const float *b,
                                      size_t ldb, float *c)
 {
-    bool   across = p->form == WM_GEMM_TN;
-    size_t blocks = NAMED(blocks)(p->m);
+    size_t blocks = NAMED(blocks)(p->m), step = p->form == WM_GEMM_TN ? 1 : p->lda;
 
     for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
         rows = p->m / blocks + (block < p->m % blocks);
-        NAMED(any_tile)
-        (rows, n, across, k, a + i * (across ? 1 : p->lda), p->lda, b, ldb, p->alpha, c + i * p->ldc, p->ldc);
+        NAMED(any_tile)(p, rows, n, k, a + i * step, b, ldb, c + i * p->ldc);
     }
 }
 
