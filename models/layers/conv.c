@@ -78,15 +78,15 @@ static void conv_fit(const conv_options *self, bool images, wm_fit *fit)
     wm_fit_tensor(fit, "bias", &bias, (wm_initial){ WM_INITIAL_UNIFORM, a });
 }
 
-/* ---- the weights' layouts ---- */
+/* ---- the weights' layouts: read or written in the order of memory, whichever needs fewer lines of the cache ---- */
 
 /* to[group][place][in][out] <- from[group][out][in][place] */
 static void weights_for_products(const wm_conv *c, const float *from, float *to)
 {
     for (size_t g = 0; g < c->groups; g++, from += c->out * c->wide, to += c->out * c->wide)
-        for (size_t o = 0; o < c->out; o++)
-            for (size_t i = 0; i < c->in; i++)
-                for (size_t p = 0; p < c->places; p++)
+        for (size_t i = 0; i < c->in; i++)
+            for (size_t p = 0; p < c->places; p++)
+                for (size_t o = 0; o < c->out; o++)
                     to[(p * c->in + i) * c->out + o] = from[(o * c->in + i) * c->places + p];
 }
 
@@ -94,9 +94,9 @@ static void weights_for_products(const wm_conv *c, const float *from, float *to)
 static void weights_back(const wm_conv *c, const float *from, float *to)
 {
     for (size_t g = 0; g < c->groups; g++, from += c->out * c->wide, to += c->out * c->wide)
-        for (size_t o = 0; o < c->out; o++)
-            for (size_t i = 0; i < c->in; i++)
-                for (size_t p = 0; p < c->places; p++)
+        for (size_t i = 0; i < c->in; i++)
+            for (size_t p = 0; p < c->places; p++)
+                for (size_t o = 0; o < c->out; o++)
                     to[(o * c->in + i) * c->places + p] += from[(p * c->in + i) * c->out + o];
 }
 
@@ -104,8 +104,8 @@ static void weights_back(const wm_conv *c, const float *from, float *to)
 static void weights_turned(const wm_conv *c, const float *from, float *to)
 {
     for (size_t o = 0; o < c->out; o++)
-        for (size_t i = 0; i < c->in; i++)
-            for (size_t p = 0; p < c->places; p++)
+        for (size_t p = 0; p < c->places; p++)
+            for (size_t i = 0; i < c->in; i++)
                 to[((c->places - 1 - p) * c->out + o) * c->in + i] = from[(o * c->in + i) * c->places + p];
 }
 
