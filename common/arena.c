@@ -1,14 +1,18 @@
 /* common/arena.c */
 #include "common/arena.h"
 
+#include "common/memory.h"
+
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Its bytes lie behind it, from the next multiple of WM_ARENA_ALIGN on. */
 typedef struct block {
     struct block *before; /* the block that was full when this one was taken */
     size_t        size, used;
+    size_t        dirty; /* bytes that have ever been given out: the others are zero as they came from the system */
     uint8_t      *bytes;
 } block;
 
@@ -21,24 +25,17 @@ struct wm_arena {
 
 enum { BLOCK_SIZE = 64 << 10 };
 
+/* Cleared by the system, so that of a large block only those pages are taken that are used, and when they are. */
 static block *block_new(size_t size)
 {
-    block *b = malloc(sizeof *b);
+    size_t head = sizeof(block) + WM_ARENA_ALIGN, all = head + size;
+    block *b = all < size ? NULL : calloc(1, all);
 
     if (b == NULL)
         return NULL;
-    *b = (block){ .size = size, .bytes = aligned_alloc(WM_ARENA_ALIGN, size) };
-    if (b->bytes == NULL) {
-        free(b);
-        return NULL;
-    }
+    b->size = size;
+    b->bytes = (uint8_t *)(((uintptr_t)(b + 1) + WM_ARENA_ALIGN - 1) / WM_ARENA_ALIGN * WM_ARENA_ALIGN);
     return b;
-}
-
-static void block_free(block *b)
-{
-    free(b->bytes);
-    free(b);
 }
 
 wm_status wm_arena_new(size_t bytes, wm_arena **ret, wm_error *err)
@@ -73,7 +70,7 @@ void wm_arena_free(wm_arena *arena)
         return;
     for (block *b = arena->last, *before; b != NULL; b = before) {
         before = b->before;
-        block_free(b);
+        free(b);
     }
     free(arena);
 }
@@ -109,8 +106,11 @@ void *wm_arena_alloc(wm_arena *arena, size_t bytes)
         b = arena->last;
     }
     ret = b->bytes + b->used;
+    if (b->dirty > b->used)
+        memset(ret, 0, b->dirty - b->used < bytes ? b->dirty - b->used : bytes);
     b->used += cost;
-    return memset(ret, 0, bytes);
+    b->dirty = b->dirty > b->used ? b->dirty : b->used;
+    return ret;
 }
 
 float *wm_arena_floats(wm_arena *arena, size_t n)
@@ -139,12 +139,18 @@ void wm_arena_rewind(wm_arena *arena, wm_arena_mark mark)
 
         arena->last = b->before;
         arena->total -= b->size;
-        block_free(b);
+        free(b);
     }
     if (arena->last != NULL) {
         assert(mark.used <= arena->last->used);
         arena->last->used = mark.used;
     }
+}
+
+void wm_arena_rest(wm_arena *arena)
+{
+    for (block *b = arena->last; b != NULL; b = b->before)
+        wm_memory_give_back(b->bytes, b->size);
 }
 
 size_t wm_arena_used(const wm_arena *arena)

@@ -57,6 +57,33 @@ static void rewinding_gives_everything_back(void **state)
     wm_arena_free(arena);
 }
 
+static void what_rests_may_be_written_again(void **state)
+{
+    static const size_t sizes[] = { 100, 3 << 20 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        wm_arena      *arena;
+        wm_error       err;
+        unsigned char *bytes, *behind = malloc(64);
+
+        assert_ok(wm_arena_new(sizes[i], &arena, &err), &err);
+        assert_non_null(bytes = wm_arena_alloc(arena, sizes[i]));
+        assert_non_null(behind);
+        memset(behind, 7, 64);
+        memset(bytes, 0xff, sizes[i]);
+        wm_arena_rest(arena);
+        assert_true(wm_arena_used(arena) >= sizes[i]);
+        memset(bytes, 0x55, sizes[i]);
+        for (size_t b = 0; b < sizes[i]; b += 99)
+            assert_int_equal(bytes[b], 0x55);
+        for (size_t b = 0; b < 64; b++)
+            assert_int_equal(behind[b], 7);
+        free(behind);
+        wm_arena_free(arena);
+    }
+}
+
 static void a_growing_arena_keeps_to_its_limit(void **state)
 {
     wm_arena *arena;
@@ -77,6 +104,7 @@ int main(void)
         cmocka_unit_test(a_fixed_arena_is_full_when_it_is_full),
         cmocka_unit_test(what_it_gives_is_zero_and_aligned),
         cmocka_unit_test(rewinding_gives_everything_back),
+        cmocka_unit_test(what_rests_may_be_written_again),
         cmocka_unit_test(a_growing_arena_keeps_to_its_limit),
     };
 
