@@ -28,6 +28,7 @@ struct wm_trainer {
     const wm_strategy_ops *strategy;
     wm_update_spec         spec; /* of a training update */
     size_t                 n_params;
+    bool                   saves_memory;
     wm_plan               *train, *evaluate;
     size_t                 evaluate_batch;
     wm_batch_room         *room;   /* of the larger of both batches */
@@ -66,8 +67,8 @@ wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret
 
     if (st != WM_OK)
         return st;
-    if (!wm_size_mul(wm_model_n_whole(model), sizeof(float), &params) || !wm_size_add(train, evaluate, &total) ||
-        !wm_size_add(total, params, &total))
+    if (!wm_size_mul(wm_model_n_whole(model), sizeof(float), &params) ||
+        !wm_size_add(train > evaluate ? train : evaluate, params, &total))
         return wm_fail(err, WM_E_RANGE, "this model is too large for any machine");
     *ret = total;
     return WM_OK;
@@ -130,6 +131,18 @@ void wm_trainer_free(wm_trainer *trainer)
     free(trainer);
 }
 
+void wm_trainer_save_memory(wm_trainer *trainer)
+{
+    trainer->saves_memory = true;
+}
+
+/* What the plan was needed for is done. */
+static void rest(const wm_trainer *self, wm_plan *plan)
+{
+    if (self->saves_memory)
+        wm_plan_rest(plan);
+}
+
 const wm_job *wm_trainer_job(const wm_trainer *trainer)
 {
     return trainer->job;
@@ -150,15 +163,19 @@ const wm_measures *wm_trainer_measures(const wm_trainer *trainer)
     return &trainer->measures;
 }
 
-const float *wm_trainer_join(wm_trainer *trainer, const float *params, const float *own)
+float *wm_trainer_copy(wm_trainer *trainer, const float *params, const float *own)
 {
     size_t n = trainer->n_params, n_own = wm_model_n_own(trainer->model);
 
-    if (n_own == 0)
-        return params;
     memcpy(trainer->params, params, n * sizeof *params);
-    memcpy(trainer->params + n, own, n_own * sizeof *own);
+    if (n_own > 0)
+        memcpy(trainer->params + n, own, n_own * sizeof *own);
     return trainer->params;
+}
+
+const float *wm_trainer_join(wm_trainer *trainer, const float *params, const float *own)
+{
+    return wm_model_n_own(trainer->model) == 0 ? params : wm_trainer_copy(trainer, params, own);
 }
 
 /* Where the buffers stand in a whole. */
@@ -313,14 +330,11 @@ wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *re
     if (n_own > 0)
         memcpy(trainer->params + trainer->n_params, task->own, n_own * sizeof *task->own);
     wm_plan_set_buffers(trainer->train, trainer->params + buffers_at(trainer));
-    for (int64_t e = 0; e < job->training.epochs; e++) {
+    for (int64_t e = 0; st == WM_OK && e < job->training.epochs; e++)
         st = run_epoch(trainer, &set, trainer->params, &steps, loss, err);
-        if (st != WM_OK)
-            return st;
-    }
     wm_plan_get_buffers(trainer->train, trainer->params + buffers_at(trainer));
-    st = check_trained(trainer, err);
-    if (st != WM_OK)
+    rest(trainer, trainer->train);
+    if (st != WM_OK || (st = check_trained(trainer, err)) != WM_OK)
         return st;
     st = wm_update_new(&trainer->spec, &task->key, &update, err);
     if (st != WM_OK)
@@ -352,7 +366,7 @@ wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, co
 
     if (st != WM_OK)
         return st;
-    for (size_t e = 0; e < epochs; e++) {
+    for (size_t e = 0; st == WM_OK && e < epochs; e++) {
         uint32_t round = first_round + (uint32_t)(e / (size_t)job->training.epochs);
 
         set.step.rate = rate_of(job, round);
@@ -363,11 +377,11 @@ wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, co
             wm_plan_set_buffers(trainer->train, params + buffers_at(trainer));
         }
         st = run_epoch(trainer, &set, params, &steps, &loss, err);
-        if (st != WM_OK)
-            return st;
-        wm_plan_get_buffers(trainer->train, params + buffers_at(trainer));
+        if (st == WM_OK)
+            wm_plan_get_buffers(trainer->train, params + buffers_at(trainer));
     }
-    return WM_OK;
+    rest(trainer, trainer->train);
+    return st;
 }
 
 /* Whether target t is what a detector judges by. */
@@ -496,12 +510,12 @@ static wm_status over_part(wm_trainer *self, const wm_examples *examples, wm_par
     for (size_t at = 0; st == WM_OK && at < n; at += self->evaluate_batch) {
         size_t size = n - at < self->evaluate_batch ? n - at : self->evaluate_batch;
 
-        if (stopped(stop))
-            return wm_fail(err, WM_E_CLOSED, "the evaluation was stopped");
         for (size_t i = 0; i < size; i++)
             index[i] = (uint32_t)(at + i);
-        st = each(self, examples, part, index, size, params, ret, err);
+        st = stopped(stop) ? wm_fail(err, WM_E_CLOSED, "the evaluation was stopped")
+                           : each(self, examples, part, index, size, params, ret, err);
     }
+    rest(self, self->evaluate);
     return st;
 }
 

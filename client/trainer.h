@@ -18,13 +18,17 @@
 
 typedef struct wm_trainer wm_trainer;
 
-/* What a trainer of this model takes, before it is made, without the order of an epoch: the training plan, as much again at most
- * for evaluations, and the parameters once. WM_E_RANGE: no machine has it. */
+/* What a trainer of this model takes that saves memory, before it is made, without the order of an epoch: the training
+ * plan, in whose place an evaluation has room, and the parameters once. WM_E_RANGE: no machine has it. */
 wm_status wm_trainer_bytes(const wm_job *job, const wm_model *model, size_t *ret, wm_error *err);
 
 /* WM_E_NOMEM. The job and the model must outlive it. */
 wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **ret, wm_error *err);
 void      wm_trainer_free(wm_trainer *trainer);
+
+/* On a gateway memory is scarcer than time: from now on a plan's memory is the system's again as soon as what it was
+ * needed for is done, and the two plans, an update and whatever else the gateway does take it in turns. */
+void wm_trainer_save_memory(wm_trainer *trainer);
 
 const wm_job      *wm_trainer_job(const wm_trainer *trainer);
 const wm_model    *wm_trainer_model(const wm_trainer *trainer);
@@ -32,8 +36,11 @@ size_t             wm_trainer_n_params(const wm_trainer *trainer);
 const wm_measures *wm_trainer_measures(const wm_trainer *trainer); /* of the job */
 
 /* The model and a client's own of it (NULL where the model has nothing personal) one behind the other, as evaluations
- * take it: the trainer's memory, or `params` itself. Valid until the next call that trains or joins. */
+ * take it: the trainer's memory, or `params` itself. Valid until the next call that trains, joins or copies. */
 const float *wm_trainer_join(wm_trainer *trainer, const float *params, const float *own);
+
+/* The same as a copy in the trainer's memory, [n_whole of the model], that may be trained in place; valid as long. */
+float *wm_trainer_copy(wm_trainer *trainer, const float *params, const float *own);
 
 typedef struct wm_train_task {
     wm_update_key      key;    /* goes into the update; key.round also picks the rate and the order of examples */

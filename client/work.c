@@ -1,7 +1,6 @@
 /* client/work.c */
 #include "client/work.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static wm_update_key key_of(const wm_work_order *order, wm_task_kind kind)
@@ -125,13 +124,14 @@ static wm_status contend_trained(wm_trainer *trainer, const wm_work_order *order
     return st == WM_OK ? contend(trainer, order, contender, WM_TEST, params, ret, err) : st;
 }
 
+/* The baselines that train do so in the trainer's own vector, each from its start: a gateway has not got room for a further
+ * model. */
 static wm_status final(wm_trainer *trainer, const wm_work_order *order, wm_work_result *ret, wm_error *err)
 {
     const wm_job   *job = wm_trainer_job(trainer);
     const wm_model *model = wm_trainer_model(trainer);
     unsigned        baselines = order->task->baselines;
-    size_t          n = wm_model_n_whole(model);
-    float          *params = NULL;
+    float          *params;
     const float    *whole = wm_trainer_join(trainer, order->params, own_of(trainer, order));
     wm_status       st = contend(trainer, order, WM_FEDERATED, WM_TEST, whole, ret, err);
 
@@ -139,22 +139,17 @@ static wm_status final(wm_trainer *trainer, const wm_work_order *order, wm_work_
         st = contend(trainer, order, WM_NAIVE, WM_TEST, NULL, ret, err);
     if (st == WM_OK && order->pooled != NULL)
         st = contend(trainer, order, WM_POOLED, WM_TEST, order->pooled, ret, err);
-    if (st != WM_OK || (baselines & (WM_BASELINE_ALONE | WM_BASELINE_TUNED)) == 0)
-        return st;
-    params = malloc(n * sizeof *params);
-    if (params == NULL)
-        return wm_fail(err, WM_E_NOMEM, "no memory for the baselines");
-    if ((baselines & WM_BASELINE_TUNED) != 0) {
-        memcpy(params, whole, n * sizeof *params);
+    if (st == WM_OK && (baselines & WM_BASELINE_TUNED) != 0) {
+        params = wm_trainer_copy(trainer, order->params, own_of(trainer, order));
         st = contend_trained(trainer, order, WM_TUNED, (uint32_t)job->rounds, 1, params, ret, err);
     }
     if (st == WM_OK && (baselines & WM_BASELINE_ALONE) != 0) {
+        params = wm_trainer_copy(trainer, order->params, own_of(trainer, order));
         wm_model_init(model, job->seed, params);
         wm_model_copy_frozen(model, order->params, params);
         wm_model_init_own(model, job->seed, params + wm_model_n_params(model));
         st = contend_trained(trainer, order, WM_ALONE, 1, order->task->passes, params, ret, err);
     }
-    free(params);
     return st;
 }
 

@@ -1,6 +1,7 @@
 /* client/workplace.c */
 #include "client/workplace.h"
 
+#include "common/memory.h"
 #include "models/plan.h"
 
 #include <stdlib.h>
@@ -69,8 +70,8 @@ static wm_status check_memory(const wm_workplace *self, const wm_data_policy *po
 
     if (st != WM_OK)
         return st;
-    /* The trainer, the model that came, and the update twice: at hand, and as it is kept; and so what goes with it. */
-    total += 3 * (wm_model_n_params(self->model) + wm_work_state(self->job, self->model)) * sizeof(float);
+    /* The trainer, the model that came, and the update, which is kept when that is gone; and so what goes with it. */
+    total += 2 * (wm_model_n_params(self->model) + wm_work_state(self->job, self->model)) * sizeof(float);
     if (policy->memory_max > 0 && total > (size_t)policy->memory_max)
         return wm_fail(err, WM_E_REFUSED,
                        "training this model takes %zu bytes, client.yaml's limits.memory allows %lld", total,
@@ -95,6 +96,7 @@ wm_status wm_workplace_open(const wm_data_policy *policy, const char *name, cons
         wm_workplace_free(self);
         return st;
     }
+    wm_trainer_save_memory(self->trainer);
     *ret = self;
     return WM_OK;
 }
@@ -166,6 +168,7 @@ wm_status wm_workplace_work(wm_workplace *place, const wm_task *task, const uint
     if (task->phase == WM_PHASE_STATISTICS && place->scaled)
         st =
             wm_fail(err, WM_E_REFUSED, "the readings are scaled already: there are no statistics of them any more");
+    wm_memory_rest(); /* of what transfers have used; until training is done there are none */
     if (task->phase != WM_PHASE_STATISTICS)
         st = scale(place, task, scaling, n_scaling, err);
     return st == WM_OK ? wm_work(place->trainer, &order, ret, err) : st;

@@ -30,6 +30,12 @@ void wm_plan_reset(wm_plan *plan, uint64_t seed)
     wm_rng_init(&plan->rng, seed);
 }
 
+void wm_plan_rest(wm_plan *plan)
+{
+    wm_arena_rest(plan->arena);
+    plan->dirty = true;
+}
+
 void wm_plan_set_buffers(wm_plan *plan, const float *values)
 {
     if (plan->buffers != NULL)

@@ -36,6 +36,10 @@ void wm_plan_get_buffers(const wm_plan *plan, float *values);
  * dropout and its kin. */
 void wm_plan_reset(wm_plan *plan, uint64_t seed);
 
+/* The plan is not needed for a while: what it takes, if that is much, is the system's again until then. What it holds is
+ * lost: it has to be reset before it trains again, and its buffers to be set before it evaluates. */
+void wm_plan_rest(wm_plan *plan);
+
 typedef struct wm_step {
     double rate; /* of the optimiser */
     double clip; /* norm of the gradient over the whole batch; 0: not clipped */

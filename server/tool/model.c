@@ -31,8 +31,8 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     if (st == WM_OK)
         fprintf(
             call->out,
-            "%s\nMFLOP: one example's way forward; KiB: memory of a step in batches of %lld, and an evaluation takes as "
-            "much again at most.\nA client holds the parameters three times besides (as they came, as they are "
+            "%s\nMFLOP: one example's way forward; KiB: memory of a step in batches of %lld, and on a gateway of an "
+            "evaluation after it.\nA client holds the parameters three times besides (as they came, as they are "
             "trained, the update: %.1f KiB), and its readings.\n",
             wm_text_chars(&text), (long long)space.job->training.batch,
             (double)(wm_model_n_whole(space.model) + wm_model_n_params(space.model) +
