@@ -89,8 +89,7 @@ static void forward_head(const attention *a, size_t b, size_t head)
 
     memset(p, 0, a->T * a->T * sizeof *p);
     wm_gemm(WM_GEMM_NT, a->T, a->T, a->width, q, ld, k, ld, p, a->T);
-    for (size_t t = 0; t < a->T; t++)
-        wm_softmax_row(p + t * a->T, p + t * a->T, a->T, a->causal ? t + 1 : a->T, a->scale);
+    wm_softmax_rows(p, p, a->T, a->T, a->causal, a->scale);
     wm_gemm(WM_GEMM_NN, a->T, a->width, a->T, p, a->T, v, ld, mixed, a->channels);
 }
 
@@ -120,8 +119,7 @@ static void backward_head(const attention *a, size_t b, size_t head)
     memset(a->slopes, 0, a->T * a->T * sizeof *a->slopes);
     wm_gemm(WM_GEMM_NT, a->T, a->T, a->width, dmixed, a->channels, v, ld, a->slopes, a->T);
     wm_gemm(WM_GEMM_TN, a->T, a->width, a->T, p, a->T, dmixed, a->channels, dv, ld);
-    for (size_t t = 0; t < a->T; t++)
-        wm_softmax_row_grad(p + t * a->T, a->slopes + t * a->T, a->slopes + t * a->T, a->T, a->scale);
+    wm_softmax_rows_grad(p, a->slopes, a->slopes, a->T, a->T, a->scale);
     wm_gemm(WM_GEMM_NN, a->T, a->width, a->T, a->slopes, a->T, k, ld, dq, ld);
     wm_gemm(WM_GEMM_TN, a->T, a->width, a->T, a->slopes, a->T, q, ld, dk, ld);
 }

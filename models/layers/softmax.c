@@ -7,35 +7,47 @@
 #include "models/lanes.h"
 #include "models/layers/elementwise.h"
 
-WM_KERNEL static void softmax(const float *x, float *y, size_t n, size_t seen, float scale)
+/* Three passes over all rows: in the second, which costs most, no value waits for another. */
+WM_KERNEL static void softmax(const float *x, float *y, size_t rows, size_t n, bool causal, float scale)
 {
-    float most = wm_lanes_most(x, seen), sum;
+    for (size_t r = 0; r < rows; r++) {
+        size_t seen = causal ? r + 1 : n;
+        float  most = wm_lanes_most(x + r * n, seen);
 
-    for (size_t i = 0; i < seen; i++)
-        y[i] = wm_exp(scale * (x[i] - most));
-    sum = wm_lanes_sum(y, seen);
-    for (size_t i = 0; i < seen; i++)
-        y[i] /= sum;
-    for (size_t i = seen; i < n; i++)
-        y[i] = 0;
+        for (size_t i = 0; i < seen; i++)
+            y[r * n + i] = scale * (x[r * n + i] - most);
+        for (size_t i = seen; i < n; i++)
+            y[r * n + i] = -INFINITY;
+    }
+    for (size_t i = 0; i < rows * n; i++)
+        y[i] = wm_exp(y[i]);
+    for (size_t r = 0; r < rows; r++) {
+        size_t seen = causal ? r + 1 : n;
+        float  sum = wm_lanes_sum(y + r * n, seen);
+
+        for (size_t i = 0; i < seen; i++)
+            y[r * n + i] /= sum;
+    }
 }
 
-WM_KERNEL static void softmax_grad(const float *y, const float *dy, float *dx, size_t n, float scale)
+WM_KERNEL static void softmax_grad(const float *y, const float *dy, float *dx, size_t rows, size_t n, float scale)
 {
-    float sum = wm_lanes_dot(y, dy, n);
+    for (size_t at = 0; at < rows * n; at += n) {
+        float sum = wm_lanes_dot(y + at, dy + at, n);
 
-    for (size_t i = 0; i < n; i++)
-        dx[i] = scale * y[i] * (dy[i] - sum);
+        for (size_t i = at; i < at + n; i++)
+            dx[i] = scale * y[i] * (dy[i] - sum);
+    }
 }
 
-void wm_softmax_row(const float *x, float *y, size_t n, size_t seen, float scale)
+void wm_softmax_rows(const float *x, float *y, size_t rows, size_t n, bool causal, float scale)
 {
-    softmax(x, y, n, seen, scale);
+    softmax(x, y, rows, n, causal, scale);
 }
 
-void wm_softmax_row_grad(const float *y, const float *dy, float *dx, size_t n, float scale)
+void wm_softmax_rows_grad(const float *y, const float *dy, float *dx, size_t rows, size_t n, float scale)
 {
-    softmax_grad(y, dy, dx, n, scale);
+    softmax_grad(y, dy, dx, rows, n, scale);
 }
 
 static size_t last(const wm_layer_run *run)
@@ -54,16 +66,19 @@ static void softmax_fit(const void *options, wm_fit *fit)
 
 static void softmax_forward(const void *options, const wm_layer_run *run)
 {
+    size_t each = wm_values(&run->output_shape);
+
     (void)options;
-    for (size_t at = 0; at < wm_run_values(run); at += last(run))
-        softmax(run->inputs[0] + at, run->output + at, last(run), last(run), 1);
+    for (size_t b = 0; b < run->B; b++) /* an example stays in the cache for the three passes */
+        softmax(run->inputs[0] + b * each, run->output + b * each, each / last(run), last(run), false, 1);
 }
 
 static void softmax_backward(const void *options, const wm_layer_run *run)
 {
     (void)options;
-    for (size_t at = 0; run->input_grads[0] != NULL && at < wm_run_values(run); at += last(run))
-        softmax_grad(run->output + at, run->output_grad + at, run->input_grads[0] + at, last(run), 1);
+    if (run->input_grads[0] != NULL)
+        softmax_grad(run->output, run->output_grad, run->input_grads[0], wm_run_values(run) / last(run), last(run),
+                     1);
 }
 
 const wm_layer_ops wm_layer_softmax = {
