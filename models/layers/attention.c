@@ -4,7 +4,8 @@
  * itself: for each head, rows of softmax(Q K^T / sqrt(width)) mix the rows of V; out_proj mixes the heads.
  * in_proj_weight [3 channels][channels] holds Q, K, V. `causal`: a step sees itself and those before it only.
  *
- * Saved for each example: q, k, v side by side [T][3 channels], the softmax [heads][T][T], the mixed v [T][channels]. */
+ * Saved for each example: q, k, v side by side [T][3 channels], the softmax [heads][T][T], the mixed v [T][channels].
+ * A few examples at a time go all the way, so that what lies between the products stays in the second-level cache. */
 #include "models/gemm.h"
 #include "models/layer.h"
 #include "models/layers/softmax_rows.h"
@@ -18,15 +19,25 @@ typedef struct attention_options {
     bool    causal;
 } attention_options;
 
+enum { ROWS_AT_ONCE = 384 }; /* steps of the examples that go together; one example's may be more */
+
+/* Some of a batch's examples; everything begins at the first of them. */
 typedef struct attention {
-    size_t B, T, channels, heads, width; /* width: channels of a head */
-    bool   causal;
-    float  scale;
-    float *qkv, *weights, *mixed;            /* saved */
-    float *qkv_grads, *mixed_grads, *slopes; /* scratch; slopes: [T][T] of one head */
+    size_t       B, T, channels, heads, width; /* width: channels of a head */
+    bool         causal;
+    float        scale;
+    const float *x, *dy;
+    float       *y, *dx;                           /* dx: NULL where nobody wants it */
+    float       *qkv, *weights, *mixed;            /* saved */
+    float       *qkv_grads, *mixed_grads, *slopes; /* scratch; slopes: [T][T] of one head */
 } attention;
 
 enum { IN_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS };
+
+static size_t most_at_once(size_t T)
+{
+    return T < ROWS_AT_ONCE ? ROWS_AT_ONCE / T : 1;
+}
 
 static void attention_fit(const void *options, wm_fit *fit)
 {
@@ -47,7 +58,7 @@ static void attention_fit(const void *options, wm_fit *fit)
     fit->output = *x;
     fit->saved.each = T * 4 * E + (size_t)self->heads * T * T;
     fit->works_in_saved = true;
-    fit->scratch = (wm_amount){ .each = T * 4 * E, .once = T * T };
+    fit->scratch.once = most_at_once(T) * T * 4 * E + T * T;
     fit->work = (uint64_t)T * E * (4ull * E + 2 * T);
     wm_fit_tensor(fit, "in_proj_weight", &(wm_shape){ .rank = 2, .dim = { 3 * E, E } },
                   (wm_initial){ WM_INITIAL_UNIFORM, sqrt(6 / (4.0 * E)) });
@@ -59,23 +70,29 @@ static void attention_fit(const void *options, wm_fit *fit)
                   (wm_initial){ WM_INITIAL_CONSTANT, 0 });
 }
 
-static attention attention_of(const attention_options *self, const wm_layer_run *run)
+static attention attention_from(const attention_options *self, const wm_layer_run *run, size_t first)
 {
-    attention a = { .B = run->B,
-                    .T = run->output_shape.dim[0],
-                    .channels = run->output_shape.dim[1],
-                    .heads = (size_t)self->heads,
-                    .causal = self->causal };
-    size_t    rows = a.B * a.T;
+    size_t    T = run->output_shape.dim[0], E = run->output_shape.dim[1], before = first * T, all = run->B * T;
+    attention a = {
+        .B = run->B - first, .T = T, .channels = E, .heads = (size_t)self->heads, .causal = self->causal
+    };
 
-    a.width = a.channels / a.heads;
+    if (a.B > most_at_once(T))
+        a.B = most_at_once(T);
+    a.width = E / a.heads;
     a.scale = (float)(1 / sqrt((double)a.width));
-    a.qkv = run->saved;
-    a.weights = a.qkv + rows * 3 * a.channels;
-    a.mixed = a.weights + rows * a.heads * a.T;
-    a.qkv_grads = run->scratch;
-    a.mixed_grads = a.qkv_grads + rows * 3 * a.channels;
-    a.slopes = a.mixed_grads + rows * a.channels;
+    a.x = run->inputs[0] + before * E;
+    a.y = run->output + before * E;
+    a.qkv = run->saved + before * 3 * E;
+    a.weights = run->saved + all * 3 * E + before * a.heads * T;
+    a.mixed = run->saved + all * (3 * E + a.heads * T) + before * E;
+    if (run->output_grad != NULL) {
+        a.dy = run->output_grad + before * E;
+        a.dx = run->input_grads[0] != NULL ? run->input_grads[0] + before * E : NULL;
+        a.qkv_grads = run->scratch;
+        a.mixed_grads = a.qkv_grads + a.B * T * 3 * E;
+        a.slopes = a.mixed_grads + a.B * T * E;
+    }
     return a;
 }
 
@@ -93,19 +110,28 @@ static void forward_head(const attention *a, size_t b, size_t head)
     wm_gemm(WM_GEMM_NN, a->T, a->width, a->T, p, a->T, v, ld, mixed, a->channels);
 }
 
+static void forward_some(const attention *a, const float *const *params)
+{
+    size_t rows = a->B * a->T, E = a->channels;
+
+    wm_vector_fill_rows(a->qkv, params[IN_BIAS], rows, 3 * E);
+    wm_gemm(WM_GEMM_NT, rows, 3 * E, E, a->x, E, params[IN_WEIGHT], E, a->qkv, 3 * E);
+    memset(a->mixed, 0, rows * E * sizeof *a->mixed);
+    for (size_t b = 0; b < a->B; b++)
+        for (size_t head = 0; head < a->heads; head++)
+            forward_head(a, b, head);
+    wm_vector_fill_rows(a->y, params[OUT_BIAS], rows, E);
+    wm_gemm(WM_GEMM_NT, rows, E, E, a->mixed, E, params[OUT_WEIGHT], E, a->y, E);
+}
+
 static void attention_forward(const void *options, const wm_layer_run *run)
 {
-    attention a = attention_of(options, run);
-    size_t    rows = a.B * a.T, E = a.channels;
+    attention a;
 
-    wm_vector_fill_rows(a.qkv, run->params[IN_BIAS], rows, 3 * E);
-    wm_gemm(WM_GEMM_NT, rows, 3 * E, E, run->inputs[0], E, run->params[IN_WEIGHT], E, a.qkv, 3 * E);
-    memset(a.mixed, 0, rows * E * sizeof *a.mixed);
-    for (size_t b = 0; b < a.B; b++)
-        for (size_t head = 0; head < a.heads; head++)
-            forward_head(&a, b, head);
-    wm_vector_fill_rows(run->output, run->params[OUT_BIAS], rows, E);
-    wm_gemm(WM_GEMM_NT, rows, E, E, a.mixed, E, run->params[OUT_WEIGHT], E, run->output, E);
+    for (size_t first = 0; first < run->B; first += a.B) {
+        a = attention_from(options, run, first);
+        forward_some(&a, run->params);
+    }
 }
 
 static void backward_head(const attention *a, size_t b, size_t head)
@@ -124,30 +150,37 @@ static void backward_head(const attention *a, size_t b, size_t head)
     wm_gemm(WM_GEMM_TN, a->T, a->width, a->T, a->slopes, a->T, q, ld, dk, ld);
 }
 
+static void backward_some(const attention *a, const float *const *params, float *const *grads)
+{
+    size_t rows = a->B * a->T, E = a->channels;
+
+    memset(a->mixed_grads, 0, rows * E * sizeof *a->mixed_grads);
+    memset(a->qkv_grads, 0, rows * 3 * E * sizeof *a->qkv_grads);
+    wm_gemm(WM_GEMM_NN, rows, E, E, a->dy, E, params[OUT_WEIGHT], E, a->mixed_grads, E);
+    for (size_t b = 0; b < a->B; b++)
+        for (size_t head = 0; head < a->heads; head++)
+            backward_head(a, b, head);
+    if (grads[OUT_WEIGHT] != NULL)
+        wm_gemm(WM_GEMM_TN, E, E, rows, a->dy, E, a->mixed, E, grads[OUT_WEIGHT], E);
+    if (grads[OUT_BIAS] != NULL)
+        wm_vector_sum_rows(grads[OUT_BIAS], a->dy, rows, E);
+    if (grads[IN_WEIGHT] != NULL)
+        wm_gemm(WM_GEMM_TN, 3 * E, E, rows, a->qkv_grads, 3 * E, a->x, E, grads[IN_WEIGHT], E);
+    if (grads[IN_BIAS] != NULL)
+        wm_vector_sum_rows(grads[IN_BIAS], a->qkv_grads, rows, 3 * E);
+    if (a->dx != NULL) {
+        memset(a->dx, 0, rows * E * sizeof *a->dx);
+        wm_gemm(WM_GEMM_NN, rows, E, 3 * E, a->qkv_grads, 3 * E, params[IN_WEIGHT], E, a->dx, E);
+    }
+}
+
 static void attention_backward(const void *options, const wm_layer_run *run)
 {
-    attention     a = attention_of(options, run);
-    size_t        rows = a.B * a.T, E = a.channels;
-    float *const *grads = run->param_grads;
-    const float  *dy = run->output_grad;
+    attention a;
 
-    memset(a.mixed_grads, 0, rows * E * sizeof *a.mixed_grads);
-    memset(a.qkv_grads, 0, rows * 3 * E * sizeof *a.qkv_grads);
-    wm_gemm(WM_GEMM_NN, rows, E, E, dy, E, run->params[OUT_WEIGHT], E, a.mixed_grads, E);
-    for (size_t b = 0; b < a.B; b++)
-        for (size_t head = 0; head < a.heads; head++)
-            backward_head(&a, b, head);
-    if (grads[OUT_WEIGHT] != NULL)
-        wm_gemm(WM_GEMM_TN, E, E, rows, dy, E, a.mixed, E, grads[OUT_WEIGHT], E);
-    if (grads[OUT_BIAS] != NULL)
-        wm_vector_sum_rows(grads[OUT_BIAS], dy, rows, E);
-    if (grads[IN_WEIGHT] != NULL)
-        wm_gemm(WM_GEMM_TN, 3 * E, E, rows, a.qkv_grads, 3 * E, run->inputs[0], E, grads[IN_WEIGHT], E);
-    if (grads[IN_BIAS] != NULL)
-        wm_vector_sum_rows(grads[IN_BIAS], a.qkv_grads, rows, 3 * E);
-    if (run->input_grads[0] != NULL) {
-        memset(run->input_grads[0], 0, rows * E * sizeof *run->input_grads[0]);
-        wm_gemm(WM_GEMM_NN, rows, E, 3 * E, a.qkv_grads, 3 * E, run->params[IN_WEIGHT], E, run->input_grads[0], E);
+    for (size_t first = 0; first < run->B; first += a.B) {
+        a = attention_from(options, run, first);
+        backward_some(&a, run->params, run->param_grads);
     }
 }
 
