@@ -46,4 +46,5 @@ const wm_layer_ops wm_layer_add = {
     .fit = add_fit,
     .forward = add_forward,
     .backward = add_backward,
+    .in_place = true,
 };

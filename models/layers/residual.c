@@ -24,8 +24,8 @@ static size_t chain(const wm_choices *layers, wm_builder *builder, size_t from)
 static size_t residual_expand(const void *options, wm_builder *builder, const size_t *from, size_t n_from)
 {
     const residual_options *self = options;
-    size_t                  both[2] = { from[0], chain(&self->layers, builder, from[0]) };
-    wm_choice               add = { .member = &wm_layer_add.member };
+    size_t    both[2] = { chain(&self->layers, builder, from[0]), from[0] }; /* the first is added to in place */
+    wm_choice add = { .member = &wm_layer_add.member };
 
     (void)n_from;
     if (self->layers.count > 0) { /* a shape that does not fit is the block's fault */

@@ -110,7 +110,7 @@ static void layers_that_do_not_fit_are_refused_with_both_sides(void **state)
             "reshape: gets 24 x 4, which is 96 values, and cannot make 10 x 10 of them" } },
         { "24 4",
           { "{residual: {layers: [{dense: 5}]}}, flatten, {dense: 2}", "dense: 5",
-            "cannot add 24 x 4 and 24 x 5" } },
+            "cannot add 24 x 5 and 24 x 4" } },
         { "24 4",
           { "{name: a, from: x, flatten: {}}, {from: [x, a], concat: {}}, flatten, {dense: 2}", "concat",
             "24 x 4 and 96 do not go side by side" } },
