@@ -14,62 +14,60 @@
 
 enum { ACROSS_LEAST = 4 }; /* positions side by side; the product's tiles have six */
 
-/* Examples [h][w][c], a batch's inputs or slopes, that a kernel slides over with some columns of zeros on both sides. */
+/* An example [h][w][c] that the kernel slides over: of the input, or of the output's gradient. The first of oh x ow windows
+ * begins `top` rows and `left` columns before it, the next ones sh and sw further. */
 typedef struct field {
     size_t h, w, c;
-    size_t top, left; /* rows and columns that the first window begins before the example */
-    size_t framed_w;  /* columns that the windows see */
+    size_t top, left;
+    size_t oh, ow, sh, sw;
 } field;
 
 static field inputs_of(const wm_conv *c)
 {
     const wm_sliding *s = &c->s;
 
-    return (field){ s->h, s->w, s->c, s->top, s->left, (s->ow - 1) * s->sw + s->kw };
+    return (field){ s->h, s->w, s->c, s->top, s->left, s->oh, s->ow, s->sh, s->sw };
 }
 
 static field slopes_of(const wm_conv *c)
 {
     const wm_sliding *s = &c->s;
 
-    return (field){ s->oh, s->ow, c->out, s->kh - 1 - s->top, s->kw - 1 - s->left, s->w + s->kw - 1 };
+    return (field){ s->oh, s->ow, c->out, s->kh - 1 - s->top, s->kw - 1 - s->left, s->h, s->w, 1, 1 };
 }
 
-static size_t size_of(const field *f)
+/* Columns that the windows see. */
+static size_t columns_of(const wm_conv *c, const field *f)
 {
-    return f->h * f->framed_w * f->c;
+    return (f->ow - 1) * f->sw + c->s.kw;
 }
 
-/* What a product reads: *x, framed in `frame` where columns are missing; there all is zero but for the example before, which
- * stood where this one goes. The windows lie `stride` apart, and there are oh x ow of them. A stride may leave rows and columns
- * at the end unread. */
-static wm_windows windows_of(const wm_conv *c, const field *f, size_t oh, size_t ow, size_t sh, size_t sw,
-                             const float **x, float *frame)
+static size_t frame_size(const wm_conv *c, const field *f)
 {
-    size_t width = f->w, columns = f->framed_w - f->left < f->w ? f->framed_w - f->left : f->w;
+    return f->h * columns_of(c, f) * f->c;
+}
 
-    if (f->left > 0 || f->framed_w > f->w) {
-        width = f->framed_w;
+/* The windows of *x; where they see columns that it has not, *x becomes `frame`, which holds it between zeros: all is zero there,
+ * but for the example before it, which stood in the same place. Windows a stride apart may leave the last columns unseen. */
+static wm_windows windows_of(const wm_conv *c, const field *f, const float **x, float *frame)
+{
+    size_t seen = columns_of(c, f), width = f->w, kept = seen - f->left < f->w ? seen - f->left : f->w;
+
+    if (f->left > 0 || seen > f->w) {
+        width = seen;
         for (size_t y = 0; y < f->h; y++)
-            memcpy(frame + (y * width + f->left) * f->c, *x + y * f->w * f->c, columns * f->c * sizeof *frame);
+            memcpy(frame + (y * width + f->left) * f->c, *x + y * f->w * f->c, kept * f->c * sizeof *frame);
         *x = frame;
     }
-    return (wm_windows){ .lines = oh,
-                         .line = sh * width * f->c,
-                         .each = ow,
-                         .ld = sw * f->c,
+    return (wm_windows){ .lines = f->oh,
+                         .line = f->sh * width * f->c,
+                         .each = f->ow,
+                         .ld = f->sw * f->c,
                          .runs = c->s.kh,
                          .next = width * f->c,
                          .run = c->s.kw * f->c,
                          .before = f->top * width * f->c,
                          .size = f->h * width * f->c };
-}
-
-static wm_windows windows_of_inputs(const wm_conv *c, const float **x, float *frame)
-{
-    const field f = inputs_of(c);
-
-    return windows_of(c, &f, c->s.oh, c->s.ow, c->s.sh, c->s.sw, x, frame);
 }
 
 bool wm_conv_by_windows(const wm_conv *c)
@@ -85,8 +83,9 @@ bool wm_conv_inputs_by_windows(const wm_conv *c)
 size_t wm_conv_windows_scratch(const wm_conv *c)
 {
     const field inputs = inputs_of(c), slopes = slopes_of(c);
+    size_t      a = frame_size(c, &inputs), b = frame_size(c, &slopes);
 
-    return size_of(&inputs) > size_of(&slopes) ? size_of(&inputs) : size_of(&slopes);
+    return a > b ? a : b;
 }
 
 void wm_conv_windows_begin(const wm_conv *c, float *scratch)
@@ -96,22 +95,24 @@ void wm_conv_windows_begin(const wm_conv *c, float *scratch)
 
 void wm_conv_windows_forward(const wm_conv *c, float *scratch, const float *weights, const float *x, float *y)
 {
-    wm_windows windows = windows_of_inputs(c, &x, scratch);
+    const field inputs = inputs_of(c);
+    wm_windows  windows = windows_of(c, &inputs, &x, scratch);
 
     wm_gemm_windows(WM_GEMM_NN, &windows, c->out, x, weights, y);
 }
 
 void wm_conv_windows_weights(const wm_conv *c, float *scratch, const float *x, const float *dy, float *grads)
 {
-    wm_windows windows = windows_of_inputs(c, &x, scratch);
+    const field inputs = inputs_of(c);
+    wm_windows  windows = windows_of(c, &inputs, &x, scratch);
 
     wm_gemm_windows(WM_GEMM_TN, &windows, c->out, x, dy, grads);
 }
 
 void wm_conv_windows_inputs(const wm_conv *c, float *scratch, const float *weights, const float *dy, float *dx)
 {
-    const field f = slopes_of(c);
-    wm_windows  windows = windows_of(c, &f, c->s.h, c->s.w, 1, 1, &dy, scratch);
+    const field slopes = slopes_of(c);
+    wm_windows  windows = windows_of(c, &slopes, &dy, scratch);
 
     wm_gemm_windows(WM_GEMM_NN, &windows, c->in, dy, weights, dx);
 }
