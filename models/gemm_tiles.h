@@ -48,6 +48,12 @@ enum {
 #define UNROLLED _Pragma("GCC unroll 16")
 #endif
 
+/* What a row of tiles takes of b: `count` tiles side by side, each of whose columns begin `apart` from the ones before. */
+typedef struct gemm_right {
+    const float *b;
+    size_t       ld, count, apart; /* count: set by who counts them */
+} gemm_right;
+
 /* to[4][ld_to] <- from[4][ld] transposed */
 static inline void gemm_turn_four(const float *from, size_t ld, float *to, size_t ld_to)
 {
@@ -99,78 +105,90 @@ INLINED TARGET void NAMED(tile)(size_t rows, size_t vectors, gemm_way k, const f
     }
 }
 
-/* The same with `rows` known at run time only, and `across`: a is transposed. */
-#define TILE(rows)                                                           \
-    case rows:                                                               \
-        if (across)                                                          \
-            NAMED(tile)(rows, vectors, k, a, 1, lda, b, ldb, alpha, c, ldc); \
-        else                                                                 \
-            NAMED(tile)(rows, vectors, k, a, lda, 1, b, ldb, alpha, c, ldc); \
+/* A row of such tiles, with `rows` known at run time only, and `across`: a is transposed. */
+#define TILES(rows)                                                                                      \
+    case rows:                                                                                           \
+        for (size_t t = 0; t < right.count; t++, right.b += right.apart, c += vectors * LANES)           \
+            NAMED(tile)                                                                                  \
+            (rows, vectors, k, a, across ? 1 : lda, across ? lda : 1, right.b, right.ld, alpha, c, ldc); \
         break;
 
 INLINED TARGET void NAMED(tiles)(size_t rows, size_t vectors, bool across, gemm_way k, const float *a, size_t lda,
-                                 const float *b, size_t ldb, float alpha, float *c, size_t ldc)
+                                 gemm_right right, float alpha, float *c, size_t ldc)
 {
     switch (rows) {
-        TILE(1)
-        TILE(2)
-        TILE(3)
-        TILE(4)
-        TILE(5)
-        TILE(6)
+        TILES(1)
+        TILES(2)
+        TILES(3)
+        TILES(4)
+        TILES(5)
+        TILES(6)
 #if ROWS_MOST > 6
-        TILE(7)
-        TILE(8)
-        TILE(9)
-        TILE(10)
-        TILE(11)
-        TILE(12)
+        TILES(7)
+        TILES(8)
+        TILES(9)
+        TILES(10)
+        TILES(11)
+        TILES(12)
 #endif
     default:
         assert(false);
     }
 }
-#undef TILE
+#undef TILES
 
-/* Of product p, what a tile takes with it: `rows` of a, k steps of both, and where c's go. */
-static TARGET void NAMED(tiles_of_one)(const product *p, size_t rows, gemm_way k, const float *a, const float *b,
-                                       size_t ldb, float *c, size_t ldc)
+static TARGET void NAMED(tiles_of_one)(const product *p, size_t rows, gemm_way k, const float *a, gemm_right right,
+                                       float *c, size_t ldc)
 {
-    NAMED(tiles)(rows, 1, p->form == WM_GEMM_TN, k, a, p->lda, b, ldb, p->alpha, c, ldc);
+    if (p->form == WM_GEMM_TN)
+        NAMED(tiles)(rows, 1, true, k, a, p->lda, right, p->alpha, c, ldc);
+    else
+        NAMED(tiles)(rows, 1, false, k, a, p->lda, right, p->alpha, c, ldc);
 }
 
-static TARGET void NAMED(tiles_of_two)(const product *p, size_t rows, gemm_way k, const float *a, const float *b,
-                                       size_t ldb, float *c, size_t ldc)
+static TARGET void NAMED(tiles_of_two)(const product *p, size_t rows, gemm_way k, const float *a, gemm_right right,
+                                       float *c, size_t ldc)
 {
-    NAMED(tiles)(rows, 2, p->form == WM_GEMM_TN, k, a, p->lda, b, ldb, p->alpha, c, ldc);
+    if (p->form == WM_GEMM_TN)
+        NAMED(tiles)(rows, 2, true, k, a, p->lda, right, p->alpha, c, ldc);
+    else
+        NAMED(tiles)(rows, 2, false, k, a, p->lda, right, p->alpha, c, ldc);
 }
 
-/* A tile of n <= WIDE columns. Where the last vector would reach beyond them, it works in a tile of its own; there b must
- * have zeros (or anything) up to its end. */
-static TARGET void NAMED(any_tile)(const product *p, size_t rows, size_t n, gemm_way k, const float *a,
-                                   const float *b, size_t ldb, float *c)
+/* The same of n columns, which may end within a tile. Where its last vector would reach beyond them, it works on a place of its
+ * own; there b must have zeros (or anything) up to its end. */
+static TARGET void NAMED(any_tiles)(const product *p, size_t rows, size_t n, gemm_way k, const float *a,
+                                    gemm_right right, float *c)
 {
     float own[ROWS_MOST * 2 * LANES];
 
-    if (n == NAMED(WIDE)) {
-        NAMED(tiles_of_two)(p, rows, k, a, b, ldb, c, p->ldc);
+    right.count = n / NAMED(WIDE);
+    NAMED(tiles_of_two)(p, rows, k, a, right, c, p->ldc);
+    right.b += right.count * right.apart;
+    c += right.count * NAMED(WIDE);
+    n %= NAMED(WIDE);
+    right.count = 1;
+    if (n == LANES)
+        NAMED(tiles_of_one)(p, rows, k, a, right, c, p->ldc);
+    if (n == 0 || n == LANES)
         return;
-    }
-    if (n == LANES) {
-        NAMED(tiles_of_one)(p, rows, k, a, b, ldb, c, p->ldc);
-        return;
-    }
     memset(own, 0, rows * NAMED(WIDE) * sizeof *own);
-    (n > LANES ? NAMED(tiles_of_two) : NAMED(tiles_of_one))(p, rows, k, a, b, ldb, own, NAMED(WIDE));
+    (n > LANES ? NAMED(tiles_of_two) : NAMED(tiles_of_one))(p, rows, k, a, right, own, NAMED(WIDE));
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < n; j++)
             c[i * p->ldc + j] += own[i * NAMED(WIDE) + j];
 }
 
-/* Rows are taken in blocks that differ by one at most. */
-static size_t NAMED(blocks)(size_t m)
+/* m rows of c in blocks, each along all n columns, so that c is gone through by rows too. */
+static TARGET void NAMED(blocks_of)(const product *p, size_t m, size_t n, gemm_way k, const float *a,
+                                    gemm_right right, float *c)
 {
-    return (m + ROWS_MOST - 1) / ROWS_MOST;
+    size_t blocks = (m + ROWS_MOST - 1) / ROWS_MOST, step = p->form == WM_GEMM_TN ? 1 : p->lda;
+
+    for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows, c += rows * p->ldc) {
+        rows = m / blocks + (block < m % blocks); /* they differ by one at most */
+        NAMED(any_tiles)(p, rows, n, k, a + i * step, right, c);
+    }
 }
 
 /* ---- panels of b ---- */
@@ -216,34 +234,22 @@ static TARGET void NAMED(panel)(const product *p, size_t j, size_t n, size_t l, 
     (p->form == WM_GEMM_NT ? NAMED(turn_panel) : NAMED(copy_panel))(p, j, n, l, k, panel);
 }
 
-/* m rows of c in blocks, each along all panels, `depth` rows apart, so that c is gone through by rows too. */
-static TARGET void NAMED(rows_by_panels)(const product *p, size_t m, size_t n, gemm_way k, const float *a,
-                                         const float *panels, size_t depth, float *c)
-{
-    size_t blocks = NAMED(blocks)(m), wide = NAMED(WIDE), step = p->form == WM_GEMM_TN ? 1 : p->lda;
-
-    for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows, c += rows * p->ldc) {
-        rows = m / blocks + (block < m % blocks);
-        for (size_t j = 0; j < n; j += wide)
-            NAMED(any_tile)(p, rows, gemm_least(wide, n - j), k, a + i * step, panels + j * depth, wide, c + j);
-    }
-}
-
 /* The steps [l, l + k) of all rows against the panels, of n columns of c. */
 static TARGET void NAMED(lines_by_panels)(const product *p, size_t l, gemm_way k, const gemm_way *ways, size_t n,
                                           const float *panels, float *c)
 {
     const gemm_way *m = &ways[0];
-    size_t          within = l % ways[1].each * (p->form == WM_GEMM_TN ? p->lda : 1), depth = k.lines * k.each;
+    size_t          within = l % ways[1].each * (p->form == WM_GEMM_TN ? p->lda : 1);
 
     for (size_t line = 0; line < m->lines; line++, c += m->each * p->ldc) {
         const float *a;
         gemm_way     inside = k;
         size_t       offset = line * m->apart + l / ways[1].each * ways[1].apart;
-        size_t       skipped = gemm_inside(p, offset, &inside, &a) * k.each * NAMED(WIDE);
+        size_t       skipped = gemm_inside(p, offset, &inside, &a) * k.each;
+        gemm_right   right = { panels + skipped * NAMED(WIDE), NAMED(WIDE), 0, k.lines * k.each * NAMED(WIDE) };
 
         if (inside.lines > 0)
-            NAMED(rows_by_panels)(p, m->each, n, inside, a + within, panels + skipped, depth, c);
+            NAMED(blocks_of)(p, m->each, n, inside, a + within, right, c);
     }
 }
 
@@ -271,18 +277,6 @@ static TARGET void NAMED(by_panels)(const product *p)
 
 /* ---- NN or TN without panels, but for the last columns ---- */
 
-/* All rows of a, n <= WIDE columns. */
-static TARGET void NAMED(all_blocks)(const product *p, size_t n, gemm_way k, const float *a, const float *b,
-                                     size_t ldb, float *c)
-{
-    size_t blocks = NAMED(blocks)(p->m), step = p->form == WM_GEMM_TN ? 1 : p->lda;
-
-    for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
-        rows = p->m / blocks + (block < p->m % blocks);
-        NAMED(any_tile)(p, rows, n, k, a + i * step, b, ldb, c + i * p->ldc);
-    }
-}
-
 /* Few rows of a: b is read in strips of consecutive rows, each once from far away. */
 static TARGET void NAMED(by_strips)(const product *p)
 {
@@ -294,10 +288,11 @@ static TARGET void NAMED(by_strips)(const product *p)
         gemm_way     k = { .lines = 1, .each = gemm_least(STRIP_ROWS, p->k - l) };
 
         for (size_t j = 0; j < whole; j += NAMED(WIDE))
-            NAMED(all_blocks)(p, NAMED(WIDE), k, a, b + j, p->ldb, p->c + j);
+            NAMED(blocks_of)(p, p->m, NAMED(WIDE), k, a, (gemm_right){ .b = b + j, .ld = p->ldb }, p->c + j);
         if (whole < p->n) {
             NAMED(copy_panel)(p, whole, p->n - whole, l, k.each, panel);
-            NAMED(all_blocks)(p, p->n - whole, k, a, panel, NAMED(WIDE), p->c + whole);
+            NAMED(blocks_of)
+            (p, p->m, p->n - whole, k, a, (gemm_right){ .b = panel, .ld = NAMED(WIDE) }, p->c + whole);
         }
     }
 }
