@@ -14,7 +14,7 @@
  * out anew, which is not repaid at the few rows of a batch. Here
  *
  *     - of few rows nothing is laid out: b is read in strips of a few rows (NN, TN), or sums run along the rows of both
- *       matrices, and across the vector at the end (NT: dots);
+ *       matrices, and across the vector at the end (NT: gemm_dots.h);
  *     - of more rows, panels of b, two vectors wide, are laid out on the stack, PANEL_ROWS of one at most at a time, where they stay in the
  *       first-level cache while a's rows go past; transposed on the way, where it is NT.
  *
@@ -54,19 +54,20 @@ typedef struct gemm_right {
     size_t       ld, count, apart; /* count: set by who counts them */
 } gemm_right;
 
+typedef float gemm_four __attribute__((vector_size(16), aligned(4), may_alias));
+
 /* to[4][ld_to] <- from[4][ld] transposed */
 static inline void gemm_turn_four(const float *from, size_t ld, float *to, size_t ld_to)
 {
-    typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
-    four          a = *(const four *)from, b = *(const four *)(from + ld), c = *(const four *)(from + 2 * ld),
-         d = *(const four *)(from + 3 * ld);
-    four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    four ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    gemm_four a = *(const gemm_four *)from, b = *(const gemm_four *)(from + ld),
+              c = *(const gemm_four *)(from + 2 * ld), d = *(const gemm_four *)(from + 3 * ld);
+    gemm_four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    gemm_four ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
 
-    *(four *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-    *(four *)(to + ld_to) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-    *(four *)(to + 2 * ld_to) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
-    *(four *)(to + 3 * ld_to) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+    *(gemm_four *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(gemm_four *)(to + ld_to) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    *(gemm_four *)(to + 2 * ld_to) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+    *(gemm_four *)(to + 3 * ld_to) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
 }
 
 #endif
@@ -81,12 +82,20 @@ enum { NAMED(WIDE) = 2 * LANES };
 INLINED TARGET void NAMED(tile)(size_t rows, size_t vectors, gemm_way k, const float *a, size_t a_row,
                                 size_t a_step, const float *b, size_t ldb, float alpha, float *c, size_t ldc)
 {
-    NAMED(vector) sums[ROWS_MOST][2] = { 0 };
+    NAMED(vector) sums[ROWS_MOST][2], right[2];
 
-    for (size_t line = 0; line < k.lines; line++, a += k.apart, b += k.each * ldb)
-        for (size_t l = 0; l < k.each; l++) {
-            NAMED(vector) right[2];
-
+    assert(k.lines > 0 && k.each > 0);
+    UNROLLED
+    for (size_t j = 0; j < vectors; j++)
+        right[j] = *(const NAMED(vector) *)(b + j * LANES);
+    UNROLLED
+    for (size_t i = 0; i < rows; i++) {
+        UNROLLED
+        for (size_t j = 0; j < vectors; j++)
+            sums[i][j] = a[i * a_row] * right[j];
+    }
+    for (size_t line = 0, l = 1; line < k.lines; line++, l = 0, a += k.apart, b += k.each * ldb)
+        for (; l < k.each; l++) {
             UNROLLED
             for (size_t j = 0; j < vectors; j++)
                 right[j] = *(const NAMED(vector) *)(b + l * ldb + j * LANES);
@@ -106,11 +115,11 @@ INLINED TARGET void NAMED(tile)(size_t rows, size_t vectors, gemm_way k, const f
 }
 
 /* A row of such tiles, with `rows` known at run time only, and `across`: a is transposed. */
-#define TILES(rows)                                                                                      \
-    case rows:                                                                                           \
-        for (size_t t = 0; t < right.count; t++, right.b += right.apart, c += vectors * LANES)           \
-            NAMED(tile)                                                                                  \
-            (rows, vectors, k, a, across ? 1 : lda, across ? lda : 1, right.b, right.ld, alpha, c, ldc); \
+#define TILES(rows)                                                                                  \
+    case rows:                                                                                       \
+        for (size_t t = 0; t < right.count; t++, right.b += right.apart, c += vectors * LANES)       \
+            NAMED(tile)                                                                              \
+        (rows, vectors, k, a, across ? 1 : lda, across ? lda : 1, right.b, right.ld, alpha, c, ldc); \
         break;
 
 INLINED TARGET void NAMED(tiles)(size_t rows, size_t vectors, bool across, gemm_way k, const float *a, size_t lda,
@@ -297,97 +306,7 @@ static TARGET void NAMED(by_strips)(const product *p)
     }
 }
 
-/* ---- few rows of a, NT ---- */
-
-INLINED TARGET float NAMED(total)(const NAMED(vector) * v)
-{
-    float sums[LANES];
-
-    memcpy(sums, v, sizeof sums);
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t j = 0; j < half; j++)
-            sums[j] += sums[j + half];
-    return sums[0];
-}
-
-/* c[rows][columns] += the dots of rows of a and rows of b, both constants where it is inlined. */
-INLINED TARGET void NAMED(dots)(size_t rows, size_t columns, size_t k, const float *a, size_t lda, const float *b,
-                                size_t ldb, float alpha, float *c, size_t ldc)
-{
-    NAMED(vector) sums[DOT_ROWS][DOT_COLUMNS] = { 0 };
-    size_t whole = k - k % LANES;
-
-    for (size_t l = 0; l < whole; l += LANES) {
-        NAMED(vector) left[DOT_ROWS];
-
-        UNROLLED
-        for (size_t i = 0; i < rows; i++)
-            left[i] = *(const NAMED(vector) *)(a + i * lda + l);
-        UNROLLED
-        for (size_t j = 0; j < columns; j++) {
-            NAMED(vector) right = *(const NAMED(vector) *)(b + j * ldb + l);
-
-            UNROLLED
-            for (size_t i = 0; i < rows; i++)
-                sums[i][j] += left[i] * right;
-        }
-    }
-    UNROLLED
-    for (size_t i = 0; i < rows; i++) {
-        UNROLLED
-        for (size_t j = 0; j < columns; j++) {
-            float sum = NAMED(total)(&sums[i][j]);
-
-            for (size_t l = whole; l < k; l++)
-                sum += a[i * lda + l] * b[j * ldb + l];
-            c[i * ldc + j] += alpha * sum;
-        }
-    }
-}
-
-#define DOTS(rows)                                                                        \
-    case rows:                                                                            \
-        if (columns == DOT_COLUMNS)                                                       \
-            NAMED(dots)(rows, DOT_COLUMNS, k, a, p->lda, b, p->ldb, p->alpha, c, p->ldc); \
-        else                                                                              \
-            NAMED(dots)(rows, 1, k, a, p->lda, b, p->ldb, p->alpha, c, p->ldc);           \
-        break;
-
-/* Rows [i, i + rows), columns [j, j + columns): DOT_COLUMNS of them or one. */
-static TARGET void NAMED(some_dots)(const product *p, size_t i, size_t rows, size_t j, size_t columns, size_t l,
-                                    size_t k)
-{
-    const float *a = p->a + i * p->lda + l, *b = p->b + j * p->ldb + l;
-    float       *c = p->c + i * p->ldc + j;
-
-    switch (rows) {
-        DOTS(1)
-        DOTS(2)
-        DOTS(3)
-#if DOT_ROWS > 3
-        DOTS(4)
-        DOTS(5)
-        DOTS(6)
-#endif
-    default:
-        assert(false);
-    }
-}
-#undef DOTS
-
-static TARGET void NAMED(by_dots)(const product *p)
-{
-    size_t blocks = (p->m + DOT_ROWS - 1) / DOT_ROWS;
-
-    for (size_t l = 0; l < p->k; l += DOT_STRETCH)
-        for (size_t j = 0, columns; j < p->n; j += columns) {
-            columns = p->n - j < DOT_COLUMNS ? 1 : DOT_COLUMNS;
-            for (size_t block = 0, i = 0, rows; block < blocks; block++, i += rows) {
-                rows = p->m / blocks + (block < p->m % blocks);
-                NAMED(some_dots)(p, i, rows, j, columns, l, gemm_least(DOT_STRETCH, p->k - l));
-            }
-        }
-}
+#include "models/gemm_dots.h"
 
 static TARGET void NAMED(gemm)(const product *p)
 {
