@@ -13,7 +13,9 @@
  * machines,
  *     workload impl threads batch samples_per_s rss_mb
  * with the best of 9 repeats of SECONDS (0.25), which on a shared machine is the steadiest, and behind a # the median,
- * the worst and the time to the end of the first step. */
+ * the worst and the time from the start of the program to the end of its first step, without making up examples, of the
+ * processor, so that other programs do not count. Of it the parts follow: what there was to do before main, reading the
+ * job and making the network, its first parameters, its plan, the step. */
 #include "tests/models/words.h"
 
 #include "common/rng.h"
@@ -68,6 +70,7 @@ typedef struct runner {
     wm_plan       *plan;
     float         *params, *inputs, *targets;
     int32_t       *classes;
+    wm_rng         rng; /* of examples */
     double         rates[REPEATS];
     wm_status      st;
     wm_error       err;
@@ -78,6 +81,15 @@ static double now(void)
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Seconds of the processor that this program has used. */
+static double of_processor(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -108,29 +120,46 @@ static void describe(network *net, const workload *w)
     wm_text_release(&text);
 }
 
-static wm_status prepare(runner *self, const network *net, size_t batch, double seconds, wm_error *err)
+/* Seconds of each part of the way to the end of the first step. */
+typedef struct way {
+    double loading, network, params, plan, step;
+} way;
+
+static void fill(runner *self, size_t first, size_t n)
 {
-    size_t width = net->each, n = BATCHES * batch;
-    wm_rng rng;
+    size_t each = self->net->each, width = wm_job_target_width(self->net->job, 0);
+
+    for (size_t i = first * each; i < (first + n) * each; i++)
+        self->inputs[i] = (float)wm_rng_normal(&self->rng);
+    for (size_t i = first; i < first + n; i++)
+        self->classes[i] = (int32_t)wm_rng_below(&self->rng, width);
+    for (size_t i = first * width; i < (first + n) * width; i++)
+        self->targets[i] = (float)wm_rng_normal(&self->rng);
+}
+
+/* All but the examples. *at: of the first runner, what it took. */
+static wm_status prepare(runner *self, const network *net, size_t batch, double seconds, way *at, wm_error *err)
+{
+    size_t    n = BATCHES * batch;
+    double    begin = of_processor();
+    wm_status st;
 
     self->net = net;
     self->batch = batch;
     self->seconds = seconds;
+    wm_rng_init(&self->rng, 2);
     self->params = malloc(wm_model_n_params(net->model) * sizeof *self->params);
-    self->inputs = malloc(n * width * sizeof *self->inputs);
+    self->inputs = malloc(n * net->each * sizeof *self->inputs);
     self->classes = malloc(n * sizeof *self->classes);
     self->targets = malloc(n * wm_job_target_width(net->job, 0) * sizeof *self->targets);
     if (self->params == NULL || self->inputs == NULL || self->classes == NULL || self->targets == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for %zu examples", n);
     wm_model_init(net->model, 1, self->params);
-    wm_rng_init(&rng, 2);
-    for (size_t i = 0; i < n * width; i++)
-        self->inputs[i] = (float)wm_rng_normal(&rng);
-    for (size_t i = 0; i < n; i++)
-        self->classes[i] = (int32_t)wm_rng_below(&rng, wm_job_target_width(net->job, 0));
-    for (size_t i = 0; i < n * wm_job_target_width(net->job, 0); i++)
-        self->targets[i] = (float)wm_rng_normal(&rng);
-    return wm_plan_new(net->model, batch, WM_PLAN_TRAIN, &self->plan, err);
+    at->params = of_processor() - begin;
+    begin = of_processor();
+    st = wm_plan_new(net->model, batch, WM_PLAN_TRAIN, &self->plan, err);
+    at->plan = of_processor() - begin;
+    return st;
 }
 
 static wm_status run_step(runner *self, size_t i, wm_error *err)
@@ -193,7 +222,7 @@ static wm_status run_side_by_side(runner *runners, size_t threads, wm_error *err
     return st;
 }
 
-static void print_line(const workload *w, const runner *runners, size_t threads, double first_step)
+static void print_line(const workload *w, const runner *runners, size_t threads, const way *at)
 {
     double sums[REPEATS] = { 0 };
 
@@ -201,9 +230,11 @@ static void print_line(const workload *w, const runner *runners, size_t threads,
         for (size_t i = 0; i < threads; i++)
             sums[r] += runners[i].rates[r];
     qsort(sums, REPEATS, sizeof *sums, by_value);
-    printf("%s wardmote %zu %zu %.0f %.1f # median=%.0f worst=%.0f repeats=%d params=%zu first_step_s=%.4f\n",
+    printf("%s wardmote %zu %zu %.0f %.1f # median=%.0f worst=%.0f repeats=%d params=%zu first_step_s=%.4f "
+           "(loading %.4f network %.4f params %.4f plan %.4f step %.4f)\n",
            w->name, threads, runners->batch, sums[REPEATS - 1], peak_mb(), sums[REPEATS / 2], sums[0], REPEATS,
-           wm_model_n_params(runners->net->model), first_step);
+           wm_model_n_params(runners->net->model), at->loading + at->network + at->params + at->plan + at->step,
+           at->loading, at->network, at->params, at->plan, at->step);
 }
 
 static const workload *find(const char *name)
@@ -219,7 +250,8 @@ int main(int argc, char **argv)
     const workload *w = argc >= 4 ? find(argv[1]) : NULL;
     size_t          batch = argc >= 4 ? strtoul(argv[2], NULL, 10) : 0;
     size_t          threads = argc >= 4 ? strtoul(argv[3], NULL, 10) : 0;
-    double          seconds = argc > 4 ? strtod(argv[4], NULL) : 0.25, begin = now(), first_step = 0;
+    double          seconds = argc > 4 ? strtod(argv[4], NULL) : 0.25, begin;
+    way             first = { .loading = of_processor() }, others;
     static runner   runners[THREADS_MAX];
     static network  net;
     wm_error        err = { 0 };
@@ -229,17 +261,25 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: step W1|W2|W3|W4|W5|W6 BATCH THREADS [SECONDS]\nexample: step W1 10 1 0.25\n");
         return 2;
     }
+    begin = of_processor();
     describe(&net, w);
-    st = WM_OK;
-    for (size_t i = 0; i < threads && st == WM_OK; i++)
-        st = prepare(&runners[i], &net, batch, seconds, &err);
-    if (st == WM_OK)
+    first.network = of_processor() - begin;
+    st = prepare(&runners[0], &net, batch, seconds, &first, &err);
+    if (st == WM_OK) {
+        fill(&runners[0], 0, batch);
+        begin = of_processor();
         st = run_step(&runners[0], 0, &err);
-    first_step = now() - begin;
+        first.step = of_processor() - begin;
+    }
+    for (size_t i = 1; i < threads && st == WM_OK; i++)
+        if ((st = prepare(&runners[i], &net, batch, seconds, &others, &err)) == WM_OK)
+            fill(&runners[i], 0, batch);
+    for (size_t i = 0; i < threads && st == WM_OK; i++)
+        fill(&runners[i], batch, (BATCHES - 1) * batch);
     if (st == WM_OK)
         st = run_side_by_side(runners, threads, &err);
     if (st == WM_OK)
-        print_line(w, runners, threads, first_step);
+        print_line(w, runners, threads, &first);
     else
         fprintf(stderr, "step: %s\n", err.text);
     for (size_t i = 0; i < threads; i++) {
