@@ -7,53 +7,42 @@
 #include "models/gemm.h"
 
 #include "common/sanitized.h"
+#include "models/blas.h"
 #include "models/gemm_vector.h"
 
 #include <assert.h>
-#include <cblas.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 
 enum { SMALL_MAX = 8000000, ROWS_FEW = 24 }; /* multiply-adds; rows of a */
 
-/* Not every library that calls itself BLAS has these, nor every build of OpenBLAS. */
-extern void openblas_set_num_threads(int) __attribute__((weak));
-extern int  openblas_get_parallel(void) __attribute__((weak));
-
-/* A library that was built with threads would start some inside each large product and take a process-wide lock for
- * it; two models on two cores were twelve times slower so. The number is the library's global; it is set before main,
- * so that it is settled before there is a second thread. */
-__attribute__((constructor)) static void one_thread(void)
+/* A machine without OpenBLAS: slower, and as right. */
+static void without_blas(const product *p)
 {
-    if (openblas_set_num_threads != NULL)
-        openblas_set_num_threads(1);
-}
-
-/* Which builds of OpenBLAS may be called by two threads at once. A product that packs takes one of the library's buffers,
- * and only the build with its own threads locks the list of them; the sequential one, unless it was built with
- * USE_LOCKING, and the one over OpenMP hand the same buffer to both. With Debian's libopenblas0-serial two simulated
- * clients at a time gave another model each time, deltas out of bounds among them, and never an error. */
-enum { SEQUENTIAL, OWN_THREADS, OPENMP };
-
-static bool needs_turns(void)
-{
-    return openblas_get_parallel == NULL || openblas_get_parallel() != OWN_THREADS;
+    if (wm_gemm_vector_known())
+        wm_gemm_vector(p);
+    else
+        wm_gemm_reference(p->form, p->m, p->n, p->k, p->alpha, p->a, p->lda, p->b, p->ldb, p->c, p->ldc);
 }
 
 static void blas(const product *p)
 {
     static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* guards the library's buffers, where it does not */
-    bool                   in_turn = needs_turns();
+    const wm_blas         *library = wm_blas_get();
 
     assert(p->m <= INT_MAX && p->n <= INT_MAX && p->k <= INT_MAX);
     assert(p->lda <= INT_MAX && p->ldb <= INT_MAX && p->ldc <= INT_MAX);
-    if (in_turn)
+    if (library == NULL) {
+        without_blas(p);
+        return;
+    }
+    if (library->in_turn)
         pthread_mutex_lock(&turn);
-    cblas_sgemm(CblasRowMajor, p->form == WM_GEMM_TN ? CblasTrans : CblasNoTrans,
-                p->form == WM_GEMM_NT ? CblasTrans : CblasNoTrans, (blasint)p->m, (blasint)p->n, (blasint)p->k,
-                p->alpha, p->a, (blasint)p->lda, p->b, (blasint)p->ldb, 1, p->c, (blasint)p->ldc);
-    if (in_turn)
+    library->sgemm(CblasRowMajor, p->form == WM_GEMM_TN ? CblasTrans : CblasNoTrans,
+                   p->form == WM_GEMM_NT ? CblasTrans : CblasNoTrans, (blasint)p->m, (blasint)p->n, (blasint)p->k,
+                   p->alpha, p->a, (blasint)p->lda, p->b, (blasint)p->ldb, 1, p->c, (blasint)p->ldc);
+    if (library->in_turn)
         pthread_mutex_unlock(&turn);
 }
 
