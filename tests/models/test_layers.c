@@ -1,4 +1,5 @@
 /* tests/models/test_layers.c: the suite that every registered layer passes, and what is particular to some. */
+#include "tests/models/allocations.h"
 #include "tests/models/gradients.h"
 #include "tests/models/words.h"
 
@@ -72,7 +73,8 @@ typedef struct around {
 } around;
 
 /* dense before (so that the layer's input gradient is seen; not before kinds) and behind (so that its output has slopes) */
-static void surround(around *net, const example_of *example, const char *loss, size_t n, uint64_t seed)
+static void surround(around *net, const example_of *example, const char *loss, const char *optimiser, size_t n,
+                     uint64_t seed)
 {
     bool   classes = ((const wm_loss_ops *)wm_family_find(&wm_losses, loss))->for_classes;
     bool   kinds = strcmp(example->kind, "embedding") == 0;
@@ -88,7 +90,8 @@ static void surround(around *net, const example_of *example, const char *loss, s
     wm_text_printf(&net->layers, "%s, flatten, {dense: 3}]", example->words);
     net_text(&net->text, &(net_words){ .shape = example->shape,
                                        .layers = wm_text_chars(&net->layers),
-                                       .loss = loss,
+                                       .loss = strcmp(loss, "pinball") == 0 ? "{pinball: [0.5]}" : loss,
+                                       .optimiser = optimiser,
                                        .width = 3,
                                        .classes = classes,
                                        .model = strstr(example->words, "own") != NULL ? "personal: [own]" : NULL });
@@ -148,7 +151,7 @@ static void gradients_agree_with_slopes_for_every_layer(void **state)
             for (size_t n = 1; n <= 5; n += 4) {
                 around net;
 
-                surround(&net, &examples[i], losses[l], n, 31 + i);
+                surround(&net, &examples[i], losses[l], NULL, n, 31 + i);
                 check_slopes(examples[i].words, net.model, &net.batch, 11 + i);
                 release(&net);
             }
@@ -165,7 +168,7 @@ static void a_plan_for_training_and_one_for_evaluation_predict_the_same_bits(voi
         const float *a[WM_TARGETS_MAX], *b[WM_TARGETS_MAX];
         wm_error     err;
 
-        surround(&net, &examples[i], "mse", 4, 2);
+        surround(&net, &examples[i], "mse", NULL, 4, 2);
         params = net_params(net.model, 1);
         assert_ok(wm_plan_new(net.model, 6, WM_PLAN_TRAIN, &train, &err), &err);
         assert_ok(wm_plan_new(net.model, 4, WM_PLAN_EVALUATE, &evaluate, &err), &err);
@@ -371,7 +374,7 @@ static void nan_stays_nan_through_every_layer(void **state)
         double       loss;
         wm_error     err;
 
-        surround(&net, &examples[i], "mse", 2, 2);
+        surround(&net, &examples[i], "mse", NULL, 2, 2);
         params = net_params(net.model, 1);
         net.x[0] = NAN;
         assert_ok(wm_plan_new(net.model, 2, WM_PLAN_EVALUATE, &plan, &err), &err);
@@ -387,10 +390,66 @@ static void nan_stays_nan_through_every_layer(void **state)
     }
 }
 
+/* ---- memory ---- */
+
+/* Steps with and without a clip, evaluations and resets in between, of batches of every size up to the largest. */
+static void assert_allocates_in_no_later_step(const example_of *example, const char *loss, const char *optimiser)
+{
+    enum { MOST = 5 };
+    around       net;
+    wm_plan     *plan;
+    float       *params;
+    const float *outputs[WM_TARGETS_MAX];
+    size_t       before = 0;
+    double       figure;
+    wm_error     err;
+
+    surround(&net, example, loss, optimiser, MOST, 3);
+    assert_ok(wm_plan_new(net.model, MOST, WM_PLAN_TRAIN, &plan, &err), &err);
+    params = calloc(wm_model_n_whole(net.model), sizeof *params);
+    assert_non_null(params);
+    wm_model_init(net.model, 1, params);
+    wm_model_init_own(net.model, 1, params + wm_model_n_params(net.model));
+    for (size_t i = 0; i <= MOST; i++) {
+        wm_batch batch = net.batch;
+        wm_step  how = { .rate = 0.001, .clip = i % 2 == 0 ? 0 : 0.5 };
+
+        batch.n = i == 0 ? MOST : i;
+        assert_ok(wm_plan_step(plan, params, &batch, &how, &figure, &err), &err);
+        assert_ok(wm_plan_forward(plan, params, &batch, outputs, &figure, &err), &err);
+        if (i == 0)
+            before = allocations;
+        if (i == 3)
+            wm_plan_reset(plan, 3);
+    }
+    if (allocations != before)
+        fail_msg("%s, %s, %s: %zu allocations in steps after the first", example->words, loss,
+                 optimiser != NULL ? optimiser : "sgd", allocations - before);
+    assert_true(before > 0); /* the counter is in place */
+    free(params);
+    wm_plan_free(plan);
+    release(&net);
+}
+
+static void no_step_after_the_first_allocates_whatever_the_layer_loss_and_optimiser(void **state)
+{
+    static const example_of plain = { "dense", "{dense: 3}", "5" };
+
+    (void)state;
+    for (size_t i = 0; i < n_examples; i++)
+        assert_allocates_in_no_later_step(&examples[i], "mse", NULL);
+    for (size_t i = 0; i < wm_losses.n_members; i++)
+        if (!net_gives_back(wm_losses.members[i]->name)) /* which is mse, of the input */
+            assert_allocates_in_no_later_step(&plain, wm_losses.members[i]->name, NULL);
+    for (size_t i = 0; i < wm_optimisers.n_members; i++)
+        assert_allocates_in_no_later_step(&plain, "mse", wm_optimisers.members[i]->name);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_layer_has_an_example),
+        cmocka_unit_test(no_step_after_the_first_allocates_whatever_the_layer_loss_and_optimiser),
         cmocka_unit_test(gradients_agree_with_slopes_for_every_layer),
         cmocka_unit_test(a_plan_for_training_and_one_for_evaluation_predict_the_same_bits),
         cmocka_unit_test(activations_are_the_functions_that_they_are_named_for),
