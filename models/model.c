@@ -174,8 +174,8 @@ static void refuse_width(wm_builder *builder, const char *layer, const wm_node *
     wm_shape_text(&node->shape, gives);
     if (input == NULL)
         wm_faults_add(builder->faults, node->place, node->path,
-                      "layer %s gives %s, and target %s with %s takes %zu values%s", layer, gives, target->name,
-                      loss, want, node->shape.rank > 1 ? "; is a flatten missing?" : "");
+                      "layer %s gives %s, and target %s with %s takes %zu value%s%s", layer, gives, target->name,
+                      loss, want, want == 1 ? "" : "s", node->shape.rank > 1 ? "; is a flatten missing?" : "");
     else if (input->shape.rank > 0) /* else it is too large, which was said */
         wm_faults_add(builder->faults, node->place, node->path,
                       "layer %s gives %s, and the input %s, which it is to give back with %s, is %s: %zu values",

@@ -63,13 +63,28 @@ static bool is_input(const wm_job_draft *draft, const char *name)
     return false;
 }
 
+static const char *const keys[] = { "name", "from", "initial" };
+
+/* Of several keys that are none of `keys`: those that are no kind of layer either. True: there are such. */
+static bool fault_strange_keys(wm_job_draft *draft, const wm_yaml *rest, const char *path)
+{
+    bool found = false;
+
+    for (const wm_yaml *node = rest->first; rest->count > 1 && node != NULL; node = node->next)
+        if (wm_family_find(draft->families->layers, node->key) == NULL) {
+            wm_fault_unknown(&draft->reader, node->key_place, path, "is no kind of layer, and no option beside one",
+                             node->key, keys, 3);
+            found = true;
+        }
+    return found;
+}
+
 /* Splits {name, from, initial, KIND: options} in two; *kind is NULL after a fault. */
 static void split_entry(wm_job_draft *draft, const wm_yaml *node, const char *path, layer_draft *beside,
                         const wm_yaml **kind)
 {
-    static const char *const keys[] = { "name", "from", "initial" };
-    const wm_yaml           *own = wm_yaml_only(node, keys, 3, draft->reader.arena);
-    const wm_yaml           *rest = wm_yaml_without(node, keys, 3, draft->reader.arena);
+    const wm_yaml *own = wm_yaml_only(node, keys, 3, draft->reader.arena);
+    const wm_yaml *rest = wm_yaml_without(node, keys, 3, draft->reader.arena);
 
     *kind = NULL;
     if (own == NULL || rest == NULL) {
@@ -79,7 +94,7 @@ static void split_entry(wm_job_draft *draft, const wm_yaml *node, const char *pa
     wm_table_read(&draft->reader, &wm_job_layer_table, own, node->place, path, beside);
     if (rest->count == 0)
         wm_faults_add(draft->reader.faults, node->place, path, "does not say which layer it is, as in {dense: 64}");
-    else
+    else if (!fault_strange_keys(draft, rest, path))
         *kind = rest;
 }
 

@@ -176,6 +176,9 @@ static const struct {
       "air.yaml:18:21: model.layers[1]: does not say which layer it is, as in {dense: 64}\n" },
     { "a layer that is two layers", "{dense: 64}", "{dense: 64, relu: }",
       "air.yaml:18:21: model.layers[1]: a layer is written name or {name: {options}}; this mapping has 2 keys\n" },
+    { "a layer with something beside it that nobody knows", "{dense: 64}", "{dense: 64, initail: x}",
+      "air.yaml:18:33: model.layers[1]: \"initail\" is no kind of layer, and no option beside one; did you mean "
+      "\"initial\"?\n" },
     { "layers that are none", "[flatten, {dense: 64}, relu, {dense: 1}]", "[]",
       "air.yaml:18:11: model.layers: the list is empty; at least one is needed\n" },
     { "layers that are one", "[flatten, {dense: 64}, relu, {dense: 1}]", "flatten",
