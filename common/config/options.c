@@ -257,6 +257,16 @@ static bool is_empty_list(const wm_yaml *node)
     return node->kind == WM_YAML_LIST && node->count == 0;
 }
 
+/* What the file says of an option, with its own path. */
+static void read_given(wm_reader *reader, const wm_option *option, const wm_yaml *given, wm_place place,
+                       const char *path, void *field)
+{
+    if (option->standard == NULL && !option->optional && is_empty_list(given))
+        wm_faults_add(reader->faults, given->place, path, "the list is empty; at least one is needed");
+    else
+        read_option(reader, option, given, place, path, field);
+}
+
 static void read_field(wm_reader *reader, const wm_option *option, const wm_yaml *given, wm_place place,
                        const char *path, bool demanding, void *field)
 {
@@ -273,8 +283,8 @@ static void read_field(wm_reader *reader, const wm_option *option, const wm_yaml
         return;
     }
     path = wm_path_key(reader, path, option->name);
-    if (given != NULL && option->standard == NULL && !option->optional && is_empty_list(given))
-        wm_faults_add(reader->faults, given->place, path, "the list is empty; at least one is needed");
+    if (given != NULL)
+        read_given(reader, option, given, place, path, field);
     else
         read_option(reader, option, node, place, path, field);
 }
@@ -303,7 +313,7 @@ static void read_table(wm_reader *reader, const wm_member *table, const wm_yaml 
         void            *field = (char *)ret + option->offset;
 
         if (!empty && !map && option == shorthand)
-            read_option(reader, option, node, place, path, field);
+            read_given(reader, option, node, place, path, field);
         else
             read_field(reader, option, map ? wm_yaml_get(node, option->name) : NULL, place, path, demanding, field);
     }

@@ -126,6 +126,9 @@ static void layers_that_do_not_fit_are_refused_with_both_sides(void **state)
         { "24 4",
           { "{dense: 2}", "dense",
             "layer 1.dense gives 24 x 2, and target y with mse takes 2 values; is a flatten missing?" } },
+        { "24 4",
+          { "{residual: []}, flatten, {dense: 2}", "[]}",
+            "model.layers[1].residual: the list is empty; at least one is needed" } },
     };
 
     (void)state;
