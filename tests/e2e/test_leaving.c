@@ -156,21 +156,32 @@ static void stopped_while_it_starts_it_exits_with_0(void **state)
     office_gateway_start(o, 0, NULL);
 }
 
+static int64_t present(office *o)
+{
+    json_t *status = office_status(o);
+    int64_t n = json_integer_value(json_object_get(json_object_get(status, "gateways"), "present"));
+
+    json_decref(status);
+    return n;
+}
+
+static bool all_are_present(office *o, void *context)
+{
+    (void)context;
+    return present(o) == GATEWAYS;
+}
+
 static void killed_while_it_waits_it_is_missed_at_once(void **state)
 {
     office *o = *state;
     int64_t since;
-    json_t *status;
 
-    office_wait_text(o, o->server_log, "checked in");
+    office_wait(o, all_are_present, NULL, "all gateways to be there");
     since = office_now_ms();
     office_gateway_kill(o, 1);
     office_wait(o, is_away, &(away_wish){ 1, "its connection ended" }, "the office to miss it");
     told("gateway killed while it waits: missed", since);
-    status = office_status(o);
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(status, "gateways"), "present")),
-                     GATEWAYS - 1);
-    json_decref(status);
+    assert_int_equal(present(o), GATEWAYS - 1);
     office_gateway_start(o, 1, NULL);
 }
 
