@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,8 +37,14 @@ static void load(void)
     void (*set_threads)(int) = NULL;
     int (*parallel)(void) = NULL;
 
-    if (library == NULL)
+    if (library == NULL) {
+        fprintf(
+            stderr,
+            "There is no OpenBLAS here (%s): large products take longer, and models are not the same to the last bit; "
+            "apt-get install libopenblas0\n",
+            dlerror());
         return;
+    }
     find(library, "openblas_set_num_threads", &set_threads);
     find(library, "openblas_get_parallel", &parallel);
     find(library, "cblas_sgemm", &the_blas.sgemm);

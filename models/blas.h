@@ -14,7 +14,8 @@ typedef struct wm_blas {
     bool                     in_turn; /* of two calls at once one has to wait */
 } wm_blas;
 
-/* NULL: this machine has none. Any thread; the first call may take milliseconds. */
+/* NULL: this machine has none, which the first call says on the standard error. Any thread; the first call may take
+ * milliseconds. */
 const wm_blas *wm_blas_get(void);
 
 #endif
