@@ -114,16 +114,15 @@ INLINED TARGET void NAMED(tile)(size_t rows, size_t vectors, gemm_way k, const f
     }
 }
 
-/* A row of such tiles, with `rows` known at run time only, and `across`: a is transposed. */
-#define TILES(rows)                                                                                  \
-    case rows:                                                                                       \
-        for (size_t t = 0; t < right.count; t++, right.b += right.apart, c += vectors * LANES)       \
-            NAMED(tile)                                                                              \
-        (rows, vectors, k, a, across ? 1 : lda, across ? lda : 1, right.b, right.ld, alpha, c, ldc); \
+/* A row of such tiles, with `rows` known at run time only. */
+#define TILES(rows)                                                                            \
+    case rows:                                                                                 \
+        for (size_t t = 0; t < right.count; t++, right.b += right.apart, c += vectors * LANES) \
+            NAMED(tile)(rows, vectors, k, a, row, step, right.b, right.ld, alpha, c, ldc);     \
         break;
 
-INLINED TARGET void NAMED(tiles)(size_t rows, size_t vectors, bool across, gemm_way k, const float *a, size_t lda,
-                                 gemm_right right, float alpha, float *c, size_t ldc)
+INLINED TARGET void NAMED(row_of_tiles)(size_t rows, size_t vectors, gemm_way k, const float *a, size_t row,
+                                        size_t step, gemm_right right, float alpha, float *c, size_t ldc)
 {
     switch (rows) {
         TILES(1)
@@ -146,22 +145,26 @@ INLINED TARGET void NAMED(tiles)(size_t rows, size_t vectors, bool across, gemm_
 }
 #undef TILES
 
+/* The same of product p, where one of a's two strides is 1. */
+INLINED TARGET void NAMED(tiles)(const product *p, size_t rows, size_t vectors, gemm_way k, const float *a,
+                                 gemm_right right, float *c, size_t ldc)
+{
+    if (p->form == WM_GEMM_TN)
+        NAMED(row_of_tiles)(rows, vectors, k, a, 1, p->lda, right, p->alpha, c, ldc);
+    else
+        NAMED(row_of_tiles)(rows, vectors, k, a, p->lda, 1, right, p->alpha, c, ldc);
+}
+
 static TARGET void NAMED(tiles_of_one)(const product *p, size_t rows, gemm_way k, const float *a, gemm_right right,
                                        float *c, size_t ldc)
 {
-    if (p->form == WM_GEMM_TN)
-        NAMED(tiles)(rows, 1, true, k, a, p->lda, right, p->alpha, c, ldc);
-    else
-        NAMED(tiles)(rows, 1, false, k, a, p->lda, right, p->alpha, c, ldc);
+    NAMED(tiles)(p, rows, 1, k, a, right, c, ldc);
 }
 
 static TARGET void NAMED(tiles_of_two)(const product *p, size_t rows, gemm_way k, const float *a, gemm_right right,
                                        float *c, size_t ldc)
 {
-    if (p->form == WM_GEMM_TN)
-        NAMED(tiles)(rows, 2, true, k, a, p->lda, right, p->alpha, c, ldc);
-    else
-        NAMED(tiles)(rows, 2, false, k, a, p->lda, right, p->alpha, c, ldc);
+    NAMED(tiles)(p, rows, 2, k, a, right, c, ldc);
 }
 
 /* The same of n columns, which may end within a tile. Where its last vector would reach beyond them, it works on a place of its
