@@ -2,7 +2,7 @@
  *
  * Networks against PyTorch: outputs, gradients, and losses and parameters over some steps. What is right is float64; we
  * may be twice as far from it as PyTorch's own float32 is. golden/make.py makes the cases and the numbers: a case is a
- * line of cases.tsv, its results stand in the same order in results.bin. */
+ * line of cases.tsv, its results stand in the same order in results.bin. Prints both distances for each. */
 #include "tests/models/golden.h"
 #include "tests/models/words.h"
 
@@ -103,6 +103,7 @@ static bool near(const golden *g, const result *want, const float *have, const d
         squares += want->want[i] * want->want[i];
     }
     sum = sqrt(sum / (double)n);
+    print_message("# %-56s %-10s %8.1e  PyTorch's float32 %8.1e\n", g->name, want->name, sum, want->distance);
     if (sum <= 2 * want->distance + (g->steps == STEPS_MAX ? 1e-9 : 0x1p-23 * sqrt(squares / (double)n)))
         return true;
     print_error("%s: %s are %.3g from float64; PyTorch's float32 is %.3g\n", g->name, want->name, sum,
