@@ -87,15 +87,15 @@ static wm_status system_replace(const wm_files *self, const char *path, const vo
         return wm_fail(err, WM_E_NOMEM, "no memory to write %s", path);
     fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0) {
-        st = io_fail(err, "create", beside);
+        st = io_fail(err, "create", path);
         free(beside);
         return st;
     }
-    st = write_all(fd, bytes, n, beside, err);
+    st = write_all(fd, bytes, n, path, err);
     if (st == WM_OK && (fchmod(fd, (mode_t)mode) != 0 || fsync(fd) != 0))
-        st = io_fail(err, "sync", beside);
+        st = io_fail(err, "sync", path);
     if (close(fd) != 0 && st == WM_OK)
-        st = io_fail(err, "close", beside);
+        st = io_fail(err, "close", path);
     wm_crash_point("file-written");
     if (st == WM_OK && rename(beside, path) != 0)
         st = io_fail(err, "rename to", path);

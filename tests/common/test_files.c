@@ -32,6 +32,38 @@ static void a_replaced_file_reads_back_whole_with_its_mode(void **state)
     free(path);
 }
 
+/* And not a name that the writer never gave. */
+static void a_file_that_cannot_be_made_is_named(void **state)
+{
+    const wm_files *files = wm_files_system();
+    char            folder[4096], want[4200], *path;
+    wm_error        err;
+
+    (void)state;
+    path = wm_path_join(wm_test_folder(folder), "none/key");
+    snprintf(want, sizeof want, "cannot create %s: No such file or directory", path);
+    assert_int_equal(files->replace(files, path, "x", 1, 0600, &err), WM_E_MISSING);
+    assert_string_equal(err.text, want);
+    free(path);
+    assert_ok(wm_folder_remove(folder, &err), &err);
+}
+
+/* A path's folder, as programs that write beside it see it. */
+static void the_folder_of_a_path(void **state)
+{
+    static const struct {
+        const char *path, *folder;
+    } cases[] = { { "a/b/c", "a/b" }, { "/a", "/" }, { "a", "." }, { "/a/b", "/a" }, { "a/", "a" } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *folder = wm_path_folder(cases[i].path);
+
+        assert_string_equal(folder, cases[i].folder);
+        free(folder);
+    }
+}
+
 static void folders_are_made_with_those_above_and_list_sorted(void **state)
 {
     const wm_files *files = wm_files_system();
@@ -75,6 +107,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_replaced_file_reads_back_whole_with_its_mode),
+        cmocka_unit_test(a_file_that_cannot_be_made_is_named),
+        cmocka_unit_test(the_folder_of_a_path),
         cmocka_unit_test(folders_are_made_with_those_above_and_list_sorted),
         cmocka_unit_test(sha256_gives_the_standard_s_example),
     };
