@@ -2,53 +2,24 @@
  *
  * McMahan et al. 2017, Algorithm 1, ClientUpdate: E epochs over the client's examples in shuffled batches of B. The
  * parameters are copied in, trained, and handed to the strategy's client half, which makes the update of them. */
-#include "client/trainer.h"
+#include "client/trainer_struct.h"
 
 #include "client/heads.h"
 #include "common/crash.h"
 #include "common/rng.h"
 #include "common/sizes.h"
-#include "models/plan.h"
 #include "models/schedule.h"
 #include "models/vector.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    /* Examples in a forward-only batch: large enough that the products are efficient, small enough that a network of
-     * thousands of units stays in the cache. */
-    EVALUATE_BATCH = 200, /* at most */
-};
-
-struct wm_trainer {
-    const wm_job          *job;
-    const wm_model        *model;
-    const wm_strategy_ops *strategy;
-    wm_update_spec         spec; /* of a training update */
-    size_t                 n_params;
-    bool                   saves_memory;
-    wm_plan               *train, *evaluate;
-    size_t                 evaluate_batch;
-    wm_batch_room         *room;   /* of the larger of both batches */
-    float                 *params; /* [n_whole]: the copy that is trained, and what wm_trainer_join joins */
-    uint32_t              *order;  /* [order_room]: the examples of an epoch */
-    size_t                 order_room;
-    wm_measures            measures;
-    float                 *values, *truths; /* [EVALUATE_BATCH][width_max]: in the data's units */
-    float                 *quantiles;       /* [EVALUATE_BATCH][head's width]: the same of a head of quantiles */
-    double                *yardsticks;      /* [EVALUATE_BATCH] */
-    double                *scores;          /* [EVALUATE_BATCH]: losses of a detector's target */
-    wm_normality          *labels;          /* [EVALUATE_BATCH] */
-};
 
 /* An evaluation takes no more memory than training does, since it is by that that people know what a client needs: of a network
  * whose activations are large fewer examples than are quick together. train, evaluate: bytes of the plans. */
 static wm_status choose_batch(const wm_job *job, const wm_model *model, size_t *ret, size_t *train,
                               size_t *evaluate, wm_error *err)
 {
-    size_t    n = EVALUATE_BATCH;
+    size_t    n = WM_EVALUATE_BATCH;
     wm_status st = wm_plan_bytes(model, (size_t)job->training.batch, WM_PLAN_TRAIN, train, err);
 
     if (st != WM_OK)
@@ -88,12 +59,12 @@ wm_status wm_trainer_new(const wm_job *job, const wm_model *model, wm_trainer **
     self->n_params = wm_model_n_params(model);
     wm_strategy_spec(job, wm_model_n_trained(model), &self->spec);
     self->params = malloc(wm_model_n_whole(model) * sizeof *self->params);
-    self->values = malloc(EVALUATE_BATCH * width * sizeof *self->values);
-    self->truths = malloc(EVALUATE_BATCH * width * sizeof *self->truths);
-    self->quantiles = malloc(EVALUATE_BATCH * wm_heads_width_max(job) * sizeof *self->quantiles);
-    self->yardsticks = malloc(EVALUATE_BATCH * sizeof *self->yardsticks);
-    self->scores = malloc(EVALUATE_BATCH * sizeof *self->scores);
-    self->labels = malloc(EVALUATE_BATCH * sizeof *self->labels);
+    self->values = malloc(WM_EVALUATE_BATCH * width * sizeof *self->values);
+    self->truths = malloc(WM_EVALUATE_BATCH * width * sizeof *self->truths);
+    self->quantiles = malloc(WM_EVALUATE_BATCH * wm_heads_width_max(job) * sizeof *self->quantiles);
+    self->yardsticks = malloc(WM_EVALUATE_BATCH * sizeof *self->yardsticks);
+    self->scores = malloc(WM_EVALUATE_BATCH * sizeof *self->scores);
+    self->labels = malloc(WM_EVALUATE_BATCH * sizeof *self->labels);
     wm_measures_of(job, NULL, &self->measures);
     if (self->params == NULL || self->values == NULL || self->truths == NULL || self->quantiles == NULL ||
         self->yardsticks == NULL || self->scores == NULL || self->labels == NULL) {
@@ -136,13 +107,6 @@ void wm_trainer_save_memory(wm_trainer *trainer)
     trainer->saves_memory = true;
 }
 
-/* What the plan was needed for is done. */
-static void rest(const wm_trainer *self, wm_plan *plan)
-{
-    if (self->saves_memory)
-        wm_plan_rest(plan);
-}
-
 const wm_job *wm_trainer_job(const wm_trainer *trainer)
 {
     return trainer->job;
@@ -176,17 +140,6 @@ float *wm_trainer_copy(wm_trainer *trainer, const float *params, const float *ow
 const float *wm_trainer_join(wm_trainer *trainer, const float *params, const float *own)
 {
     return wm_model_n_own(trainer->model) == 0 ? params : wm_trainer_copy(trainer, params, own);
-}
-
-/* Where the buffers stand in a whole. */
-static size_t buffers_at(const wm_trainer *self)
-{
-    return wm_model_n_whole(self->model) - wm_model_n_buffer_values(self->model);
-}
-
-static bool stopped(const atomic_bool *stop)
-{
-    return stop != NULL && atomic_load_explicit(stop, memory_order_relaxed);
 }
 
 static wm_status order_reserve(wm_trainer *self, size_t n, wm_error *err)
@@ -234,7 +187,7 @@ static wm_status run_epoch(wm_trainer *self, epoch_settings *set, float *params,
         double    mean;
         wm_status st;
 
-        if (stopped(set->stop))
+        if (wm_trainer_is_stopped(set->stop))
             return wm_fail(err, WM_E_CLOSED, "training was stopped");
         wm_examples_gather(set->examples, WM_TRAIN, self->order + at, size, self->room, &batch);
         st = wm_plan_step(self->train, params, &batch, &set->step, &mean, err);
@@ -299,7 +252,7 @@ static wm_status check_trained(const wm_trainer *self, wm_error *err)
         st = check_tensor(wm_model_tensor(model, i), self->params, err);
     for (size_t i = 0; st == WM_OK && i < wm_model_n_own_tensors(model); i++)
         st = check_tensor(wm_model_own_tensor(model, i), self->params, err);
-    if (st == WM_OK && !wm_vector_finite(self->params + buffers_at(self), n_buffers))
+    if (st == WM_OK && !wm_vector_finite(self->params + wm_trainer_buffers_at(self), n_buffers))
         st = wm_fail(
             err, WM_E_NONFINITE,
             "the running statistics of a personal layer are not finite after training: try a lower rate or a clip");
@@ -329,11 +282,11 @@ wm_status wm_train(wm_trainer *trainer, const wm_train_task *task, wm_update *re
     memcpy(trainer->params, task->start, trainer->n_params * sizeof *trainer->params);
     if (n_own > 0)
         memcpy(trainer->params + trainer->n_params, task->own, n_own * sizeof *task->own);
-    wm_plan_set_buffers(trainer->train, trainer->params + buffers_at(trainer));
+    wm_plan_set_buffers(trainer->train, trainer->params + wm_trainer_buffers_at(trainer));
     for (int64_t e = 0; st == WM_OK && e < job->training.epochs; e++)
         st = run_epoch(trainer, &set, trainer->params, &steps, loss, err);
-    wm_plan_get_buffers(trainer->train, trainer->params + buffers_at(trainer));
-    rest(trainer, trainer->train);
+    wm_plan_get_buffers(trainer->train, trainer->params + wm_trainer_buffers_at(trainer));
+    wm_trainer_rest(trainer, trainer->train);
     if (st != WM_OK || (st = check_trained(trainer, err)) != WM_OK)
         return st;
     st = wm_update_new(&trainer->spec, &task->key, &update, err);
@@ -374,163 +327,12 @@ wm_status wm_train_in_place(wm_trainer *trainer, const wm_examples *examples, co
         if (e % (size_t)job->training.epochs == 0) {
             wm_rng_init_keyed(&set.rng, job->seed, label, round, client);
             wm_plan_reset(trainer->train, wm_rng_next(&set.rng));
-            wm_plan_set_buffers(trainer->train, params + buffers_at(trainer));
+            wm_plan_set_buffers(trainer->train, params + wm_trainer_buffers_at(trainer));
         }
         st = run_epoch(trainer, &set, params, &steps, &loss, err);
         if (st == WM_OK)
-            wm_plan_get_buffers(trainer->train, params + buffers_at(trainer));
+            wm_plan_get_buffers(trainer->train, params + wm_trainer_buffers_at(trainer));
     }
-    rest(trainer, trainer->train);
-    return st;
-}
-
-/* Whether target t is what a detector judges by. */
-static bool is_detector(const wm_trainer *self, size_t t)
-{
-    size_t m = wm_measures_threshold(&self->measures);
-
-    return m < self->measures.n && self->measures.items[m].target == t;
-}
-
-/* The naive prediction can be scored where it is in the model's own terms: of an input that is given back. */
-static bool is_scored(const wm_trainer *self, size_t t, bool naive)
-{
-    const double *levels;
-
-    return is_detector(self, t) &&
-           (!naive || (self->job->data.targets[t].of_input && wm_head_levels(self->job, t, &levels) == 0));
-}
-
-/* scores and labels <- of a detector's target: each example's loss, and what it was. output: as the model gave it. */
-static void take_scores(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
-                        const wm_batch *batch, size_t t, const float *output, wm_metric_batch *ret)
-{
-    wm_head_scores(self->job, batch, t, output, self->scores);
-    wm_examples_labels(examples, part, index, batch->n, t, self->labels);
-    ret->scores = self->scores;
-    ret->labels = self->labels;
-}
-
-/* Adds one batch's part of the measures of target t, whose predictions are in `values`, in the data's units. */
-static void add_metrics(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
-                        const wm_batch *batch, size_t t, const float *output, wm_evaluation *ret)
-{
-    const wm_job   *job = self->job;
-    size_t          width = wm_job_target_width(job, t);
-    bool            classes = job->data.targets[t].classes > 0;
-    const double   *levels;
-    wm_metric_batch measured = { .n = batch->n,
-                                 .predicted = self->values,
-                                 .truth = classes ? NULL : self->truths,
-                                 .classes = batch->classes[t],
-                                 .quantiles = output != NULL && wm_head_levels(job, t, &levels) > 0
-                                                  ? self->quantiles
-                                                  : NULL };
-
-    if (!classes) {
-        memcpy(self->truths, batch->targets[t], batch->n * width * sizeof *self->truths);
-        wm_examples_unscale(examples, part, index, batch->n, t, self->truths);
-    }
-    if (is_scored(self, t, output == NULL))
-        take_scores(self, examples, part, index, batch, t, output != NULL ? output : self->values, &measured);
-    for (size_t m = 0; m < self->measures.n; m++) {
-        const wm_measure *measure = &self->measures.items[m];
-
-        if (measure->target != t || measure->again)
-            continue;
-        if (measure->ops->season != NULL) {
-            wm_examples_yardsticks(examples, part, index, batch->n, m, self->yardsticks);
-            measured.yardstick = self->yardsticks;
-        }
-        measure->ops->add(measure->options, &measure->head, &measured, ret->sums + measure->first);
-    }
-    ret->count += (double)(classes ? batch->n : batch->n * width);
-}
-
-/* Adds the scores of one batch of the examples that set a detector's threshold, and nothing else. */
-static wm_status calibrate_batch(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
-                                 size_t n, const float *params, wm_evaluation *ret, wm_error *err)
-{
-    const wm_measure *measure = &self->measures.items[wm_measures_threshold(&self->measures)];
-    const float      *outputs[WM_TARGETS_MAX];
-    wm_metric_batch   measured = { .n = n, .calibration = true };
-    wm_batch          batch;
-    size_t            t = measure->target;
-    wm_status         st = WM_OK;
-
-    wm_examples_gather(examples, part, index, n, self->room, &batch);
-    if (params != NULL)
-        st = wm_plan_forward(self->evaluate, params, &batch, outputs, NULL, err);
-    else
-        wm_examples_naive(examples, part, index, n, t, self->values);
-    if (st != WM_OK)
-        return st;
-    take_scores(self, examples, part, index, &batch, t, params != NULL ? outputs[t] : self->values, &measured);
-    measure->ops->add(measure->options, &measure->head, &measured, ret->sums + measure->first);
-    return WM_OK;
-}
-
-static wm_status evaluate_batch(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
-                                size_t n, const float *params, wm_evaluation *ret, wm_error *err)
-{
-    const float *outputs[WM_TARGETS_MAX];
-    wm_batch     batch;
-
-    wm_examples_gather(examples, part, index, n, self->room, &batch);
-    if (params != NULL) {
-        double    sum;
-        wm_status st = wm_plan_forward(self->evaluate, params, &batch, outputs, &sum, err);
-
-        if (st != WM_OK)
-            return st;
-        ret->loss_sum += sum;
-    }
-    for (size_t t = 0; t < self->job->data.n_targets; t++) {
-        if (params != NULL)
-            wm_head_values(self->job, examples, part, index, n, t, outputs[t], self->values, self->quantiles);
-        else
-            wm_examples_naive(examples, part, index, n, t, self->values);
-        add_metrics(self, examples, part, index, &batch, t, params != NULL ? outputs[t] : NULL, ret);
-    }
-    return WM_OK;
-}
-
-typedef wm_status (*each_batch)(wm_trainer *self, const wm_examples *examples, wm_part part, const uint32_t *index,
-                                size_t n, const float *params, wm_evaluation *ret, wm_error *err);
-
-static wm_status over_part(wm_trainer *self, const wm_examples *examples, wm_part part, const float *params,
-                           each_batch each, const atomic_bool *stop, wm_evaluation *ret, wm_error *err)
-{
-    size_t    n = wm_examples_count(examples, part);
-    uint32_t  index[EVALUATE_BATCH];
-    wm_status st = WM_OK;
-
-    if (params != NULL)
-        wm_plan_set_buffers(self->evaluate, params + buffers_at(self));
-    for (size_t at = 0; st == WM_OK && at < n; at += self->evaluate_batch) {
-        size_t size = n - at < self->evaluate_batch ? n - at : self->evaluate_batch;
-
-        for (size_t i = 0; i < size; i++)
-            index[i] = (uint32_t)(at + i);
-        st = stopped(stop) ? wm_fail(err, WM_E_CLOSED, "the evaluation was stopped")
-                           : each(self, examples, part, index, size, params, ret, err);
-    }
-    rest(self, self->evaluate);
-    return st;
-}
-
-wm_status wm_evaluate(wm_trainer *trainer, const wm_examples *examples, wm_part part, const float *params,
-                      const atomic_bool *stop, wm_evaluation *ret, wm_error *err)
-{
-    size_t        threshold = wm_measures_threshold(&trainer->measures);
-    wm_evaluation result = { .examples = wm_examples_count(examples, part), .loss_sum = params != NULL ? 0 : NAN };
-    wm_status     st = over_part(trainer, examples, part, params, evaluate_batch, stop, &result, err);
-
-    if (st == WM_OK && threshold < trainer->measures.n &&
-        is_scored(trainer, trainer->measures.items[threshold].target, params == NULL))
-        st = over_part(trainer, examples, wm_examples_count(examples, WM_VALIDATE) > 0 ? WM_VALIDATE : WM_TRAIN,
-                       params, calibrate_batch, stop, &result, err);
-    if (st == WM_OK)
-        *ret = result;
+    wm_trainer_rest(trainer, trainer->train);
     return st;
 }
