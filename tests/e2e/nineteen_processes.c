@@ -102,7 +102,7 @@ static double thawed_after_the_round(office *o, int64_t since)
     char   log[4300], *rounds, *clients;
     double seconds = fault_progress(o, 1, since);
 
-    kill(o->gateways[FAULT_VICTIM], SIGCONT);
+    office_signal(o, o->gateways[FAULT_VICTIM], SIGCONT);
     office_gateway_log(o, FAULT_VICTIM, log);
     office_wait_text(o, log, "update committed"); /* of a later round */
     office_wait_done(o, ROUNDS_FROZEN, NULL);
@@ -123,7 +123,7 @@ static double frozen_without_a_deadline(office *o)
     double seconds;
 
     victim_trains(o, ROUNDS_FROZEN, "{select: all, quorum: 0.8, deadline: 24h}");
-    kill(o->gateways[FAULT_VICTIM], SIGSTOP);
+    office_signal(o, o->gateways[FAULT_VICTIM], SIGSTOP);
     seconds = thawed_after_the_round(o, office_now_ms());
     office_wait_text(o, o->server_log, "connected, and silent");
     return seconds;
@@ -139,7 +139,7 @@ static double frozen_with_a_deadline(office *o)
     (void)unlink(log);
     office_gateway_start(o, FAULT_VICTIM, NULL);
     office_wait_text(o, log, "connected");
-    kill(o->gateways[FAULT_VICTIM], SIGSTOP);
+    office_signal(o, o->gateways[FAULT_VICTIM], SIGSTOP);
     office_write_job(o, ROUNDS_FROZEN, "{select: all, quorum: 0.8, deadline: 3s}");
     office_change_job(o, "scale: federated", "scale: client"); /* or it would miss the statistics first */
     since = office_now_ms();

@@ -100,6 +100,9 @@ void office_gateway_crashes(office *o, size_t k);
 void office_gateway_folder(const office *o, size_t k, char path[4300]);
 void office_gateway_log(const office *o, size_t k, char path[4300]);
 
+/* Fails the test if that process does not run: the pid is 0 then, which would be the test itself and all its children. */
+void office_signal(office *o, pid_t pid, int number);
+
 /* In that gateway's client.yaml: the line that begins with `key` becomes "key value". */
 void office_client_yaml(office *o, size_t k, const char *key, const char *value);
 

@@ -89,11 +89,18 @@ static int wait_end(office *o, pid_t *pid, const char *what)
     return wish.status;
 }
 
+void office_signal(office *o, pid_t pid, int number)
+{
+    if (pid <= 0 || kill(pid, number) != 0)
+        office_fail(o, "signal %d was for a process that does not run: has a test before this one left it stopped?",
+                    number);
+}
+
 void office_process_stop(office *o, pid_t *pid, const char *what)
 {
     int status;
 
-    kill(*pid, SIGTERM);
+    office_signal(o, *pid, SIGTERM);
     status = wait_end(o, pid, what);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         office_fail(o, "%s: after SIGTERM it did not exit with 0 but with status %#x", what, (unsigned)status);

@@ -420,12 +420,12 @@ static void what_the_operator_asks_for_is_done_once_or_not_at_all(void **state)
     office_server_start(o, "store-sightings-before");
     office_gateway_start(o, 1, NULL);
     office_wait(o, is_present, NULL, "the gateway to be there");
-    kill(o->server, SIGTERM);
+    office_signal(o, o->server, SIGTERM);
     office_server_crashes(o);
     s->kills++;
     office_server_start(o, "store-sightings-after");
     office_wait(o, is_present, NULL, "the gateway to be there again");
-    kill(o->server, SIGTERM);
+    office_signal(o, o->server, SIGTERM);
     office_server_crashes(o);
     s->kills++;
     office_server_start(o, NULL);

@@ -151,7 +151,7 @@ static void lives_without_its_issuer(office *o, int signal_number, const char *s
 
     if (issuer == 0)
         leave_out("this system does not tell a process's children");
-    kill(issuer, signal_number);
+    office_signal(o, issuer, signal_number);
     seconds = office_wait_more_rounds(o, MORE_ROUNDS);
     office_wait_text(o, o->server_log, said);
     (void)wait_renewals(o, 1);
@@ -179,7 +179,7 @@ static void a_server_ends_though_its_issuer_hangs(void **state)
 
     if (issuer == 0)
         leave_out("this system does not tell a process's children");
-    kill(issuer, SIGSTOP);
+    office_signal(o, issuer, SIGSTOP);
     office_server_stop(o);
     assert_int_equal(kill(issuer, 0), -1);
 }
