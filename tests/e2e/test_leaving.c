@@ -21,6 +21,33 @@ static int setup(void **state)
     return 0;
 }
 
+static int64_t present(office *o)
+{
+    json_t *status = office_status(o);
+    int64_t n = json_integer_value(json_object_get(json_object_get(status, "gateways"), "present"));
+
+    json_decref(status);
+    return n;
+}
+
+static bool all_are_present(office *o, void *context)
+{
+    (void)context;
+    return present(o) == GATEWAYS;
+}
+
+/* Before each test: those are there again that the one before it has stopped, even if it failed half-way. */
+static int all_are_back(void **state)
+{
+    office *o = *state;
+
+    for (size_t k = 0; k < GATEWAYS; k++)
+        if (o->gateways[k] == 0)
+            office_gateway_start(o, k, NULL);
+    office_wait(o, all_are_present, NULL, "all gateways to be there");
+    return 0;
+}
+
 /* ---- what is seen ---- */
 
 static bool is_said_by(const office *o, size_t k, const char *text)
@@ -130,7 +157,6 @@ static void stopped_in_the_middle_of_a_round_its_place_is_anothers_at_once(void 
     assert_int_equal(office_csv_long(rounds, "1", "selected"), 3);
     assert_int_equal(office_csv_long(rounds, "1", "accepted"), 2);
     free(rounds);
-    office_gateway_start(o, victim, NULL);
 }
 
 static bool has_its_lock(office *o, void *context)
@@ -153,36 +179,17 @@ static void stopped_while_it_starts_it_exits_with_0(void **state)
         office_wait(o, has_its_lock, lock, "the gateway to begin");
         office_gateway_stop(o, 0);
     }
-    office_gateway_start(o, 0, NULL);
-}
-
-static int64_t present(office *o)
-{
-    json_t *status = office_status(o);
-    int64_t n = json_integer_value(json_object_get(json_object_get(status, "gateways"), "present"));
-
-    json_decref(status);
-    return n;
-}
-
-static bool all_are_present(office *o, void *context)
-{
-    (void)context;
-    return present(o) == GATEWAYS;
 }
 
 static void killed_while_it_waits_it_is_missed_at_once(void **state)
 {
     office *o = *state;
-    int64_t since;
+    int64_t since = office_now_ms();
 
-    office_wait(o, all_are_present, NULL, "all gateways to be there");
-    since = office_now_ms();
     office_gateway_kill(o, 1);
     office_wait(o, is_away, &(away_wish){ 1, "its connection ended" }, "the office to miss it");
     told("gateway killed while it waits: missed", since);
     assert_int_equal(present(o), GATEWAYS - 1);
-    office_gateway_start(o, 1, NULL);
 }
 
 static void all_gone_it_says_whom_it_waits_for_and_goes_on_with_enough(void **state)
@@ -209,8 +216,6 @@ static void all_gone_it_says_whom_it_waits_for_and_goes_on_with_enough(void **st
     office_wait_rounds(o, 1);
     told("all gateways gone, enough of them back", since);
     office_wait_done(o, 0, NULL);
-    office_gateway_start(o, 0, NULL);
-    office_gateway_start(o, 1, NULL);
 }
 
 static void a_quorum_that_can_never_be_reached_is_said_and_the_run_can_be_stopped(void **state)
@@ -232,11 +237,12 @@ static void a_quorum_that_can_never_be_reached_is_said_and_the_run_can_be_stoppe
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stopped_in_the_middle_of_a_round_its_place_is_anothers_at_once),
-        cmocka_unit_test(stopped_while_it_starts_it_exits_with_0),
-        cmocka_unit_test(killed_while_it_waits_it_is_missed_at_once),
-        cmocka_unit_test(all_gone_it_says_whom_it_waits_for_and_goes_on_with_enough),
-        cmocka_unit_test(a_quorum_that_can_never_be_reached_is_said_and_the_run_can_be_stopped),
+#define TEST(name) cmocka_unit_test_setup(name, all_are_back)
+        TEST(stopped_in_the_middle_of_a_round_its_place_is_anothers_at_once),
+        TEST(stopped_while_it_starts_it_exits_with_0),
+        TEST(killed_while_it_waits_it_is_missed_at_once),
+        TEST(all_gone_it_says_whom_it_waits_for_and_goes_on_with_enough),
+        TEST(a_quorum_that_can_never_be_reached_is_said_and_the_run_can_be_stopped),
     };
 
     return cmocka_run_group_tests(tests, setup, office_end);
