@@ -150,7 +150,7 @@ void wm_arena_rewind(wm_arena *arena, wm_arena_mark mark)
 void wm_arena_rest(wm_arena *arena)
 {
     for (block *b = arena->last; b != NULL; b = b->before)
-        wm_memory_give_back(b->bytes, b->size);
+        wm_memory_clear(b->bytes, b->dirty);
 }
 
 size_t wm_arena_used(const wm_arena *arena)

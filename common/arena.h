@@ -36,8 +36,8 @@ typedef struct wm_arena_mark {
 wm_arena_mark wm_arena_save(const wm_arena *arena);
 void          wm_arena_rewind(wm_arena *arena, wm_arena_mark mark);
 
-/* Nobody needs what is in it for a while, though all of it stays given out: large blocks are the system's until they are
- * written again. What they hold then is undefined. */
+/* Nobody needs what is in it for a while, though all of it stays given out: it is zero again, and large blocks are the
+ * system's until they are touched. */
 void wm_arena_rest(wm_arena *arena);
 
 size_t wm_arena_used(const wm_arena *arena); /* bytes given out and not rewound */

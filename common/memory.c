@@ -2,8 +2,10 @@
 #include "common/memory.h"
 
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -49,15 +51,26 @@ void *wm_memory_large(size_t n)
     return ret;
 }
 
-void wm_memory_give_back(void *p, size_t n)
+/* Whether the system took the pages, which come back with zeros where the mapping is a process's own, as malloc's are. */
+static bool taken_back(uintptr_t from, uintptr_t to)
 {
-#ifdef MADV_DONTNEED
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) / page * page,
-              to = ((uintptr_t)p + n) / page * page;
-
-    if (n >= WORTHWHILE)
-        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+#ifdef __linux__
+    return to - from >= WORTHWHILE && madvise((void *)from, to - from, MADV_DONTNEED) == 0;
 #else
-    (void)p, (void)n;
+    (void)from, (void)to;
+    return false;
 #endif
+}
+
+void wm_memory_clear(void *p, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)p, end = begin + n;
+    uintptr_t from = (begin + page - 1) / page * page, to = end / page * page;
+
+    if (to > from && taken_back(from, to)) {
+        memset(p, 0, from - begin);
+        memset((void *)to, 0, end - to);
+    } else {
+        memset(p, 0, n);
+    }
 }

@@ -20,8 +20,8 @@ void wm_memory_rest(void);
  * fold that goes through tens of MiB once finds hardly a page's address in the processor's cache of them. NULL: none. */
 void *wm_memory_large(size_t n);
 
-/* What p[n], of malloc, holds is not needed any more, though the memory stays its owner's: its whole pages are the
- * system's until they are written again. p[n] is undefined from now on. Does nothing where n is small. */
-void wm_memory_give_back(void *p, size_t n);
+/* Zeros in p[n], of malloc. Where that is much, its whole pages are the system's from now on, which clears each when it is
+ * needed again. */
+void wm_memory_clear(void *p, size_t n);
 
 #endif

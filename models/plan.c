@@ -21,7 +21,8 @@ void wm_plan_reset(wm_plan *plan, uint64_t seed)
 {
     const wm_model *model = plan->model;
 
-    if (plan->optimiser != NULL)
+    if (plan->optimiser != NULL &&
+        plan->t > 0) /* else it is as the arena gave it, and its pages are not taken yet */
         zero(plan->state, wm_model_n_learning(model) * plan->optimiser->state_each(plan->optimiser_options));
     for (size_t i = 0; i < model->n_buffers; i++)
         for (size_t j = 0; j < model->buffers[i].n; j++)
@@ -33,7 +34,8 @@ void wm_plan_reset(wm_plan *plan, uint64_t seed)
 void wm_plan_rest(wm_plan *plan)
 {
     wm_arena_rest(plan->arena);
-    plan->dirty = true;
+    plan->dirty = false;
+    plan->t = 0;
 }
 
 void wm_plan_set_buffers(wm_plan *plan, const float *values)

@@ -57,7 +57,7 @@ static void rewinding_gives_everything_back(void **state)
     wm_arena_free(arena);
 }
 
-static void what_rests_may_be_written_again(void **state)
+static void what_rests_is_zero_and_may_be_written_again(void **state)
 {
     static const size_t sizes[] = { 100, 3 << 20 };
 
@@ -74,6 +74,8 @@ static void what_rests_may_be_written_again(void **state)
         memset(bytes, 0xff, sizes[i]);
         wm_arena_rest(arena);
         assert_true(wm_arena_used(arena) >= sizes[i]);
+        for (size_t b = 0; b < sizes[i]; b++)
+            assert_int_equal(bytes[b], 0);
         memset(bytes, 0x55, sizes[i]);
         for (size_t b = 0; b < sizes[i]; b += 99)
             assert_int_equal(bytes[b], 0x55);
@@ -104,7 +106,7 @@ int main(void)
         cmocka_unit_test(a_fixed_arena_is_full_when_it_is_full),
         cmocka_unit_test(what_it_gives_is_zero_and_aligned),
         cmocka_unit_test(rewinding_gives_everything_back),
-        cmocka_unit_test(what_rests_may_be_written_again),
+        cmocka_unit_test(what_rests_is_zero_and_may_be_written_again),
         cmocka_unit_test(a_growing_arena_keeps_to_its_limit),
     };
 
