@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* A handler has no context: what it needs is the one thing here that belongs to the process and not to a daemon.
- * sigwait() would need the signals blocked in every thread, and OpenBLAS makes some before main. */
+ * sigwait() would need the signals blocked in every thread, and libraries make some of their own. */
 static struct {
     sem_t                 rung; /* by the handler, and by ourselves to end the thread */
     volatile sig_atomic_t number;

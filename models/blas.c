@@ -1,4 +1,7 @@
-/* models/blas.c */
+/* models/blas.c
+ *
+ * What is said on the standard error is said once in a process's life, by the one product that finds out: no caller of a
+ * product has a log, and a wrong installation is to be heard of. */
 #include "models/blas.h"
 
 #include <dlfcn.h>
@@ -37,17 +40,17 @@ static void load(void)
     void (*set_threads)(int) = NULL;
     int (*parallel)(void) = NULL;
 
-    if (library == NULL) {
-        fprintf(
-            stderr,
-            "There is no OpenBLAS here (%s): large products take longer, and models are not the same to the last bit; "
-            "apt-get install libopenblas0\n",
-            dlerror());
+    if (library != NULL) {
+        find(library, "openblas_set_num_threads", &set_threads);
+        find(library, "openblas_get_parallel", &parallel);
+        find(library, "cblas_sgemm", &the_blas.sgemm);
+    }
+    if (the_blas.sgemm == NULL) {
+        fprintf(stderr, "There is no OpenBLAS here (%s): %s; apt-get install libopenblas0\n",
+                library == NULL ? dlerror() : "a library of that name does not multiply",
+                "large products take longer, and models are not the same to the last bit");
         return;
     }
-    find(library, "openblas_set_num_threads", &set_threads);
-    find(library, "openblas_get_parallel", &parallel);
-    find(library, "cblas_sgemm", &the_blas.sgemm);
     if (set_threads != NULL)
         set_threads(1);
     the_blas.in_turn = parallel == NULL || parallel() != OWN_THREADS;

@@ -14,7 +14,7 @@ typedef struct wm_blas {
     bool                     in_turn; /* of two calls at once one has to wait */
 } wm_blas;
 
-/* NULL: this machine has none, which the first call says on the standard error. Any thread; the first call may take
+/* NULL: this machine has none, or could not load it now, which goes for the process's life and the first call says on the standard error. Any thread; the first call may take
  * milliseconds. */
 const wm_blas *wm_blas_get(void);
 

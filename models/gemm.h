@@ -8,7 +8,7 @@
  *     NT   c[m][n] += a[m][k] b[n][k] transposed
  *     TN   c[m][n] += a[k][m] transposed  b[k][n]
  *
- * Results depend on the sizes and on the type of machine, not on alignment, thread or what ran before. The product
+ * Results depend on the sizes, the type of machine and on whether it has OpenBLAS, not on alignment, thread or what ran before. The product
  * runs on the caller's thread alone: models run side by side, one on each core, which is faster by far for networks
  * of this size than several threads in one product. NaN and infinity go through as IEEE 754 has it. */
 #ifndef WM_MODELS_GEMM_H
@@ -30,7 +30,9 @@ void wm_gemm_scaled(wm_gemm_form form, size_t m, size_t n, size_t k, float alpha
  * `line` apart, of `each` rows, `ld` apart; a row is `runs`, `next` apart, of `run` consecutive values. The first window begins
  * `before` values in front of x, which has `size`: row r has at column q, with o = r / each * line + q / run * next,
  *
- *     x[o - before + r % each * ld + q % run] where before <= o < before + size, else 0 */
+ *     x[o - before + r % each * ld + q % run] where before <= o < before + size, else 0
+ *
+ * What lies outside is left out, not multiplied: there a NaN in b does not show. */
 typedef struct wm_windows {
     size_t lines, line, each, ld;
     size_t runs, next, run;

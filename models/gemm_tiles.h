@@ -13,10 +13,10 @@
  * step two vectors of b's row, times an element of each of a's rows. Libraries for large matrices first lay both matrices
  * out anew, which is not repaid at the few rows of a batch. Here
  *
- *     - of few rows nothing is laid out: b is read in strips of a few rows (NN, TN), or sums run along the rows of both
+ *     - of few rows, unless they are windows, nothing is laid out: b is read in strips of a few rows (NN, TN), or sums run along the rows of both
  *       matrices, and across the vector at the end (NT: gemm_dots.h);
- *     - of more rows, panels of b, two vectors wide, are laid out on the stack, PANEL_ROWS of one at most at a time, where they stay in the
- *       first-level cache while a's rows go past; transposed on the way, where it is NT.
+ *     - of more rows, panels of b, two vectors wide, are laid out on the stack, PANEL_ROWS of one at most at a time, where
+ *       they stay in the first-level cache while a's rows go past; transposed on the way, where it is NT.
  *
  * The order of the sums depends on the sizes alone. The compiler may contract products and sums here (meson.build). */
 #ifndef WM_MODELS_GEMM_TILES_H

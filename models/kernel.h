@@ -3,8 +3,8 @@
  * How the inner loops of this folder are compiled. What is shipped is built for any machine of its architecture, so a
  * loop that pays is compiled several times and the widest that the machine has is picked when the program is loaded
  * (target_clones of gcc and clang). Only for static functions, since clang gives the one that picks a name that other
- * files do not find; and of a name that no other file has, since for its linker that name is global. Without -ffast-math and without contraction an element-wise loop gives the same bits in each of them;
- * NaN stays NaN.
+ * files do not find; and of a name that no other file has, since for its linker that name is global. Without -ffast-math
+ * and without contraction an element-wise loop gives the same bits in each of them; NaN stays NaN.
  *
  * exp, tanh, erf and the logistic function are written so that loops over them vectorise, which libm's do not without
  * -ffast-math. Errors: within 2.5 units in the last place (tests/models/test_kernel.c). */

@@ -2,7 +2,8 @@
  *
  * What a job measures: each of its metrics, of each head that it can be taken of. A job with one head has a figure for
  * each metric, under the metric's name; where a metric is taken of several, the target's name goes before it:
- * "rise.rmse". A job that makes a detector has its threshold as the last of them. The figures' sums lie side by side in one vector, of bounded length: those that are exact last. */
+ * "rise.rmse". A job that makes a detector has its threshold as the last of them. The figures' sums lie side by side in
+ * one vector, of bounded length: those that are exact last. */
 #ifndef WM_MODELS_MEASURES_H
 #define WM_MODELS_MEASURES_H
 

@@ -61,11 +61,13 @@ wm_status wm_plan_step(wm_plan *plan, float *params, const wm_batch *batch, cons
                        wm_error *err);
 
 /* Forward only. outputs[t]: the plan's memory, valid until the next call: [B][width of target t]; for a class target
- * the logits, of a head of quantiles those of each value side by side. *loss_sum (may be NULL): the sum of the examples' losses, all heads weighted as the job says. */
+ * the logits, of a head of quantiles those of each value side by side. *loss_sum (may be NULL): the sum of the
+ * examples' losses, all heads weighted as the job says. */
 wm_status wm_plan_forward(wm_plan *plan, const float *params, const wm_batch *batch,
                           const float *outputs[WM_TARGETS_MAX], double *loss_sum, wm_error *err);
 
-/* The gradient of the batch's mean loss by all that is trained, frozen layers left out, the plan's memory: for tests against numeric gradients. */
+/* The gradient of the batch's mean loss by all that is trained, frozen layers left out, the plan's memory: for tests
+ * against numeric gradients. */
 wm_status wm_plan_gradient(wm_plan *plan, const float *params, const wm_batch *batch, const float **grads,
                            double *loss, wm_error *err);
 

@@ -40,7 +40,6 @@ static pid_t spawn(const char *path, char *const *argv, int in, int out, int err
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(errors, STDERR_FILENO);
-    unsetenv("OPENBLAS_NUM_THREADS"); /* its threads are there in the field: none of them may take a signal */
     execv(path, argv);
     dprintf(STDERR_FILENO, "cannot start %s: %s\n", path, strerror(errno));
     _exit(127);
