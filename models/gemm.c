@@ -15,7 +15,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-enum { SMALL_MAX = 8000000, ROWS_FEW = 24 }; /* multiply-adds; rows of a */
+enum { SMALL_MAX = 8000000 }; /* multiply-adds */
 
 /* A machine without OpenBLAS: slower, and as right. */
 static void without_blas(const product *p)
@@ -59,7 +59,7 @@ void wm_gemm_scaled(wm_gemm_form form, size_t m, size_t n, size_t k, float alpha
 
     if (m == 0 || n == 0 || k == 0)
         return;
-    (by_vectors() && (m <= ROWS_FEW || m * n <= SMALL_MAX / k) ? wm_gemm_vector : blas)(&p);
+    (by_vectors() && (m <= GEMM_ROWS_FEW || m * n <= SMALL_MAX / k) ? wm_gemm_vector : blas)(&p);
 }
 
 void wm_gemm(wm_gemm_form form, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,

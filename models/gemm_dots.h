@@ -4,9 +4,9 @@
  * vectors at the end. A part of the template of gemm_tiles.h, which includes it; not to be included alone. */
 
 /* The sums of four vectors, across each. */
-INLINED TARGET gemm_four NAMED(totals)(const NAMED(vector) v[4])
+INLINED TARGET wm_four NAMED(totals)(const NAMED(vector) v[4])
 {
-    gemm_four part[4];
+    wm_four part[4];
 
     UNROLLED
     for (size_t j = 0; j < 4; j++) {
@@ -61,13 +61,13 @@ INLINED TARGET void NAMED(dots)(size_t rows, size_t columns, size_t k, const flo
     }
     UNROLLED
     for (size_t i = 0; i < rows; i++) {
-        gemm_four total = NAMED(totals)(sums[i]);
+        wm_four total = NAMED(totals)(sums[i]);
 
         for (size_t l = whole; l < k; l++)
             for (size_t j = 0; j < columns; j++)
                 total[j] += a[i * lda + l] * b[j * ldb + l];
         if (columns == DOT_COLUMNS)
-            *(gemm_four *)(c + i * ldc) += alpha * total;
+            *(wm_four *)(c + i * ldc) += alpha * total;
         else
             c[i * ldc] += alpha * total[0];
     }

@@ -4,6 +4,8 @@
 
 #include "models/gemm.h"
 
+enum { GEMM_ROWS_FEW = 24 }; /* up to here nothing is laid out anew, which few rows do not repay */
+
 typedef struct product {
     wm_gemm_form form;
     size_t       m, n, k;

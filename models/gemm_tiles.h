@@ -24,6 +24,7 @@
 
 #include "models/gemm_product.h"
 #include "models/kernel.h"
+#include "models/lanes.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -32,7 +33,6 @@
 enum {
     PANEL_ROWS = 256, /* of k: with AVX2 a panel is half of the first-level cache */
     STRIP_ROWS = 64,  /* of k */
-    ROWS_FEW = 24,    /* up to here panels are not repaid */
     K_FEW = 32,       /* below it the sums across dots' vectors cost more than panels */
     DOT_COLUMNS = 4,
     DOT_STRETCH = 512, /* of k: the rows of a batch of ten stay in the first-level cache */
@@ -54,20 +54,18 @@ typedef struct gemm_right {
     size_t       ld, count, apart; /* count: set by who counts them */
 } gemm_right;
 
-typedef float gemm_four __attribute__((vector_size(16), aligned(4), may_alias));
-
 /* to[4][ld_to] <- from[4][ld] transposed */
 static inline void gemm_turn_four(const float *from, size_t ld, float *to, size_t ld_to)
 {
-    gemm_four a = *(const gemm_four *)from, b = *(const gemm_four *)(from + ld),
-              c = *(const gemm_four *)(from + 2 * ld), d = *(const gemm_four *)(from + 3 * ld);
-    gemm_four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    gemm_four ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    wm_four a = *(const wm_four *)from, b = *(const wm_four *)(from + ld), c = *(const wm_four *)(from + 2 * ld),
+            d = *(const wm_four *)(from + 3 * ld);
+    wm_four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    wm_four ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
 
-    *(gemm_four *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-    *(gemm_four *)(to + ld_to) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-    *(gemm_four *)(to + 2 * ld_to) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
-    *(gemm_four *)(to + 3 * ld_to) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+    *(wm_four *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(wm_four *)(to + ld_to) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    *(wm_four *)(to + 2 * ld_to) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+    *(wm_four *)(to + 3 * ld_to) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
 }
 
 #endif
@@ -314,7 +312,7 @@ static TARGET void NAMED(by_strips)(const product *p)
 static TARGET void NAMED(gemm)(const product *p)
 {
     if (p->form == WM_GEMM_NT)
-        (p->m <= ROWS_FEW && p->k >= K_FEW ? NAMED(by_dots) : NAMED(by_panels))(p);
+        (p->m <= GEMM_ROWS_FEW && p->k >= K_FEW ? NAMED(by_dots) : NAMED(by_panels))(p);
     else
-        (p->m <= ROWS_FEW && p->windows == NULL ? NAMED(by_strips) : NAMED(by_panels))(p);
+        (p->m <= GEMM_ROWS_FEW && p->windows == NULL ? NAMED(by_strips) : NAMED(by_panels))(p);
 }
