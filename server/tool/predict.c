@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct predict_settings {
     wm_workspace_settings space;
@@ -118,14 +117,6 @@ static wm_status take_file(const char *path, char **folder, char **set, wm_error
     return WM_OK;
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void tell(const wm_cli_call *call, const wm_saved_model *saved, const wm_predictor *p, double seconds)
 {
     wm_owners *owners = saved->space.owners;
@@ -145,7 +136,7 @@ static wm_status predict_all(const wm_cli_call *call, const wm_saved_model *save
                              wm_error *err)
 {
     wm_owners    *owners = saved->space.owners;
-    double        begin = seconds_now();
+    double        begin = wm_predictor_seconds();
     wm_predictor *p = NULL;
     wm_status     st = wm_predictor_new(saved, to, &p, err);
 
@@ -155,7 +146,7 @@ static wm_status predict_all(const wm_cli_call *call, const wm_saved_model *save
         st = wm_fail(err, WM_E_RANGE,
                      "there is nothing to predict from: no stretch of readings is as long as the job's windows");
     if (st == WM_OK && verbose)
-        tell(call, saved, p, seconds_now() - begin);
+        tell(call, saved, p, wm_predictor_seconds() - begin);
     wm_predictor_free(p);
     return st;
 }

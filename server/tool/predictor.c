@@ -2,7 +2,6 @@
 #include "server/tool/predictor.h"
 
 #include "client/heads.h"
-#include "common/clock.h"
 #include "models/plan.h"
 #include "server/report/csv.h"
 #include "server/tool/predicted.h"
@@ -141,7 +140,7 @@ size_t wm_predictor_count(const wm_predictor *p)
 
 /* ---- one example alone ---- */
 
-static double seconds_now(void)
+double wm_predictor_seconds(void)
 {
     struct timespec now;
 
@@ -170,11 +169,11 @@ double wm_predictor_alone(const wm_predictor *p, const wm_examples *examples)
         for (uint32_t i = 0; i < tries; i++) {
             const float *outputs[WM_TARGETS_MAX];
             wm_batch     batch;
-            double       begin = seconds_now();
+            double       begin = wm_predictor_seconds();
 
             wm_examples_gather(examples, part, &i, 1, room, &batch);
             (void)wm_plan_forward(plan, p->saved->params, &batch, outputs, NULL, NULL);
-            taken[i] = seconds_now() - begin;
+            taken[i] = wm_predictor_seconds() - begin;
         }
         qsort(taken, tries, sizeof *taken, by_value);
         median = taken[tries / 2];

@@ -25,4 +25,7 @@ size_t wm_predictor_count(const wm_predictor *p);
  * NaN if there is none. */
 double wm_predictor_alone(const wm_predictor *p, const wm_examples *examples);
 
+/* Seconds since some fixed moment, as the times above are taken: of one small example milliseconds are too coarse. */
+double wm_predictor_seconds(void);
+
 #endif
