@@ -59,6 +59,7 @@ static void the_folder_of_a_path(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *folder = wm_path_folder(cases[i].path);
 
+        assert_non_null(folder);
         assert_string_equal(folder, cases[i].folder);
         free(folder);
     }
