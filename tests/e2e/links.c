@@ -5,21 +5,14 @@
 #include "tests/e2e/links.h"
 
 #include "common/rng.h"
+#include "tests/e2e/namespaces.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,99 +78,21 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* ---- interfaces ---- */
+/* ---- the ends ---- */
 
 static uint32_t address_of(size_t k, int moves)
 {
     return 10u << 24 | 77u << 16 | (uint32_t)(k + 1) << 8 | (uint32_t)(moves + 2);
 }
 
-static bool set_address(int fd, const char *name, uint32_t address)
-{
-    struct ifreq        r = { 0 };
-    struct sockaddr_in *at = (struct sockaddr_in *)(void *)&r.ifr_addr;
-
-    strncpy(r.ifr_name, name, sizeof r.ifr_name - 1);
-    at->sin_family = AF_INET;
-    at->sin_addr.s_addr = htonl(address);
-    if (ioctl(fd, SIOCSIFADDR, &r) != 0)
-        return false;
-    at->sin_addr.s_addr = htonl(0xffff0000);
-    return ioctl(fd, SIOCSIFNETMASK, &r) == 0;
-}
-
-static bool bring_up(int fd, const char *name)
-{
-    struct ifreq r = { 0 };
-
-    strncpy(r.ifr_name, name, sizeof r.ifr_name - 1);
-    r.ifr_flags = IFF_UP | IFF_RUNNING;
-    return ioctl(fd, SIOCSIFFLAGS, &r) == 0;
-}
-
-/* The end of the wire in the present namespace; -1. */
-static int open_end(uint32_t address)
-{
-    struct ifreq r = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-    int          fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    int          control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool         ok;
-
-    strcpy(r.ifr_name, "wire");
-    ok = fd >= 0 && control >= 0 && ioctl(fd, TUNSETIFF, &r) == 0 && bring_up(control, "lo") &&
-         set_address(control, "wire", address) && bring_up(control, "wire");
-    if (control >= 0)
-        close(control);
-    if (!ok && fd >= 0)
-        close(fd);
-    return ok ? fd : -1;
-}
-
-/* ---- namespaces ---- */
-
-static bool write_file(const char *path, const char *text)
-{
-    int  fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-/* Out of the machine's network; as nobody special, first into a user namespace where one is root. */
-static bool leave_the_machine(void)
-{
-    char  map[64];
-    uid_t user = geteuid();
-    gid_t group = getegid();
-
-    if (user == 0)
-        return unshare(CLONE_NEWNET) == 0;
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0 || !write_file("/proc/self/setgroups", "deny"))
-        return false;
-    snprintf(map, sizeof map, "0 %u 1", (unsigned)user);
-    if (!write_file("/proc/self/uid_map", map))
-        return false;
-    snprintf(map, sizeof map, "0 %u 1", (unsigned)group);
-    return write_file("/proc/self/gid_map", map);
-}
-
-static int present_namespace(void)
-{
-    return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-}
-
 void links_enter(links *l, size_t k)
 {
-    if (setns(l->links[k].ns, CLONE_NEWNET) != 0)
-        abort();
+    namespace_enter(l->links[k].ns);
 }
 
 void links_leave(links *l)
 {
-    if (setns(l->home, CLONE_NEWNET) != 0)
-        abort();
+    namespace_enter(l->home);
 }
 
 static bool open_link(links *l, size_t k)
@@ -187,10 +102,10 @@ static bool open_link(links *l, size_t k)
     at->ways[UP].last = &at->ways[UP].first;
     at->ways[DOWN].last = &at->ways[DOWN].first;
     at->address = address_of(k, 0);
-    if (unshare(CLONE_NEWNET) != 0)
+    if (!namespace_leave())
         return false;
-    at->ns = present_namespace();
-    at->tun = open_end(at->address);
+    at->ns = namespace_present();
+    at->tun = wire_open(at->address);
     links_leave(l);
     return at->ns >= 0 && at->tun >= 0;
 }
@@ -385,12 +300,12 @@ const char *links_open(size_t n, links **ret)
         l->links[k].tun = l->links[k].ns = -1;
     pthread_mutex_init(&l->lock, NULL);
     wm_rng_init_keyed(&l->rng, 5, "loss", 0, "");
-    if (!leave_the_machine()) {
+    if (!namespace_leave_the_machine()) {
         free(l);
         return "a network namespace is not allowed here";
     }
-    l->home = present_namespace();
-    l->tun = l->home >= 0 ? open_end(ntohl(inet_addr(LINKS_OFFICE))) : -1;
+    l->home = namespace_present();
+    l->tun = l->home >= 0 ? wire_open(ntohl(inet_addr(LINKS_OFFICE))) : -1;
     if (l->tun < 0) {
         links_close(l);
         return "a TUN device is not allowed here";
@@ -481,13 +396,10 @@ bool links_has_forgotten(links *l, size_t k)
 void links_move(links *l, size_t k)
 {
     one_link *at = &l->links[k];
-    int       control;
 
     links_enter(l, k);
-    control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (control < 0 || !set_address(control, "wire", address_of(k, at->moves + 1)))
+    if (!wire_move(address_of(k, at->moves + 1)))
         abort();
-    close(control);
     links_leave(l);
     pthread_mutex_lock(&l->lock);
     at->address = address_of(k, ++at->moves);
