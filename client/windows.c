@@ -255,23 +255,27 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Divides those examples that part_of has in training so far; the others stay where they are. */
 static wm_status part_by_time(const wm_grid *grid, const uint32_t *rows, size_t n, uint8_t *part_of, wm_error *err)
 {
     int64_t *times = malloc((n + 1) * sizeof *times), first, second; /* of validation, of test */
-    size_t   train, validate;
+    size_t   n_times = 0, train, validate;
 
     if (times == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory to split %zu examples", n);
     for (size_t i = 0; i < n; i++)
-        times[i] = grid->times[rows[i]];
-    qsort(times, n, sizeof *times, by_value);
-    cuts(&grid->layout->job->data.split, n, &train, &validate);
-    first = train < n ? times[train] : INT64_MAX;
-    second = validate < n ? times[validate] : INT64_MAX;
+        if (part_of[i] == WM_TRAIN)
+            times[n_times++] = grid->times[rows[i]];
+    qsort(times, n_times, sizeof *times, by_value);
+    cuts(&grid->layout->job->data.split, n_times, &train, &validate);
+    first = train < n_times ? times[train] : INT64_MAX;
+    second = validate < n_times ? times[validate] : INT64_MAX;
     free(times);
     for (size_t i = 0; i < n; i++) {
         int64_t begin = grid->times[rows[i] - grid->pace.back], end = grid->times[rows[i] + grid->pace.at];
 
+        if (part_of[i] != WM_TRAIN)
+            continue;
         part_of[i] = end < first                      ? WM_TRAIN
                      : begin >= first && end < second ? WM_VALIDATE
                      : begin >= second                ? WM_TEST
@@ -333,6 +337,7 @@ static wm_status part_rows(const wm_grid *grid, const uint8_t *file_parts, const
 {
     const wm_job *job = grid->layout->job;
 
+    memset(part_of, WM_TRAIN, n);
     switch (job->data.split.kind) {
     case WM_SPLIT_RANDOM:
         if (grid->pace.back > 0 || grid->pace.at > 0)
@@ -344,13 +349,13 @@ static wm_status part_rows(const wm_grid *grid, const uint8_t *file_parts, const
     case WM_SPLIT_FILES:
         for (size_t i = 0; i < n; i++)
             part_of[i] = file_parts[wm_grid_series(grid, rows[i])->file];
-        return WM_OK;
+        break;
     case WM_SPLIT_OWNERS:
         if (owner_is_listed(&job->data.split.owners, owner)) {
             memset(part_of, WM_TEST, n);
             return WM_OK;
         }
-        return part_by_time(grid, rows, n, part_of, err);
+        break;
     case WM_SPLIT_ROWS:
         part_by_rows(grid, rows, n, part_of);
         return WM_OK;
@@ -397,20 +402,24 @@ wm_status wm_images_lay(const wm_layout *layout, const wm_images *images, const 
     wm_laid             laid = { 0 };
     uint32_t           *rows = malloc((images->n + 1) * sizeof *rows);
     uint8_t            *part_of = malloc(images->n + 1);
-    size_t              train, validate;
+    size_t              n = 0, place = 0, train, validate;
     wm_status           st = WM_OK;
 
     if (rows == NULL || part_of == NULL) {
         st = wm_fail(err, WM_E_NOMEM, "no memory for %zu images", images->n);
         goto out;
     }
-    cuts(split, images->n, &train, &validate);
     for (size_t i = 0; i < images->n; i++) {
         rows[i] = (uint32_t)i;
-        part_of[i] = split->kind == WM_SPLIT_FILES ? file_parts[images->files[i]]
-                     : i < train                   ? WM_TRAIN
-                     : i < validate                ? WM_VALIDATE
-                                                   : WM_TEST;
+        part_of[i] = split->kind == WM_SPLIT_FILES ? file_parts[images->files[i]] : WM_TRAIN;
+        n += part_of[i] == WM_TRAIN;
+    }
+    cuts(split, n, &train, &validate);
+    for (size_t i = 0; i < images->n; i++) {
+        if (part_of[i] != WM_TRAIN)
+            continue;
+        part_of[i] = place < train ? WM_TRAIN : place < validate ? WM_VALIDATE : WM_TEST;
+        place++;
     }
     if (split->kind == WM_SPLIT_RANDOM)
         st = part_at_random(layout->job, owner, images->n, part_of, err);

@@ -11,7 +11,8 @@
  * To be predicted, an example's targets need not be known: then all are of the test part.
  *
  * Parts by time: the examples' shares in order of time give two moments; an example belongs to a part only if
- * everything that it looks at and predicts lies between them, so that nothing of a later part is seen in training. */
+ * everything that it looks at and predicts lies between them, so that nothing of a later part is seen in training. A
+ * split by files divides so, if it is asked to, what is in no file for test or validation. */
 #ifndef WM_CLIENT_WINDOWS_H
 #define WM_CLIENT_WINDOWS_H
 
@@ -25,7 +26,7 @@ typedef struct wm_laid {
     size_t    dropped; /* readings that were no example because of a gap */
 } wm_laid;
 
-/* file_parts[file]: the part of each file, looked at for a split by files. `owner`: whose, for a split by owners and
+/* file_parts[file]: the part of each file, WM_TRAIN if its rows divide by time, looked at for a split by files. `owner`: whose, for a split by owners and
  * for the random one. WM_E_INVALID: a random split of examples that overlap; WM_E_NOMEM. */
 wm_status wm_windows_lay(const wm_grid *grid, const uint8_t *file_parts, const char *owner, wm_laid *ret,
                          wm_error *err);

@@ -87,7 +87,7 @@ wm_part wm_work_part(const wm_job *job)
     case WM_SPLIT_OWNERS:
         return split->validate > 0 ? WM_VALIDATE : WM_TEST;
     case WM_SPLIT_FILES:
-        return split->validate_files != NULL ? WM_VALIDATE : WM_TEST;
+        return split->validate_files != NULL || split->validate > 0 ? WM_VALIDATE : WM_TEST;
     case WM_SPLIT_ROWS:
         return split->rows_validate > 0 ? WM_VALIDATE : WM_TEST;
     }

@@ -80,7 +80,7 @@ typedef struct wm_job_target {
 typedef enum wm_split_kind {
     WM_SPLIT_TIME,   /* shares of each client's examples in order of time: train, validation, test */
     WM_SPLIT_RANDOM, /* the same shares, shuffled by seed and client */
-    WM_SPLIT_FILES,  /* files whose name matches are test (and validation), the others train */
+    WM_SPLIT_FILES,  /* files whose name matches are test (and validation), the others divide by time */
     WM_SPLIT_OWNERS, /* whole clients are test only; the others' examples divide by time */
     WM_SPLIT_ROWS,   /* each series' first rows train, the next validate, the rest test */
 } wm_split_kind;

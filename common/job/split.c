@@ -13,6 +13,7 @@ typedef struct shares {
 } shares;
 
 typedef struct file_globs {
+    shares      others;
     const char *test, *validate;
 } file_globs;
 
@@ -47,6 +48,7 @@ static void check_globs(const void *options, wm_faults *faults, wm_place place, 
 
     if (strchr(globs->test, '/') != NULL || (globs->validate != NULL && strchr(globs->validate, '/') != NULL))
         wm_faults_add(faults, place, path, "a pattern is for the file's name alone; leave the folders out");
+    check_shares(&globs->others, faults, place, path);
 }
 
 #define SHARES(what)                                                                                   \
@@ -70,7 +72,14 @@ static const wm_option file_split_options[] = {
       .kind = WM_WORD,
       .offset = offsetof(file_globs, validate),
       .optional = true,
-      .doc = "Files whose name matches this pattern are for validation; the rest train." },
+      .doc = "Files whose name matches this pattern are for validation." },
+    { .name = "shares",
+      .kind = WM_REALS,
+      .offset = offsetof(file_globs, others.shares),
+      .least = 0,
+      .most = 1,
+      .standard = "[1, 0, 0]",
+      .doc = "How each client's examples in all other files divide by time: training, validation, test." },
 };
 
 static const wm_option owner_split_options[] = {
@@ -186,9 +195,9 @@ void wm_job_read_split(wm_job_draft *draft)
     } else if (choice.member == &file_split) {
         const file_globs *globs = choice.options;
 
-        *split = (wm_job_split){
-            .kind = WM_SPLIT_FILES, .train = 1, .test_files = globs->test, .validate_files = globs->validate
-        };
+        take_shares(split, WM_SPLIT_FILES, &choice);
+        split->test_files = globs->test;
+        split->validate_files = globs->validate;
     } else if (choice.member == &owner_split) {
         take_shares(split, WM_SPLIT_OWNERS, &choice);
         split->owners = ((const owner_names *)choice.options)->names;

@@ -181,6 +181,39 @@ static void parts_by_time_do_not_see_each_other(void **state)
     wm_text_release(&file);
 }
 
+/* The same hours, and a file of earlier ones: it is all test, and the hours divide as if it were not there. */
+static void what_is_in_no_file_for_the_test_divides_by_time(void **state)
+{
+    static const size_t want[WM_PARTS] = { 46, 46, 7 };
+    wm_csv_options      csv = { WORDS("*.csv"), WORDS("NA"), ",", 0 };
+    wm_choice           source = test_choice(&wm_sources, "csv", &csv);
+    char                folder[4096], pattern[101] = { 0 };
+    wm_owners_settings  settings = { .folder = wm_test_folder(folder), .source = &source };
+    wm_text             file = WM_TEXT_INIT, earlier = WM_TEXT_INIT;
+    small_job           small;
+    wm_owners          *owners;
+    wm_error            err;
+
+    (void)state;
+    memset(pattern, 'x', 100);
+    series_text(pattern, &file);
+    wm_text_add(&earlier, "t,x\n");
+    for (int h = 0; h < 11; h++)
+        wm_text_printf(&earlier, "%d,%d\n", h * 3600, h);
+    test_write(folder, "flood.csv", wm_text_chars(&earlier), earlier.size);
+    test_write(folder, "quiet.csv", wm_text_chars(&file), file.size);
+    small_init(&small, 3, 2);
+    small.job.data.split =
+        (wm_job_split){ .kind = WM_SPLIT_FILES, .train = 0.5, .validate = 0.5, .test_files = "flood*" };
+    assert_ok(wm_owners_open(&small.job, &settings, &owners, &err), &err);
+    for (int p = 0; p < WM_PARTS; p++)
+        assert_int_equal(wm_examples_count(wm_owners_examples(owners, 0), (wm_part)p), want[p]);
+    wm_owners_free(owners);
+    wm_folder_remove(folder, NULL);
+    wm_text_release(&file);
+    wm_text_release(&earlier);
+}
+
 static void rows_become_a_grid_whatever_their_order(void **state)
 {
     static const struct {
@@ -382,6 +415,7 @@ int main(void)
         cmocka_unit_test(windows_stop_at_gaps_that_may_not_be_filled),
         cmocka_unit_test(interpolated_values_lie_on_the_line),
         cmocka_unit_test(parts_by_time_do_not_see_each_other),
+        cmocka_unit_test(what_is_in_no_file_for_the_test_divides_by_time),
         cmocka_unit_test(rows_become_a_grid_whatever_their_order),
         cmocka_unit_test(the_hour_that_comes_twice_is_two_hours),
         cmocka_unit_test(every_kind_of_column_has_its_channels),

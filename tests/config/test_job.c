@@ -240,6 +240,7 @@ static void test_splits(void **state)
 {
     const wm_setting files[] = { { "data.split", "{files: {test: 't10k-*', validate: v-*}}" } };
     const wm_setting file[] = { { "data.split", "{files: 't10k-*'}" } };
+    const wm_setting rest[] = { { "data.split", "{files: {test: 't10k-*', shares: [0.7, 0.3, 0]}}" } };
     const wm_setting owners[] = { { "data.split", "{owners: [Dingling, Huairou]}" } };
     const wm_setting random_order[] = { { "data.split", "{random: [0.8, 0, 0.2]}" } };
     wm_job          *job = parse_well(example, files, 1);
@@ -252,6 +253,11 @@ static void test_splits(void **state)
     job = parse_well(example, file, 1);
     assert_string_equal(job->data.split.test_files, "t10k-*");
     assert_null(job->data.split.validate_files);
+    assert_true(job->data.split.train == 1 && job->data.split.validate == 0);
+    wm_job_free(job);
+    job = parse_well(example, rest, 1);
+    assert_int_equal(job->data.split.kind, WM_SPLIT_FILES);
+    assert_true(job->data.split.train == 0.7 && job->data.split.validate == 0.3 && job->data.split.test == 0);
     wm_job_free(job);
     job = parse_well(example, owners, 1);
     assert_int_equal(job->data.split.kind, WM_SPLIT_OWNERS);

@@ -166,6 +166,8 @@ static const struct {
       "air.yaml:16:11: data.split: \"tiem\" is not a known split; did you mean \"time\"?\n" },
     { "a pattern with a folder", "{time: [0.7, 0.1, 0.2]}", "{files: ../t10k-*}",
       "air.yaml:16:18: data.split.files: a pattern is for the file's name alone; leave the folders out\n" },
+    { "shares of the rest that are too much", "{time: [0.7, 0.1, 0.2]}", "{files: {test: t10k-*, shares: [1, 1, 0]}}",
+      "air.yaml:16:18: data.split.files: the shares sum to 2, not to 1\n" },
     { "a scale that nobody knows", "scale: federated", "scale: global",
       "air.yaml:15:10: data.scale: \"global\" is not federated, client or none\n" },
     { "a layer that nobody knows", "{dense: 64}", "{desne: 64}",
