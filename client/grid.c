@@ -432,3 +432,20 @@ const wm_series *wm_grid_series(const wm_grid *grid, size_t row)
     }
     return &grid->series[low];
 }
+
+wm_normality wm_grid_normality(const wm_grid *grid, size_t row)
+{
+    const wm_layout *layout = grid->layout;
+    const wm_reals  *normal = &layout->job->evaluate.anomaly.normal;
+    double           value;
+
+    if (layout->label == SIZE_MAX)
+        return WM_NORMAL;
+    if (wm_grid_state(grid, row, layout->label) != WM_STATE_READ)
+        return WM_NOT_KNOWN;
+    value = (double)wm_grid_row(grid, row)[layout->used[layout->label].first];
+    for (size_t i = 0; i < normal->count; i++)
+        if (value == normal->items[i])
+            return WM_NORMAL;
+    return WM_ANOMALY;
+}

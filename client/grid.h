@@ -11,6 +11,7 @@
 #define WM_CLIENT_GRID_H
 
 #include "client/readings.h"
+#include "models/metric.h"
 
 /* How the job's durations count in rows of this owner's data. */
 typedef struct wm_pace {
@@ -53,6 +54,9 @@ void      wm_grid_free(wm_grid *grid);
 
 /* The series that a row is in. */
 const wm_series *wm_grid_series(const wm_grid *grid, size_t row);
+
+/* What the job's label (evaluate.anomaly.label) says of a row; WM_NORMAL if the job has none. */
+wm_normality wm_grid_normality(const wm_grid *grid, size_t row);
 
 static inline const float *wm_grid_row(const wm_grid *grid, size_t row)
 {

@@ -62,23 +62,6 @@ void wm_examples_unscale_input(const wm_examples *examples, wm_part part, const 
     }
 }
 
-static wm_normality label_of(const wm_examples *leaf, uint32_t row)
-{
-    const wm_layout      *layout = leaf->layout;
-    const wm_job_anomaly *anomaly = &layout->job->evaluate.anomaly;
-    double                value;
-
-    if (layout->label == SIZE_MAX)
-        return WM_NORMAL;
-    if (wm_grid_state(leaf->grid, row, layout->label) != WM_STATE_READ)
-        return WM_NOT_KNOWN;
-    value = (double)wm_grid_row(leaf->grid, row)[layout->used[layout->label].first];
-    for (size_t i = 0; i < anomaly->normal.count; i++)
-        if (value == anomaly->normal.items[i])
-            return WM_NORMAL;
-    return WM_ANOMALY;
-}
-
 void wm_examples_labels(const wm_examples *examples, wm_part part, const uint32_t *index, size_t n, size_t t,
                         wm_normality *labels)
 {
@@ -91,7 +74,7 @@ void wm_examples_labels(const wm_examples *examples, wm_part part, const uint32_
 
         labels[b] = leaf->grid == NULL
                         ? WM_NORMAL
-                        : label_of(leaf, now + (uint32_t)wm_leaf_ahead(leaf, t, horizons > 0 ? horizons - 1 : 0));
+                        : wm_grid_normality(leaf->grid, now + wm_leaf_ahead(leaf, t, horizons > 0 ? horizons - 1 : 0));
     }
 }
 

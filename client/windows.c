@@ -365,6 +365,17 @@ static wm_status part_rows(const wm_grid *grid, const uint8_t *file_parts, const
     return part_by_time(grid, rows, n, part_of, err);
 }
 
+/* A detector learns what is normal: an example that looks at a reading which is known to be an anomaly does not train
+ * it. In the other parts such examples stay, to measure by. */
+static void leave_out_anomalies(const wm_grid *grid, const uint32_t *rows, size_t n, uint8_t *part_of)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t row = rows[i] - grid->pace.back; part_of[i] == WM_TRAIN && row <= rows[i] + grid->pace.at;
+             row++)
+            if (wm_grid_normality(grid, row) == WM_ANOMALY)
+                part_of[i] = WM_PARTS;
+}
+
 static wm_status all_to_test(uint8_t *part_of, size_t n)
 {
     memset(part_of, WM_TEST, n);
@@ -384,8 +395,11 @@ wm_status wm_windows_lay(const wm_grid *grid, const uint8_t *file_parts, const c
         st = wm_fail(err, WM_E_NOMEM, "no memory to lay windows over %zu rows", grid->n);
     else if ((st = find_examples(grid, rows, &n, &laid.dropped, err)) == WM_OK &&
              (st = grid->layout->predicts ? all_to_test(part_of, n)
-                                          : part_rows(grid, file_parts, owner, rows, n, part_of, err)) == WM_OK)
+                                          : part_rows(grid, file_parts, owner, rows, n, part_of, err)) == WM_OK) {
+        if (grid->layout->label != SIZE_MAX)
+            leave_out_anomalies(grid, rows, n, part_of);
         st = add_by(&laid, rows, n, part_of, err);
+    }
     free(rows);
     free(part_of);
     if (st == WM_OK)

@@ -12,7 +12,9 @@
  *
  * Parts by time: the examples' shares in order of time give two moments; an example belongs to a part only if
  * everything that it looks at and predicts lies between them, so that nothing of a later part is seen in training. A
- * split by files divides so, if it is asked to, what is in no file for test or validation. */
+ * split by files divides so, if it is asked to, what is in no file for test or validation.
+ *
+ * Where the job has a column that tells anomalies, no example trains that looks at one. */
 #ifndef WM_CLIENT_WINDOWS_H
 #define WM_CLIENT_WINDOWS_H
 

@@ -275,8 +275,8 @@ static const wm_option anomaly_options[] = {
       .offset = offsetof(wm_job_anomaly, label),
       .optional = true,
       .doc =
-          "A column that says what each reading was; it is used to measure, and never to train. Without it every "
-          "example counts as normal." },
+          "A column that says what each reading was, to measure by. What it says to be an anomaly does not train. "
+          "Without it every example counts as normal." },
     { .name = "normal",
       .kind = WM_REALS,
       .offset = offsetof(wm_job_anomaly, normal),

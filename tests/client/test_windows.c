@@ -214,6 +214,42 @@ static void what_is_in_no_file_for_the_test_divides_by_time(void **state)
     wm_text_release(&earlier);
 }
 
+static void what_is_known_to_be_an_anomaly_trains_nothing(void **state)
+{
+    static const struct {
+        const char *says, *labels, *want; /* windows of 2, target 1 ahead */
+    } cases[] = {
+        { "all is normal", "00000000", "1 2 3 4 5 6" },
+        { "nothing trains that looks at it or predicts it", "00010000", "1 5 6" },
+        { "nor at the last of several", "00011000", "1 6" },
+        { "there may be several words for normal", "00020000", "1 2 3 4 5 6" },
+        { "what is not known is not known to be one", "000?0000", "1 2 3 4 5 6" },
+        { "a client may have nothing else", "11111111", "" },
+    };
+    static const double normal[] = { 0, 2 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wm_text    file = WM_TEXT_INIT, got = WM_TEXT_INIT;
+        wm_owners *owners;
+        wm_error   err;
+        small_job  small;
+
+        small_init(&small, 2, 1);
+        small.job.evaluate.anomaly =
+            (wm_job_anomaly){ .false_alarms = 0.1, .label = "attack", .normal = { normal, 2 } };
+        wm_text_add(&file, "t,x,attack\n");
+        for (int h = 0; cases[i].labels[h] != '\0'; h++)
+            wm_text_printf(&file, "%d,%d,%.*s\n", h * 3600, h, cases[i].labels[h] != '?', cases[i].labels + h);
+        assert_ok(test_open_csv(&small.job, wm_text_chars(&file), &owners, &err), &err);
+        now_values(owners, &small.job, &got);
+        assert_case(cases[i].says, strcmp(wm_text_chars(&got), cases[i].want) == 0);
+        wm_owners_free(owners);
+        wm_text_release(&file);
+        wm_text_release(&got);
+    }
+}
+
 static void rows_become_a_grid_whatever_their_order(void **state)
 {
     static const struct {
@@ -416,6 +452,7 @@ int main(void)
         cmocka_unit_test(interpolated_values_lie_on_the_line),
         cmocka_unit_test(parts_by_time_do_not_see_each_other),
         cmocka_unit_test(what_is_in_no_file_for_the_test_divides_by_time),
+        cmocka_unit_test(what_is_known_to_be_an_anomaly_trains_nothing),
         cmocka_unit_test(rows_become_a_grid_whatever_their_order),
         cmocka_unit_test(the_hour_that_comes_twice_is_two_hours),
         cmocka_unit_test(every_kind_of_column_has_its_channels),
