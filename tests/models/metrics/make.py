@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What each metric is, by its definition: writes expected.h beside it, for test_metrics.c.
+"""What each metric is, by its definition: writes expected.h beside it, for test_metrics.c and test_detection.c.
 
     ./make.py
 
