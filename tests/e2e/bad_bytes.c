@@ -106,17 +106,15 @@ static void half_a_submit(letter *l)
 static void nested_ten_thousand_deep(letter *l)
 {
     static uint8_t deep[ROOM];
+    static letter  head;
     size_t         at = sizeof deep;
 
     for (int i = 0; i < 10000; i++) {
-        size_t  n = sizeof deep - at;
-        letter *head = calloc(1, sizeof *head);
-
-        put_tag(head, 99, 2);
-        put_varint(head, n);
-        at -= head->n;
-        memcpy(deep + at, head->bytes, head->n);
-        free(head);
+        head.n = 0;
+        put_tag(&head, 99, 2);
+        put_varint(&head, sizeof deep - at);
+        at -= head.n;
+        memcpy(deep + at, head.bytes, head.n);
     }
     put_version(l);
     put(l, deep + at, sizeof deep - at);
@@ -124,17 +122,17 @@ static void nested_ten_thousand_deep(letter *l)
 
 static void many(letter *l, unsigned body, unsigned field, int times)
 {
-    letter *inside = calloc(1, sizeof *inside);
+    static letter inside;
 
+    inside.n = 0;
     for (int i = 0; i < times; i++) {
-        put_tag(inside, field, 2);
-        put_varint(inside, 0);
+        put_tag(&inside, field, 2);
+        put_varint(&inside, 0);
     }
     put_version(l);
     put_tag(l, body, 2);
-    put_varint(l, inside->n);
-    put(l, inside->bytes, inside->n);
-    free(inside);
+    put_varint(l, inside.n);
+    put(l, inside.bytes, inside.n);
 }
 
 static void thirty_thousand_results(letter *l)
