@@ -54,6 +54,12 @@ void shake(scene *x, SSL_CTX *ctx)
     SSL_CTX_free(ctx);
 }
 
+void show(scene *x, test_identity identity)
+{
+    shake(x, reckless(&identity, x->row->version));
+    test_identity_release(&identity);
+}
+
 EVP_PKEY *posing_key(EVP_PKEY *public_half, EVP_PKEY *private_half)
 {
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();

@@ -26,6 +26,7 @@ struct row {
     size_t      n;
     int         version;
     bool        verified; /* it was let in first, so that the refusal is on its name */
+    bool        gone;     /* maybe before the listener could ask from where it came */
 };
 
 void add_chain(SSL_CTX *ctx, const test_identity *identity);
@@ -42,10 +43,23 @@ void must_end(scene *x, stranger *s);
 /* A handshake with that context, until the server ends it. */
 void shake(scene *x, SSL_CTX *ctx);
 
-/* ---- misuse_keys.c: rows with keys that were agreed on before: tickets, PSK, early data ---- */
+/* The same with that certificate, which it releases; of the row's version. */
+void show(scene *x, test_identity identity);
 
-void with_a_shared_key_in_place_of_a_certificate(scene *x);
-void with_data_before_the_handshake(scene *x);
-void with_the_session_of_better_days(scene *x);
+#define GATEWAY(...)                                             \
+    {                                                            \
+        .names = "DNS:north", .usage = "clientAuth", __VA_ARGS__ \
+    }
+
+/* The ways, one file each. */
+typedef struct misuse {
+    const row *rows;
+    size_t     n;
+} misuse;
+
+extern const misuse misuse_of_handshakes; /* old versions, what is no TLS at all, handshakes that are never done */
+extern const misuse misuse_of_certificates; /* foreign ones, of another purpose, time or name, and none */
+extern const misuse misuse_of_keys;         /* that were agreed on before: tickets, PSK, early data */
+extern const misuse misuse_of_connections;  /* by one who was let in */
 
 #endif

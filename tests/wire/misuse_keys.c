@@ -25,7 +25,7 @@ static int offer_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_
     return 1;
 }
 
-void with_a_shared_key_in_place_of_a_certificate(scene *x)
+static void with_a_shared_key_in_place_of_a_certificate(scene *x)
 {
     SSL_CTX *ctx = reckless(NULL, TLS1_3_VERSION);
 
@@ -33,7 +33,7 @@ void with_a_shared_key_in_place_of_a_certificate(scene *x)
     shake(x, ctx);
 }
 
-void with_data_before_the_handshake(scene *x)
+static void with_data_before_the_handshake(scene *x)
 {
     SSL_CTX *ctx = reckless(NULL, TLS1_3_VERSION);
     stranger s = stranger_dial(x->t);
@@ -49,7 +49,7 @@ void with_data_before_the_handshake(scene *x)
 }
 
 /* It was let in once; now it is revoked, and comes with the session of that time. */
-void with_the_session_of_better_days(scene *x)
+static void with_the_session_of_better_days(scene *x)
 {
     test_identity identity = test_issue(x->t->authority, &x->row->wish);
     SSL_CTX      *ctx = reckless(&identity, TLS1_3_VERSION);
@@ -75,3 +75,14 @@ void with_the_session_of_better_days(scene *x)
     SSL_CTX_free(ctx);
     test_identity_release(&identity);
 }
+
+static const row rows[] = {
+    { "a shared key in the place of a certificate", with_a_shared_key_in_place_of_a_certificate,
+      "did not return a certificate|showed no certificate|TLS failed" },
+    { "data before the handshake, with a key of its own making", with_data_before_the_handshake,
+      "did not return a certificate|showed no certificate|TLS failed" },
+    { "revoked, with the session of better days", with_the_session_of_better_days, "is revoked", "north",
+      GATEWAY(.serial = 42) },
+};
+
+const misuse misuse_of_keys = { rows, sizeof rows / sizeof *rows };
