@@ -1,0 +1,56 @@
+/* tests/tool/predict/scene.h
+ *
+ * Two gateways' readings that a formula makes, a job on them that a test gives its middle, its run in memory, and what the
+ * tool said last: the whole way to `wardmote predict`. */
+#ifndef WM_TESTS_TOOL_PREDICT_SCENE_H
+#define WM_TESTS_TOOL_PREDICT_SCENE_H
+
+#include "tests/unit.h"
+
+#include <stdbool.h>
+
+enum { HOURS = 400, AHEAD = 3 };
+
+/* A folder of readings with a run in it. */
+typedef struct scene {
+    char  folder[4096], job[4200], run[4200], model[4300];
+    char *out, *said;
+    int   code;
+} scene;
+
+int setup(void **state);
+int teardown(void **state);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* Calls the tool; what it said is in the scene. */
+void say(scene *s, const char *const *words);
+
+#define SAY(s, ...) say(s, (const char *const[]){ "wardmote", __VA_ARGS__, NULL })
+
+/* ---- readings ---- */
+
+/* The level of a gateway, and ten up and down. */
+double no2_at(int base, int hour);
+
+/* HOURS of it; flag is 1 where no2 is over 45. */
+void write_readings(const char *folder, const char *name, int base, bool flag);
+void write_text(const char *folder, const char *name, const char *text);
+
+/* ---- the run ---- */
+
+/* What comes before a job's targets, and behind its `evaluate`. */
+extern const char job_head[], job_tail[];
+
+/* For between: no2 in three hours, from a window of eight. */
+extern const char forecaster[];
+
+/* Trains the job that these words make, on north and south, which go up and down about 30 and 60; in s->run. */
+void train(scene *s, const char *middle);
+
+/* The run's own figure (rmse) for a client, and of how many examples. */
+double measured(const scene *s, const char *client, int *examples);
+
+/* The hours since the first of March that a line of predictions begins with. */
+int hour_of(const char *line);
+
+#endif
