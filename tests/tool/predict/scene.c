@@ -68,7 +68,7 @@ double no2_at(int base, int hour)
     return base + 10 * sin(hour / 4.0) + hour % 7;
 }
 
-void write_readings(const char *folder, const char *name, int base, bool flag)
+static void write_readings(const char *folder, const char *name, int base, bool flag)
 {
     static char text[HOURS * 64];
     size_t      n = (size_t)snprintf(text, sizeof text, flag ? "time,no2,flag\n" : "time,no2\n");
@@ -79,6 +79,12 @@ void write_readings(const char *folder, const char *name, int base, bool flag)
         n += (size_t)snprintf(text + n, sizeof text - n, flag ? ",%d\n" : "\n", no2_at(base, i) > 45);
     }
     write_text(folder, name, text);
+}
+
+void write_gateways(const scene *s, bool flag)
+{
+    write_readings(s->folder, "north.csv", NORTH, flag);
+    write_readings(s->folder, "south.csv", SOUTH, flag);
 }
 
 const char job_head[] = "job: no2\ndata:\n  source: {csv: {files: \"*.csv\"}}\n  owner: file\n"
@@ -99,8 +105,7 @@ void train(scene *s, const char *middle)
 
     snprintf(text, sizeof text, "%s%s%s", job_head, middle, job_tail);
     write_text(s->folder, "no2.yaml", text);
-    write_readings(s->folder, "north.csv", 30, true);
-    write_readings(s->folder, "south.csv", 60, true);
+    write_gateways(s, true);
     SAY(s, "simulate", s->job, "--out", s->run, "--workers", "1");
     if (s->code != 0)
         fail_msg("%s", s->said);

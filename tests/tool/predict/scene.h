@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-enum { HOURS = 400, AHEAD = 3 };
+enum { HOURS = 400, AHEAD = 3, NORTH = 30, SOUTH = 60 }; /* the gateways' levels of no2 */
 
 /* A folder of readings with a run in it. */
 typedef struct scene {
@@ -32,8 +32,8 @@ void say(scene *s, const char *const *words);
 /* The level of a gateway, and ten up and down. */
 double no2_at(int base, int hour);
 
-/* HOURS of it; flag is 1 where no2 is over 45. */
-void write_readings(const char *folder, const char *name, int base, bool flag);
+/* HOURS of it from both, with a column `flag` or without, which is 1 where no2 is over 45. */
+void write_gateways(const scene *s, bool flag);
 void write_text(const char *folder, const char *name, const char *text);
 
 /* ---- the run ---- */
@@ -44,7 +44,7 @@ extern const char job_head[], job_tail[];
 /* For between: no2 in three hours, from a window of eight. */
 extern const char forecaster[];
 
-/* Trains the job that these words make, on north and south, which go up and down about 30 and 60; in s->run. */
+/* Trains the job that these words make, in s->run. */
 void train(scene *s, const char *middle);
 
 /* The run's own figure (rmse) for a client, and of how many examples. */

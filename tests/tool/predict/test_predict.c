@@ -12,7 +12,7 @@ static void predictions_are_what_the_run_was_measured_by(void **state)
     static const struct {
         const char *client;
         int         base;
-    } clients[] = { { "north", 30 }, { "south", 60 } };
+    } clients[] = { { "north", NORTH }, { "south", SOUTH } };
     scene *s = *state;
 
     train(s, forecaster);
@@ -122,8 +122,7 @@ static void every_head_has_columns_of_its_own(void **state)
                     wm_folder_remove(s->run, NULL) == WM_OK);
         train(s, middle);
         /* What is to be predicted need not be there: neither the classes nor the labels. */
-        write_readings(s->folder, "north.csv", 30, false);
-        write_readings(s->folder, "south.csv", 60, false);
+        write_gateways(s, false);
         SAY(s, "predict", s->model, s->folder);
         if (s->code != 0 || strncmp(s->out, rows[i].header, strlen(rows[i].header)) != 0)
             fail_msg("%s: %.200s%s", rows[i].says, s->out, s->said);

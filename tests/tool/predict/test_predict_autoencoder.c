@@ -14,8 +14,7 @@ static void what_is_given_back_is_in_the_datas_units(void **state)
     double deviation = 0, scores = 0, want;
     int    examples, count = 0;
 
-    write_readings(s->folder, "north.csv", 30, true);
-    write_readings(s->folder, "south.csv", 60, true);
+    write_gateways(s, true);
     snprintf(text, sizeof text,
              "%s  scale: federated\n  split: {time: [0.7, 0.1, 0.2]}\n"
              "model: {layers: [{noise: 0.1}, {dense: 4}, tanh, {dense: 4}, {sample: 0.0001}, {dense: 1}], "
@@ -36,7 +35,7 @@ static void what_is_given_back_is_in_the_datas_units(void **state)
         double      back, score, off, one;
 
         assert_int_equal(sscanf(strchr(client, ',') + 1, "%lf,%lf,", &back, &score), 2);
-        off = back - no2_at(strncmp(client, "north", 5) == 0 ? 30 : 60, hour_of(line));
+        off = back - no2_at(strncmp(client, "north", 5) == 0 ? NORTH : SOUTH, hour_of(line));
         if (strncmp(client, "north", 5) == 0 && hour_of(line) >= HOURS - HOURS / 5) {
             scores += score;
             count++;

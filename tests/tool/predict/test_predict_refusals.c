@@ -46,6 +46,12 @@ static void write_foreign(const char *path)
     fclose(file);
 }
 
+static void expect_refusal(const scene *s, const char *part)
+{
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said, part));
+}
+
 static void what_cannot_be_predicted_is_said(void **state)
 {
     static const char other_columns[] = "time,ozone\n2024-03-01 00:00,1\n2024-03-01 01:00,2\n";
@@ -59,45 +65,36 @@ static void what_cannot_be_predicted_is_said(void **state)
     assert_ok(wm_files_system()->make_folder(wm_files_system(), folder, 0755, NULL), NULL);
 
     SAY(s, "predict", foreign, s->folder);
-    assert_int_equal(s->code, 1);
-    assert_non_null(strstr(s->said, "foreign.safetensors"));
+    expect_refusal(s, "foreign.safetensors");
 
     write_foreign(foreign);
     SAY(s, "predict", foreign, s->folder);
-    assert_int_equal(s->code, 1);
-    assert_non_null(strstr(s->said, "holds no job, so no run of wardmote has left it"));
+    expect_refusal(s, "holds no job, so no run of wardmote has left it");
     SAY(s, "predict", foreign, s->folder, "--job", s->job);
-    assert_int_equal(s->code, 1);
-    assert_non_null(strstr(s->said, "holds no scaling, but the job's columns are scaled"));
+    expect_refusal(s, "holds no scaling, but the job's columns are scaled");
     SAY(s, "predict", "/nowhere/model.safetensors", s->folder);
-    assert_int_equal(s->code, 1);
-    assert_non_null(strstr(s->said, "cannot open /nowhere/model.safetensors"));
+    expect_refusal(s, "cannot open /nowhere/model.safetensors");
 
     snprintf(text, sizeof text, "%s%s%s", job_head, forecaster, job_tail);
     memcpy(strstr(text, "dense: 16"), "dense: 17", 9);
     write_text(s->folder, "other.yaml", text);
     snprintf(other, sizeof other, "%s/other.yaml", s->folder);
     SAY(s, "predict", s->model, s->folder, "--job", other);
-    assert_int_equal(s->code, 1);
-    assert_non_null(strstr(s->said, "1.dense.weight"));
+    expect_refusal(s, "1.dense.weight");
 
     write_text(folder, "a.csv", other_columns);
     SAY(s, "predict", s->model, folder);
-    assert_int_equal(s->code, 1);
-    assert_non_null(strstr(s->said, "a.csv:1: there is no column no2 in the header: time, ozone"));
+    expect_refusal(s, "a.csv:1: there is no column no2 in the header: time, ozone");
 
     write_text(folder, "a.csv", short_one);
     SAY(s, "predict", s->model, folder);
-    assert_int_equal(s->code, 1);
-    assert_non_null(strstr(s->said, "nothing to predict from"));
+    expect_refusal(s, "nothing to predict from");
 
     snprintf(data, sizeof data, "%s/nowhere", s->folder);
     SAY(s, "predict", s->model, data);
-    assert_int_equal(s->code, 1);
-    assert_non_null(strstr(s->said, "nowhere"));
+    expect_refusal(s, "nowhere");
     SAY(s, "predict", s->model, s->folder, "--out", "/nowhere/at/all.csv");
-    assert_int_equal(s->code, 1);
-    assert_non_null(strstr(s->said, "/nowhere/at/all.csv cannot be written"));
+    expect_refusal(s, "/nowhere/at/all.csv cannot be written");
 }
 
 int main(void)
