@@ -5,15 +5,12 @@
  *
  * Memory is for the quick: an update that fits waits for those that lie there, and is gathered in a file only if none of
  * them was let in during the last second. A file costs the processor as much again as the network, and is what bears any
- * number of slow links.
- *
- * Updates in files are read back one at a time, into the same memory: of a model of 100 MB every copy counts, and fresh
- * memory costs as much time as the reading. */
+ * number of slow links. */
 #include "server/staging.h"
 
-#include "common/memory.h"
 #include "server/buffers.h"
 #include "server/gathering.h"
+#include "server/readback.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -47,9 +44,7 @@ struct wm_staging {
     wm_buffers          memory;
     bool                awaited; /* somebody was told to wait for memory */
 
-    pthread_mutex_t whole_lock; /* from wm_staging_take to _done of an update in a file; guards: */
-    uint8_t        *whole;      /* [whole_size], where it is read to; NULL as long as there was none */
-    size_t          whole_size;
+    wm_readback readback; /* of updates in files, from wm_staging_take to _done; not under the lock */
 };
 
 wm_status wm_staging_new(const wm_staging_settings *settings, wm_staging **ret, wm_error *err)
@@ -61,7 +56,7 @@ wm_status wm_staging_new(const wm_staging_settings *settings, wm_staging **ret, 
     staging->settings = *settings;
     wm_buffers_init(&staging->memory, settings->memory);
     pthread_mutex_init(&staging->lock, NULL);
-    pthread_mutex_init(&staging->whole_lock, NULL);
+    wm_readback_init(&staging->readback);
     *ret = staging;
     return WM_OK;
 }
@@ -83,8 +78,7 @@ void wm_staging_free(wm_staging *staging)
         staged_free(staging, up);
     }
     wm_buffers_rest(&staging->memory);
-    free(staging->whole);
-    pthread_mutex_destroy(&staging->whole_lock);
+    wm_readback_release(&staging->readback);
     pthread_mutex_destroy(&staging->lock);
     free(staging);
 }
@@ -371,26 +365,15 @@ static void tell_freed(wm_staging *staging)
         staging->settings.freed(staging->settings.context);
 }
 
-/* Takes whole_lock for an update in a file, unless it fails. */
-static wm_status read_whole(wm_staging *staging, staged *up, wm_staged_update *ret, wm_digest *found, wm_error *err)
+static wm_status read_whole(wm_staging *staging, wm_staged_update *ret, wm_digest *found, wm_error *err)
 {
-    wm_status st = WM_OK;
+    wm_gathering *bytes = &ret->upload->bytes;
+    wm_status     st;
 
-    if (up->bytes.memory != NULL)
-        return wm_gathering_read(&up->bytes, NULL, &ret->bytes, found, err);
-    pthread_mutex_lock(&staging->whole_lock);
-    if (staging->whole_size < up->size) {
-        free(staging->whole);
-        staging->whole = wm_memory_large(up->size);
-        staging->whole_size = staging->whole != NULL ? up->size : 0;
-    }
-    if (staging->whole == NULL)
-        st = wm_fail(err, WM_E_NOMEM, "no memory for an update of %zu bytes", up->size);
-    if (st == WM_OK)
-        st = wm_gathering_read(&up->bytes, staging->whole, &ret->bytes, found, err);
-    ret->locked = st == WM_OK;
-    if (st != WM_OK)
-        pthread_mutex_unlock(&staging->whole_lock);
+    if (bytes->memory != NULL)
+        return wm_gathering_read(bytes, NULL, &ret->bytes, found, err);
+    st = wm_readback_take(&staging->readback, bytes, &ret->bytes, found, err);
+    ret->read_back = st == WM_OK;
     return st;
 }
 
@@ -422,7 +405,7 @@ wm_status wm_staging_take(wm_staging *staging, const char *client, const wm_dige
         return wm_fail(err, WM_E_MISSING, "the update is not here whole");
     update.n_bytes = update.upload->size;
     update.loss = update.upload->loss;
-    st = read_whole(staging, update.upload, &update, &found, err);
+    st = read_whole(staging, &update, &found, err);
     if (st == WM_OK && !wm_digest_equal(&found, digest))
         st = wm_fail(err, WM_E_UNTRUSTED, "the bytes do not have the SHA-256 that was announced");
     if (st != WM_OK) {
@@ -435,8 +418,8 @@ wm_status wm_staging_take(wm_staging *staging, const char *client, const wm_dige
 
 void wm_staging_done(wm_staging *staging, wm_staged_update *update)
 {
-    if (update->locked)
-        pthread_mutex_unlock(&staging->whole_lock);
+    if (update->read_back)
+        wm_readback_done(&staging->readback);
     pthread_mutex_lock(&staging->lock);
     uncount(staging, update->upload);
     leave(staging, update->upload);
@@ -455,12 +438,8 @@ static void rest(wm_staging *staging)
     if (idle)
         wm_buffers_rest(&staging->memory);
     pthread_mutex_unlock(&staging->lock);
-    if (!idle || pthread_mutex_trylock(&staging->whole_lock) != 0)
-        return;
-    free(staging->whole);
-    staging->whole = NULL;
-    staging->whole_size = 0;
-    pthread_mutex_unlock(&staging->whole_lock);
+    if (idle)
+        wm_readback_rest(&staging->readback);
 }
 
 void wm_staging_drop(wm_staging *staging, const char *client)

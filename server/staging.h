@@ -63,7 +63,7 @@ typedef struct wm_staged_update {
     double         loss;
 
     struct wm_staged *upload; /* staging's */
-    bool              locked;
+    bool              read_back;
 } wm_staged_update;
 
 /* Takes a whole update out; it keeps its place until wm_staging_done, so that what is checked and folded counts as what is
