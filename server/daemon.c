@@ -10,6 +10,7 @@
 #include "common/memory.h"
 #include "common/steady_clock.h"
 #include "server/adoption.h"
+#include "server/descriptors.h"
 #include "server/errands.h"
 #include "server/front.h"
 #include "server/issuer_keeper.h"
@@ -26,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -162,17 +162,6 @@ static wm_status open_signals(daemon_state *daemon, wm_error *err)
     if (sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0)
         return wm_fail(err, WM_E_IO, "cannot take over the signals: %s", strerror(errno));
     return WM_OK;
-}
-
-/* As many descriptors as we are allowed: a connection costs one. */
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
 }
 
 static wm_status open_issuer(daemon_state *daemon, wm_error *err)
@@ -462,7 +451,7 @@ wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
     wm_steady_clock_init(&daemon.steady, settings->clock);
     own.clock = wm_clock_steady(&daemon.steady);
     pthread_mutex_init(&daemon.commands, NULL);
-    raise_descriptors();
+    wm_descriptors_raise();
     st = open_signals(&daemon, err);
     if (st == WM_OK)
         st = wm_office_open(&own, &daemon.store, &daemon.roster, err);

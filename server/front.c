@@ -7,28 +7,26 @@
 #include "server/front.h"
 
 #include "common/wire/exchange.h"
+#include "server/descriptors.h"
 #include "server/parking.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum {
     PARKING_WORKERS = 2,
     LISTENER_WORKERS = 2,
     OPERATOR_BYTES_MAX = 512 << 10, /* a job's file and some */
     WOKEN_FOR_A_PLACE = 2, /* more than one, since the first may have gone away; who gets none has to queue anew */
-    ENROLMENT_CONNECTIONS = 256,
-    OTHER_FILES = 128, /* the store, blobs, uploads, pipes, nng's own */
     ENROLMENT_IDLE_MS = 15 * 1000,
     RENEWALS_FULL_MS = 5 * 1000,
 };
 
 struct wm_front {
-    wm_front_settings settings;
-    size_t            most, most_bulk, strangers; /* server.yaml's, if there are descriptors for so many */
-    wm_parking       *parking;
+    wm_front_settings    settings;
+    wm_descriptor_shares most;
+    wm_parking          *parking;
     wm_listener *control, *bulk, *enrolment, *operator;
 };
 
@@ -306,9 +304,9 @@ static wm_status listen_at(wm_front *front, const char *address, wm_listener_set
     snprintf(url, sizeof url, "tls+tcp://%s", address);
     settings->url = url;
     settings->held_max = (size_t)limits->memory;
-    settings->strangers_max = front->strangers;
+    settings->strangers_max = front->most.strangers;
     if (settings->connections_max == 0) {
-        settings->connections_max = settings->handle == handle_bulk ? front->most_bulk : front->most;
+        settings->connections_max = settings->handle == handle_bulk ? front->most.bulk : front->most.control;
         settings->connections_max_per_identity = (size_t)limits->per_gateway;
         settings->idle_ms = (int)limits->idle_ms;
     }
@@ -321,37 +319,22 @@ static wm_status listen_at(wm_front *front, const char *address, wm_listener_set
     return st;
 }
 
-/* A connection takes a descriptor. Where the system allows fewer than server.yaml asks for, strangers get a sixteenth of
- * them for each listener; of the rest three quarters may go to control, where a gateway stays, and what is left to bulk,
- * where it is for a transfer. Without this, a crowd would stop the store from opening a file. */
 static void share_descriptors(wm_front *front)
 {
-    const wm_connection_config *limits = &front->settings.config->connections;
-    size_t                      most = (size_t)limits->most, have, fixed, left;
-    struct rlimit               files;
+    uint64_t allowed = wm_descriptors_allowed();
 
-    front->strangers = (size_t)limits->strangers;
-    front->most = front->most_bulk = most;
-    fixed = 3 * front->strangers + ENROLMENT_CONNECTIONS + OTHER_FILES;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= fixed + 2 * most)
+    if (wm_descriptors_share(&front->settings.config->connections, allowed, &front->most))
         return;
-    have = (size_t)files.rlim_cur;
-    if (front->strangers > have / 16)
-        front->strangers = have / 16 > 0 ? have / 16 : 1;
-    fixed = 3 * front->strangers + ENROLMENT_CONNECTIONS + OTHER_FILES;
-    left = have > fixed + 32 ? have - fixed : 32;
-    front->most = left / 4 * 3 < most ? left / 4 * 3 : most;
-    front->most_bulk = left - front->most < most ? left - front->most : most;
     wm_log_line(front->settings.log, WM_LOG_WARNING, "server",
                 "the system allows fewer descriptors than server.yaml asks for (connections): raise the hard limit "
                 "(LimitNOFILE, ulimit -Hn) for more",
-                WM_INT_FIELD("descriptors", have), WM_INT_FIELD("control", front->most),
-                WM_INT_FIELD("bulk", front->most_bulk), WM_INT_FIELD("strangers", front->strangers));
+                WM_INT_FIELD("descriptors", allowed), WM_INT_FIELD("control", front->most.control),
+                WM_INT_FIELD("bulk", front->most.bulk), WM_INT_FIELD("strangers", front->most.strangers));
 }
 
 size_t wm_front_most(const wm_front *front)
 {
-    return front->most;
+    return front->most.control;
 }
 
 static wm_status listen_all(wm_front *front, wm_error *err)
@@ -365,8 +348,8 @@ static wm_status listen_all(wm_front *front, wm_error *err)
     wm_listener_settings     bulk = { .tls = set->tls, .request_max = WM_BULK_BYTES_MAX, .handle = handle_bulk };
     wm_listener_settings     enrolment = { .tls = set->enrolment_tls,
                                            .request_max = WM_ENROLMENT_BYTES_MAX,
-                                           .connections_max = ENROLMENT_CONNECTIONS,
-                                           .connections_max_per_identity = ENROLMENT_CONNECTIONS,
+                                           .connections_max = WM_ENROLMENT_CONNECTIONS,
+                                           .connections_max_per_identity = WM_ENROLMENT_CONNECTIONS,
                                            .idle_ms = ENROLMENT_IDLE_MS,
                                            .handle = handle_enrolment };
     wm_listener_settings     operator= { .request_max = OPERATOR_BYTES_MAX,
@@ -402,7 +385,7 @@ wm_status wm_front_start(const wm_front_settings *settings, wm_front **ret, wm_e
     front->settings = *settings;
     share_descriptors(front);
     st = wm_parking_new(&(wm_parking_settings){ .workers = PARKING_WORKERS,
-                                                .parked_max = front->most,
+                                                .parked_max = front->most.control,
                                                 .clock = settings->clock,
                                                 .serve = serve_control,
                                                 .context = front },
