@@ -10,6 +10,7 @@
 #include "common/memory.h"
 #include "common/steady_clock.h"
 #include "server/adoption.h"
+#include "server/bell.h"
 #include "server/descriptors.h"
 #include "server/errands.h"
 #include "server/front.h"
@@ -18,16 +19,11 @@
 #include "server/operator.h"
 #include "server/own_certificate.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 enum {
     HEAP_KEPT = 2 << 20, /* some messages */
@@ -41,7 +37,7 @@ typedef struct daemon_state {
     const wm_daemon_settings *settings; /* with a steady clock */
     wm_steady_clock           steady;
     bool                      stepped; /* it was said that the machine's clock is not believed */
-    int                       stop_fd, stir_fd;
+    wm_bell                   bell;
     wm_store                 *store;
     wm_roster                *roster;
     wm_issuer_keeper         *keeper;
@@ -64,10 +60,8 @@ typedef struct daemon_state {
 static void stir(void *context)
 {
     daemon_state *daemon = context;
-    uint64_t      one = 1;
-    ssize_t       done = write(daemon->stir_fd, &one, sizeof one); /* full: it is stirred already */
 
-    (void)done;
+    wm_bell_stir(&daemon->bell);
 }
 
 static void wake_front(void *context, bool only_submits)
@@ -128,41 +122,6 @@ static wm_status command(void *context, const Wm__Command *asked, wm_text *ret)
 }
 
 /* ---- opening ---- */
-
-/* A handler has no context: what it needs is the one thing here that belongs to the process and not to a daemon. A
- * signalfd would need the signals blocked in every thread, and some threads are made by libraries before main. */
-static struct {
-    atomic_int            fd;
-    volatile sig_atomic_t number;
-} stop_signal = { .fd = -1 };
-
-static void on_stop_signal(int number)
-{
-    int      saved = errno;
-    uint64_t one = 1;
-    ssize_t  done;
-
-    stop_signal.number = number;
-    done = write(atomic_load(&stop_signal.fd), &one, sizeof one);
-    (void)done;
-    errno = saved;
-}
-
-static wm_status open_signals(daemon_state *daemon, wm_error *err)
-{
-    struct sigaction action = { .sa_handler = on_stop_signal, .sa_flags = SA_RESTART };
-
-    daemon->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    daemon->stir_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (daemon->stop_fd < 0 || daemon->stir_fd < 0)
-        return wm_fail(err, WM_E_IO, "cannot wait for signals: %s", strerror(errno));
-    atomic_store(&stop_signal.fd, daemon->stop_fd);
-    sigemptyset(&action.sa_mask);
-    signal(SIGPIPE, SIG_IGN);
-    if (sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0)
-        return wm_fail(err, WM_E_IO, "cannot take over the signals: %s", strerror(errno));
-    return WM_OK;
-}
 
 static wm_status open_issuer(daemon_state *daemon, wm_error *err)
 {
@@ -394,20 +353,9 @@ static int64_t tick(daemon_state *daemon)
 /* Until a signal says stop. */
 static void loop(daemon_state *daemon)
 {
-    struct pollfd fds[] = { { .fd = daemon->stop_fd, .events = POLLIN },
-                            { .fd = daemon->stir_fd, .events = POLLIN } };
-    uint64_t      count;
-
     daemon->flush_at_ms = wm_mono_ms(&daemon->settings->clock) + FLUSH_MS;
-    for (;;) {
-        int64_t next_ms = tick(daemon);
-
-        (void)poll(fds, 2, next_ms > 0 ? (int)next_ms : 0);
-        if (read(daemon->stop_fd, &count, sizeof count) == (ssize_t)sizeof count)
-            return;
-        while (read(daemon->stir_fd, &count, sizeof count) == (ssize_t)sizeof count)
-            ;
-    }
+    while (!wm_bell_wait(&daemon->bell, tick(daemon)))
+        ;
 }
 
 /* ---- closing ---- */
@@ -432,19 +380,14 @@ static void close_all(daemon_state *daemon)
     wm_store_close(daemon->store);
     free(daemon->uploads_folder);
     free(daemon->socket_path);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
-    if (daemon->stop_fd >= 0)
-        close(daemon->stop_fd);
-    if (daemon->stir_fd >= 0)
-        close(daemon->stir_fd);
+    wm_bell_close(&daemon->bell);
     pthread_mutex_destroy(&daemon->commands);
 }
 
 wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
 {
     wm_daemon_settings own = *settings;
-    daemon_state       daemon = { .settings = &own, .stop_fd = -1, .stir_fd = -1 };
+    daemon_state       daemon = { .settings = &own, .bell = WM_BELL_INIT };
     wm_status          st;
 
     wm_memory_settle(HEAP_KEPT);
@@ -452,7 +395,7 @@ wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
     own.clock = wm_clock_steady(&daemon.steady);
     pthread_mutex_init(&daemon.commands, NULL);
     wm_descriptors_raise();
-    st = open_signals(&daemon, err);
+    st = wm_bell_open(&daemon.bell, err);
     if (st == WM_OK)
         st = wm_office_open(&own, &daemon.store, &daemon.roster, err);
     if (st == WM_OK)
@@ -465,8 +408,7 @@ wm_status wm_daemon_run(const wm_daemon_settings *settings, wm_error *err)
         st = open_front(&daemon, err);
     if (st == WM_OK) {
         loop(&daemon);
-        wm_log_line(settings->log, WM_LOG_INFO, "server", "stopping",
-                    WM_TEXT_FIELD("signal", stop_signal.number == SIGTERM ? "TERM" : "INT"));
+        wm_log_line(settings->log, WM_LOG_INFO, "server", "stopping", WM_TEXT_FIELD("signal", wm_bell_signal()));
     }
     close_all(&daemon);
     if (st == WM_OK)
