@@ -88,6 +88,7 @@ static void surround(around *net, const example_of *example, const char *loss, c
         wm_text_printf(&net->layers, "{name: in, dense: %s}, ", last != NULL ? last + 1 : example->shape);
     }
     wm_text_printf(&net->layers, "%s, flatten, {dense: 3}]", example->words);
+    assert_false(net->layers.bad);
     net_text(&net->text, &(net_words){ .shape = example->shape,
                                        .layers = wm_text_chars(&net->layers),
                                        .loss = strcmp(loss, "pinball") == 0 ? "{pinball: [0.5]}" : loss,
