@@ -2,7 +2,8 @@
  *
  * Every matrix product of a network goes through here, so that how it is cut up, and which library multiplies, is
  * decided in one place. Row-major, as cblas: `ld` is the distance of rows. All forms add to c: a layer fills it with
- * zeros, a bias or what is there already, which costs less than the pass that OpenBLAS makes to clear it.
+ * zeros, a bias or what is there already, which costs less than the pass that OpenBLAS makes to clear it, and no more than
+ * kernels of ours that wrote c without reading it (.91 to 1.02 of the speed of whole steps, where that was tried).
  *
  *     NN   c[m][n] += a[m][k] b[k][n]
  *     NT   c[m][n] += a[m][k] b[n][k] transposed
