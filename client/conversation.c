@@ -1,15 +1,15 @@
 /* client/conversation.c */
 #include "client/conversation.h"
 
+#include "client/patience.h"
 #include "common/wire/envelope.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    PAUSE_MS = 1000,       /* between two questions that nothing came of and that the server did not hold */
-    PAUSE_LEAST_MS = 50,   /* the shortest wait that a server may name */
-    AGAIN_LAST_MS = 60000, /* the longest wait before the same task is taken on once more */
+    PAUSE_MS = 1000,     /* between two questions that nothing came of and that the server did not hold */
+    PAUSE_LEAST_MS = 50, /* the shortest wait that a server may name */
 };
 
 struct wm_conversation {
@@ -17,18 +17,12 @@ struct wm_conversation {
     bool                     checked_in; /* since the last failure */
     bool                     reached;    /* it had checked in when the last turn failed */
     bool                     moved;      /* something came of this turn */
-    bool fresh; /* an update was finished this turn: nobody need be asked whether it is wanted */
-    /* The task that was taken on last, and how often in a row it was one that had been here or was declined. */
-    wm_task    last;
-    uint8_t    last_run[WM_RUN_ID_SIZE];
-    bool       declined; /* it came to nothing by our own word: */
-    wm_error   why;
-    bool       abandoned; /* the server has said that it is no longer wanted */
-    unsigned   again;
-    int64_t    again_at_ms; /* on the monotonic clock: not before */
-    wm_digest  accepted;    /* the update that the server has accepted last */
-    wm_fetcher fetcher;
-    int64_t    handed_in_ms; /* when the bulk line was last used for that; -1 for never */
+    bool        fresh; /* an update was finished this turn: nobody need be asked whether it is wanted */
+    wm_patience patience;
+    bool        abandoned; /* the server has said that the last task is no longer wanted */
+    wm_digest   accepted;  /* the update that the server has accepted last */
+    wm_fetcher  fetcher;
+    int64_t     handed_in_ms; /* when the bulk line was last used for that; -1 for never */
     /* A result that is not durable: evaluations, refusals. Sent until the server has heard it. */
     bool               has_report;
     wm_outcome_of_work report;
@@ -84,60 +78,21 @@ static wm_status check_in(wm_conversation *self, int64_t *wait_ms, wm_error *err
 
 /* ---- work that comes ---- */
 
-static bool is_last(const wm_conversation *self, const wm_task *task, const uint8_t *run)
-{
-    return self->last.phase == task->phase && self->last.round == task->round &&
-           self->last.attempt == task->attempt && wm_digest_equal(&self->last.model, &task->model) &&
-           memcmp(self->last_run, run, WM_RUN_ID_SIZE) == 0;
-}
-
-static bool is_same_run(const wm_conversation *self, const uint8_t *run)
-{
-    return memcmp(self->last_run, run, WM_RUN_ID_SIZE) == 0;
-}
-
-/* A task that was here already, or comes upon one of the same run that was declined, has to wait, twice as long each
- * time: readings are not loaded in a circle because a server forgets what it was told. false: not yet, in *wait_ms. */
-static bool is_time_for(wm_conversation *self, const wm_task *task, const uint8_t *run, int64_t *wait_ms)
-{
-    int64_t now = wm_mono_ms(&self->set.lines.clock), pause = PAUSE_MS;
-
-    if (!is_last(self, task, run) && !(self->declined && is_same_run(self, run))) {
-        self->again = 0;
-        self->again_at_ms = now;
-        return true;
-    }
-    if (self->again_at_ms < 0) {
-        for (unsigned i = 0; i < self->again && pause < AGAIN_LAST_MS; i++)
-            pause *= 2;
-        self->again_at_ms = now + (pause < AGAIN_LAST_MS ? pause : AGAIN_LAST_MS);
-        self->again++;
-    }
-    if (now >= self->again_at_ms)
-        return true;
-    *wait_ms = self->again_at_ms - now;
-    return false;
-}
-
 /* A refusal by our own word, to be sent. */
 static void declined(wm_conversation *self, const wm_outcome_of_work *outcome)
 {
     wm_log_line(self->set.log, WM_LOG_WARNING, "round", "declined",
                 WM_TEXT_FIELD("phase", wm_phase_name(outcome->task.phase)),
                 WM_INT_FIELD("round", outcome->task.round), WM_TEXT_FIELD("why", outcome->error.text));
-    self->declined = true;
-    self->why = outcome->error;
+    wm_patience_declined(&self->patience, &outcome->error);
     self->report = *outcome;
     self->has_report = true;
 }
 
-/* Remembered from the offer on, so that one which ends in a refusal counts too. */
 static void note_taken(wm_conversation *self, const wm_task *task, const uint8_t *run)
 {
-    self->last = *task;
-    memcpy(self->last_run, run, sizeof self->last_run);
-    self->again_at_ms = -1;
-    self->declined = self->abandoned = false;
+    wm_patience_taken(&self->patience, task, run);
+    self->abandoned = false;
     self->moved = true;
 }
 
@@ -158,16 +113,15 @@ static void decline_large(wm_conversation *self, const Wm__Work *work, const wm_
     declined(self, &outcome);
 }
 
-/* Another task of a run whose last one was declined, before it is time to try again: declined for the same reason at
- * once, without a look at the readings. Nobody is to wait for a gateway that knows what it will say. */
-static void decline_again(wm_conversation *self, const wm_task *task, const uint8_t *run, int64_t *wait_ms)
+/* For the same reason as the last one of its run. Nobody is to wait for a gateway that knows what it will say. */
+static void decline_again(wm_conversation *self, const wm_task *task, const uint8_t *run)
 {
-    wm_outcome_of_work outcome = { .task = *task, .status = self->why.status, .error = self->why };
+    wm_outcome_of_work outcome = { .task = *task,
+                                   .status = self->patience.why.status,
+                                   .error = self->patience.why };
 
     memcpy(outcome.run, run, sizeof outcome.run);
-    self->last = *task;
     self->moved = true;
-    *wait_ms = 0;
     declined(self, &outcome);
 }
 
@@ -182,9 +136,13 @@ static wm_status take_on(wm_conversation *self, const Wm__Work *work, int64_t *w
 
     if (st != WM_OK)
         return st;
-    if (!is_time_for(self, &task, run, wait_ms)) {
-        if (self->declined && !is_last(self, &task, run))
-            decline_again(self, &task, run, wait_ms);
+    switch (wm_patience_with(&self->patience, &task, run, wm_mono_ms(&self->set.lines.clock), wait_ms)) {
+    case WM_PATIENCE_NOW:
+        break;
+    case WM_PATIENCE_LATER:
+        return WM_OK;
+    case WM_PATIENCE_DECLINED:
+        decline_again(self, &task, run);
         return WM_OK;
     }
     if (is_too_large(self, work)) {
