@@ -97,18 +97,6 @@ static void gateway_joins(scene *s, const char *folder)
 
 /* ---- the office ---- */
 
-static wm_status init(place *p, const char *folder, wm_error *err)
-{
-    static const char *const names[] = { "office.example" };
-    wm_office_settings       settings = { .folder = folder,
-                                          .files = wm_files_system(),
-                                          .clock = wm_clock_manual(&p->time),
-                                          .names = names,
-                                          .n_names = 1 };
-
-    return wm_office_init(&settings, &p->office, err);
-}
-
 static wm_status ask_for_token(place *p, wm_token *ret, wm_error *err)
 {
     Wm__Issue   issue = WM__ISSUE__INIT;
@@ -145,7 +133,7 @@ static void office_issues(scene *s, const char *folder)
     wm_key            *key = new_key(), *other = new_key();
     wm_error           err;
 
-    insist(s, init(&p, folder, &err), &err);
+    insist(s, place_init(&p, folder, &err), &err);
     p.issuer_folder = wm_path_join(folder, "issuer");
     settings = place_settings(&p);
     insist(s, wm_issuer_open(&settings, &p.issuer, &err), &err);

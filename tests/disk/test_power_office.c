@@ -18,18 +18,6 @@ typedef struct office_life {
     size_t    n_chain;
 } office_life;
 
-static wm_status init(place *p, const char *folder, wm_error *err)
-{
-    static const char *const names[] = { "office.example" };
-    wm_office_settings       settings = { .folder = folder,
-                                          .files = wm_files_system(),
-                                          .clock = wm_clock_manual(&p->time),
-                                          .names = names,
-                                          .n_names = 1 };
-
-    return wm_office_init(&settings, &p->office, err);
-}
-
 static void open_at(place *p, const char *folder)
 {
     snprintf(p->folder, sizeof p->folder, "%s", folder);
@@ -49,7 +37,7 @@ static void live(office_life *o, disk *d, const char *folder)
     Wm__Issued *issued;
     wm_error    err;
 
-    images_assert_ok(init(&o->p, folder, &err), &err);
+    images_assert_ok(place_init(&o->p, folder, &err), &err);
     o->root = o->p.office.root;
     o->done[INIT] = disk_moment(d);
     open_at(&o->p, folder);
@@ -109,7 +97,7 @@ static void check(void *context, const char *image, size_t moment)
     office_life *o = context;
     wm_error     err;
 
-    images_assert_ok(init(&o->p, image, &err), &err);
+    images_assert_ok(place_init(&o->p, image, &err), &err);
     if (o->done[INIT] <= moment)
         images_assert(wm_digest_equal(&o->p.office.root, &o->root) && !o->p.office.made);
     open_at(&o->p, image);

@@ -37,18 +37,26 @@ static inline void place_open(place *p)
     assert_ok(wm_issuer_open(&settings, &p->issuer, &err), &err);
 }
 
-static inline place *place_new(void)
+static inline wm_status place_init(place *p, const char *folder, wm_error *err)
 {
     static const char *const names[] = { "office.example" };
-    place                   *p = calloc(1, sizeof *p);
-    wm_office_settings       office = { .files = wm_files_system(), .names = names, .n_names = 1 };
-    wm_error                 err;
+    wm_office_settings       office = { .folder = folder,
+                                        .files = wm_files_system(),
+                                        .clock = wm_clock_manual(&p->time),
+                                        .names = names,
+                                        .n_names = 1 };
+
+    return wm_office_init(&office, &p->office, err);
+}
+
+static inline place *place_new(void)
+{
+    place   *p = calloc(1, sizeof *p);
+    wm_error err;
 
     p->time.wall_ms = NOW;
     p->time.mono_ms = 1000;
-    office.folder = wm_test_folder(p->folder);
-    office.clock = wm_clock_manual(&p->time);
-    assert_ok(wm_office_init(&office, &p->office, &err), &err);
+    assert_ok(place_init(p, wm_test_folder(p->folder), &err), &err);
     p->issuer_folder = wm_path_join(p->folder, "issuer");
     place_open(p);
     return p;
