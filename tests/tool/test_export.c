@@ -1,38 +1,17 @@
 /* tests/tool/test_export.c: `wardmote export` of a run's model: the file holds what the model does, and says how its data
  * were scaled. That other runtimes say the same is tests/models/test_onnx.c's. */
+#include "tests/tool/say.h"
 #include "tests/unit.h"
 
 #include "client/city.h"
 #include "common/files.h"
 #include "onnx.pb-c.h"
-#include "server/tool/tool.h"
-
-static int say(const char *const *words, char **ret)
-{
-    char  *argv[16], *out_text = NULL;
-    size_t n_out, n_said;
-    int    argc = 0, code;
-    FILE  *out = open_memstream(&out_text, &n_out), *said;
-
-    free(*ret);
-    said = open_memstream(ret, &n_said);
-    for (; words[argc] != NULL; argc++)
-        argv[argc] = (char *)(uintptr_t)words[argc];
-    argv[argc] = NULL;
-    code = wm_tool_main(argc, argv, out, said);
-    fclose(out);
-    fclose(said);
-    free(out_text);
-    return code;
-}
-
-#define SAY(said, ...) say((const char *const[]){ "wardmote", __VA_ARGS__, NULL }, said)
 
 static void a_model_is_exported_with_its_scaling(void **state)
 {
-    char              folder[4096], city[4200], job[4300], run[4200], model[4300], to[4200], *said = NULL;
-    uint8_t          *bytes;
-    size_t            n, weights = 0;
+    char     folder[4096], city[4200], job[4300], run[4200], model[4300], to[4200], *out = NULL, *said = NULL;
+    uint8_t *bytes;
+    size_t   n, weights = 0;
     Onnx__ModelProto *file;
     wm_error          err;
 
@@ -44,12 +23,13 @@ static void a_model_is_exported_with_its_scaling(void **state)
     snprintf(model, sizeof model, "%s/model.safetensors", run);
     snprintf(to, sizeof to, "%s/city.onnx", folder);
     assert_ok(wm_city_write(city, &(wm_city_settings){ .gateways = 2, .days = 20, .seed = 5 }, &err), &err);
-    if (SAY(&said, "simulate", job, "--out", run, "--rounds", "1", "--set", "evaluate.baselines=[naive]", "--set",
-            "evaluate.anomaly={false_alarms: 0.1}") != 0)
+    if (say(WARDMOTE("simulate", job, "--out", run, "--rounds", "1", "--set", "evaluate.baselines=[naive]", "--set",
+                     "evaluate.anomaly={false_alarms: 0.1}"),
+            &out, &said) != 0)
         fail_msg("%s", said);
-    assert_int_equal(SAY(&said, "export", model), 2);
+    assert_int_equal(say(WARDMOTE("export", model), &out, &said), 2);
     assert_non_null(strstr(said, "say where to: --onnx FILE"));
-    assert_int_equal(SAY(&said, "export", model, "--onnx", to), 0);
+    assert_int_equal(say(WARDMOTE("export", model, "--onnx", to), &out, &said), 0);
     assert_ok(wm_files_system()->read(wm_files_system(), to, 1 << 24, &bytes, &n, &err), &err);
     file = onnx__model_proto__unpack(NULL, n, bytes);
     assert_non_null(file);
@@ -64,8 +44,9 @@ static void a_model_is_exported_with_its_scaling(void **state)
     assert_int_equal(weights, 6); /* three dense layers */
     onnx__model_proto__free_unpacked(file, NULL);
     free(bytes);
-    assert_int_equal(SAY(&said, "export", model, "--onnx", "/nowhere/at/all.onnx"), 1);
+    assert_int_equal(say(WARDMOTE("export", model, "--onnx", "/nowhere/at/all.onnx"), &out, &said), 1);
     assert_non_null(strstr(said, "/nowhere/at/all.onnx"));
+    free(out);
     free(said);
     assert_ok(wm_folder_remove(folder, &err), &err);
 }

@@ -2,7 +2,7 @@
  *
  * The analyst's commands, whole: a run in this process with the round engine, the store, the virtual fleet and the run
  * folder. A command that fails has said why, on its error stream. */
-#include "server/tool/tool.h"
+#include "tests/tool/say.h"
 #include "tests/torture/scenario.h"
 #include "tests/torture/sights.h"
 
@@ -35,21 +35,13 @@ static void write_readings(const char *folder, const char *name, int base)
 
 static wm_status run(wm_error *err, const char *const *words)
 {
-    char  *argv[16], *out_text = NULL, *err_text = NULL;
-    size_t n_out = 0, n_err = 0;
-    int    argc = 0, code;
-    FILE  *out = open_memstream(&out_text, &n_out), *said = open_memstream(&err_text, &n_err);
+    char *out = NULL, *said = NULL;
+    int   code = say(words, &out, &said);
 
-    for (; words[argc] != NULL; argc++)
-        argv[argc] = (char *)(uintptr_t)words[argc];
-    argv[argc] = NULL;
-    code = wm_tool_main(argc, argv, out, said);
-    fclose(out);
-    fclose(said);
     if (code != 0)
-        wm_fail(err, WM_E_NOMEM, "%.300s", err_text);
-    free(out_text);
-    free(err_text);
+        wm_fail(err, WM_E_NOMEM, "%.300s", said);
+    free(out);
+    free(said);
     return code == 0 ? WM_OK : WM_E_NOMEM;
 }
 
@@ -64,8 +56,8 @@ static wm_status a_job_is_simulated_and_evaluated(const char *folder, wm_error *
     write_text(folder, "air.yaml", SMALL_JOB);
     write_readings(folder, "a.csv", 10);
     write_readings(folder, "b.csv", 20);
-    TRY(run(err, (const char *const[]){ "wardmote", "simulate", job, "--out", results, "--workers", "2", NULL }));
-    TRY(run(err, (const char *const[]){ "wardmote", "evaluate", model, job, NULL }));
+    TRY(run(err, WARDMOTE("simulate", job, "--out", results, "--workers", "2")));
+    TRY(run(err, WARDMOTE("evaluate", model, job)));
 out:
     return st;
 }
@@ -77,7 +69,7 @@ static wm_status data_is_described(const char *folder, wm_error *err)
     snprintf(job, sizeof job, "%s/air.yaml", folder);
     write_text(folder, "air.yaml", SMALL_JOB);
     write_readings(folder, "a.csv", 10);
-    return run(err, (const char *const[]){ "wardmote", "data", job, NULL });
+    return run(err, WARDMOTE("data", job));
 }
 
 const scenario tool_scenarios[] = {

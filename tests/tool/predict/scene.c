@@ -2,7 +2,6 @@
 #include "tests/tool/predict/scene.h"
 
 #include "common/files.h"
-#include "server/tool/tool.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -30,25 +29,6 @@ int teardown(void **state)
     assert_ok(wm_folder_remove(s->folder, &err), &err);
     free(s);
     return 0;
-}
-
-void say(scene *s, const char *const *words)
-{
-    char  *argv[20];
-    size_t n_out, n_said;
-    int    argc = 0;
-    FILE  *out, *said;
-
-    free(s->out);
-    free(s->said);
-    out = open_memstream(&s->out, &n_out);
-    said = open_memstream(&s->said, &n_said);
-    for (; words[argc] != NULL; argc++)
-        argv[argc] = (char *)(uintptr_t)words[argc];
-    argv[argc] = NULL;
-    s->code = wm_tool_main(argc, argv, out, said);
-    fclose(out);
-    fclose(said);
 }
 
 void write_text(const char *folder, const char *name, const char *text)

@@ -5,6 +5,7 @@
 #ifndef WM_TESTS_TOOL_PREDICT_SCENE_H
 #define WM_TESTS_TOOL_PREDICT_SCENE_H
 
+#include "tests/tool/say.h"
 #include "tests/unit.h"
 
 #include <stdbool.h>
@@ -23,9 +24,7 @@ int teardown(void **state);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* Calls the tool; what it said is in the scene. */
-void say(scene *s, const char *const *words);
-
-#define SAY(s, ...) say(s, (const char *const[]){ "wardmote", __VA_ARGS__, NULL })
+#define SAY(s, ...) ((s)->code = say(WARDMOTE(__VA_ARGS__), &(s)->out, &(s)->said))
 
 /* ---- readings ---- */
 
