@@ -6,6 +6,7 @@
 #include "server/store/verify.h"
 #include "server/accumulator.h"
 #include "tests/disk/images.h"
+#include "tests/server/level.h"
 #include "tests/unit.h"
 
 enum {
@@ -17,24 +18,14 @@ enum {
     COMPLAINTS_MOST = 12,
 };
 
-static const char job_text[] = "job: life\n"
-                               "data:\n"
-                               "  columns:\n"
-                               "    level: {range: [0, 100]}\n"
-                               "  inputs:\n"
-                               "    past: {window: {columns: [level], length: 2}}\n"
-                               "  targets:\n"
-                               "    next: {column: level, ahead: 1h, missing: skip}\n"
-                               "  time: {column: t}\n"
-                               "  scale: federated\n"
-                               "  split: {time: [0.7, 0.1, 0.2]}\n"
-                               "model: {layers: [flatten, {dense: 2}, relu, {dense: 1}], loss: mse}\n"
-                               "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 1}\n"
-                               "rounds: 4\n"
-                               "cohort: {select: all, quorum: 1, deadline: 60s}\n"
-                               "strategy: fedavg\n"
-                               "evaluate: {every: 2, metrics: [mae]}\n"
-                               "seed: 1\n";
+static const char job_text[] = LEVEL_JOB("life", "2", "federated",
+                                         "model: {layers: [flatten, {dense: 2}, relu, {dense: 1}], loss: mse}\n"
+                                         "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 1}\n"
+                                         "rounds: 4\n"
+                                         "cohort: {select: all, quorum: 1, deadline: 60s}\n"
+                                         "strategy: fedavg\n"
+                                         "evaluate: {every: 2, metrics: [mae]}\n"
+                                         "seed: 1\n");
 
 #define check    images_assert
 #define check_ok images_assert_ok

@@ -1,4 +1,5 @@
 /* Jobs one after the other, over deaths of the process; and what the operator asks of the office meanwhile. */
+#include "tests/server/level.h"
 #include "tests/unit.h"
 
 #include "common/files.h"
@@ -7,25 +8,15 @@
 
 #include <jansson.h>
 
-#define JOB(name, rounds, minimum)                                              \
-    "job: " name "\n"                                                           \
-    "data:\n"                                                                   \
-    "  columns:\n"                                                              \
-    "    level: {range: [0, 100]}\n"                                            \
-    "  inputs:\n"                                                               \
-    "    past: {window: {columns: [level], length: 3}}\n"                       \
-    "  targets:\n"                                                              \
-    "    next: {column: level, ahead: 1h, missing: skip}\n"                     \
-    "  time: {column: t}\n"                                                     \
-    "  scale: none\n"                                                           \
-    "  split: {time: [0.7, 0.1, 0.2]}\n"                                        \
-    "model: {layers: [flatten, {dense: 1}], loss: mse}\n"                       \
-    "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 1}\n"              \
-    "rounds: " rounds "\n"                                                      \
-    "cohort: {select: all, quorum: 0.5, deadline: 60s, minimum: " minimum "}\n" \
-    "strategy: fedavg\n"                                                        \
-    "evaluate: {every: 1, metrics: [mae]}\n"                                    \
-    "seed: 1\n"
+#define JOB(name, rounds, minimum)                                                        \
+    LEVEL_JOB(name, "3", "none",                                                          \
+              "model: {layers: [flatten, {dense: 1}], loss: mse}\n"                       \
+              "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 1}\n"              \
+              "rounds: " rounds "\n"                                                      \
+              "cohort: {select: all, quorum: 0.5, deadline: 60s, minimum: " minimum "}\n" \
+              "strategy: fedavg\n"                                                        \
+              "evaluate: {every: 1, metrics: [mae]}\n"                                    \
+              "seed: 1\n")
 
 typedef struct scene {
     wm_manual_clock clock;

@@ -3,25 +3,16 @@
 
 #include "common/files.h"
 #include "common/strategies/strategy.h"
+#include "tests/server/level.h"
 
-const char job_text[] = "job: test\n"
-                        "data:\n"
-                        "  columns:\n"
-                        "    level: {range: [0, 100]}\n"
-                        "  inputs:\n"
-                        "    past: {window: {columns: [level], length: 3}}\n"
-                        "  targets:\n"
-                        "    next: {column: level, ahead: 1h, missing: skip}\n"
-                        "  time: {column: t}\n"
-                        "  scale: none\n"
-                        "  split: {time: [0.7, 0.1, 0.2]}\n"
-                        "model: {layers: [flatten, {dense: 20}, relu, {dense: 1}], loss: mse}\n"
-                        "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 2}\n"
-                        "rounds: 2\n"
-                        "cohort: {select: all, quorum: 0.5, deadline: 60s, attempts: 2}\n"
-                        "strategy: fedavg\n"
-                        "evaluate: {every: 1, metrics: [mae]}\n"
-                        "seed: 1\n";
+const char job_text[] = LEVEL_JOB("test", "3", "none",
+                                  "model: {layers: [flatten, {dense: 20}, relu, {dense: 1}], loss: mse}\n"
+                                  "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 2}\n"
+                                  "rounds: 2\n"
+                                  "cohort: {select: all, quorum: 0.5, deadline: 60s, attempts: 2}\n"
+                                  "strategy: fedavg\n"
+                                  "evaluate: {every: 1, metrics: [mae]}\n"
+                                  "seed: 1\n");
 
 char *population[N] = { "east", "north", "south" };
 

@@ -11,6 +11,7 @@
  * What happened is counted, and where the seeds are many everything that can happen must have: each way from phase to
  * phase, each ending, a death at each step of the server and of a client, each answer. */
 #include "tests/figures.h"
+#include "tests/server/level.h"
 #include "tests/server/simulation/play.h"
 #include "tests/unit.h"
 
@@ -23,24 +24,14 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char job_text[] = "job: simulation\n"
-                               "data:\n"
-                               "  columns:\n"
-                               "    level: {range: [0, 100]}\n"
-                               "  inputs:\n"
-                               "    past: {window: {columns: [level], length: 2}}\n"
-                               "  targets:\n"
-                               "    next: {column: level, ahead: 1h, missing: skip}\n"
-                               "  time: {column: t}\n"
-                               "  scale: %s\n"
-                               "  split: {time: [0.7, 0.1, 0.2]}\n"
-                               "model: {layers: [flatten, {dense: 2}, relu, {dense: 1}], loss: mse}\n"
-                               "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 1}\n"
-                               "rounds: 3\n"
-                               "cohort: {select: all, quorum: 1, deadline: 60s}\n"
-                               "strategy: fedavg\n"
-                               "evaluate: {every: 1, metrics: [mae]}\n"
-                               "seed: 1\n";
+static const char job_text[] = LEVEL_JOB("simulation", "2", "%s",
+                                         "model: {layers: [flatten, {dense: 2}, relu, {dense: 1}], loss: mse}\n"
+                                         "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 1}\n"
+                                         "rounds: 3\n"
+                                         "cohort: {select: all, quorum: 1, deadline: 60s}\n"
+                                         "strategy: fedavg\n"
+                                         "evaluate: {every: 1, metrics: [mae]}\n"
+                                         "seed: 1\n");
 
 enum { STEPS_WILD = 600, STEPS_CALM = 300, STEPS_MOST = 20000, WORKERS_MOST = 64, MANY_SEEDS = 1000 };
 

@@ -5,28 +5,19 @@
 #include "server/store/gateways.h"
 #include "server/store/inside.h"
 #include "server/store/runs.h"
+#include "tests/server/level.h"
 
 enum { TURNS_MOST = 1000, FILE_MAX = 16 << 20 };
 
-static const char job_text[] = "job: history\n"
-                               "data:\n"
-                               "  columns:\n"
-                               "    level: {range: [0, 100]}\n"
-                               "  inputs:\n"
-                               "    past: {window: {columns: [level], length: 2}}\n"
-                               "  targets:\n"
-                               "    next: {column: level, ahead: 1h, missing: skip}\n"
-                               "  time: {column: t}\n"
-                               "  scale: federated\n"
-                               "  split: {time: [0.7, 0.1, 0.2]}\n"
-                               "model: {layers: [flatten, {dense: 2}, relu, {dense: 1}], loss: mse}\n"
-                               "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 1}\n"
-                               "rounds: 6\n"
-                               "cohort: {select: {uniform: 0.6}, quorum: 1, deadline: 60s}\n"
-                               "strategy: fedavg\n"
-                               "evaluate: {every: 2, metrics: [mae]}\n"
-                               "keep: 3\n"
-                               "seed: 1\n";
+static const char job_text[] = LEVEL_JOB("history", "2", "federated",
+                                         "model: {layers: [flatten, {dense: 2}, relu, {dense: 1}], loss: mse}\n"
+                                         "training: {optimiser: sgd, rate: 0.1, batch: 8, epochs: 1}\n"
+                                         "rounds: 6\n"
+                                         "cohort: {select: {uniform: 0.6}, quorum: 1, deadline: 60s}\n"
+                                         "strategy: fedavg\n"
+                                         "evaluate: {every: 2, metrics: [mae]}\n"
+                                         "keep: 3\n"
+                                         "seed: 1\n");
 
 char *history_path(const history *h, const char *name)
 {
