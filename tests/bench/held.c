@@ -5,6 +5,7 @@
  * this process, by plain sockets with OpenSSL on them, with one gateway's certificate. Every one must stay connected and
  * be answered in time, every time. Tells as well what a connection at rest takes of the server's memory. */
 #include "tests/bench/crowd.h"
+#include "tests/descriptors.h"
 #include "tests/figures.h"
 
 #include "common/crypto/identity.h"
@@ -228,7 +229,6 @@ static void everybody_is_held_and_answered(void **state)
 {
     static crowd_of_gateways c;
     int                      seconds = number("WM_SECONDS", 60), starved = 0;
-    struct rlimit            files;
     double                   before, after, dialled_s;
     int64_t                  start;
     char                     phrase[100];
@@ -236,11 +236,8 @@ static void everybody_is_held_and_answered(void **state)
     (void)state;
     c.n = number("WM_CLIENTS", 2000);
     (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ .rlim_cur = FILES, .rlim_max = FILES });
-    getrlimit(RLIMIT_NOFILE, &files);
-    if (files.rlim_max < (rlim_t)(c.n + c.n / 3 + 4000)) /* what the server gives to others */
+    if (raise_descriptors() < (size_t)(c.n + c.n / 3 + 4000)) /* what the server gives to others */
         leave_out("as many descriptors are not allowed here: raise the hard limit (ulimit -Hn)");
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
     open_office(&c);
     c.all = calloc((size_t)c.n, sizeof *c.all);
     c.poll = epoll_create1(EPOLL_CLOEXEC);

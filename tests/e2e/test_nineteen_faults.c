@@ -5,9 +5,8 @@
  * is locked out. Called with the part that is to be done: updates, processes or connections. */
 #include "tests/e2e/nineteen.h"
 
+#include "tests/descriptors.h"
 #include "tests/figures.h"
-
-#include <sys/resource.h>
 
 static const struct {
     const char  *name;
@@ -49,13 +48,10 @@ double fault_progress(office *o, int rounds, int64_t since_ms)
 
 static int setup(void **state)
 {
-    office       *o;
-    struct rlimit files;
-    char          more[200];
+    office *o;
+    char    more[200];
 
-    getrlimit(RLIMIT_NOFILE, &files); /* a thousand connections */
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
+    (void)raise_descriptors(); /* a thousand connections */
     snprintf(more, sizeof more, "presence: {silence: %dms, gone: %dms}\nuploads: {room: 1MiB}\n", FAULT_SILENCE_MS,
              FAULT_GONE_MS);
     o = office_begin(state, &(office_wish){ .n_gateways = FAULT_GATEWAYS, .more = more });

@@ -1,13 +1,13 @@
 /* tests/wire/flood.c */
 #include "tests/wire/flood.h"
 
+#include "tests/descriptors.h"
 #include "tests/wire/stranger.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,14 +110,11 @@ static void flow(crowd *c)
 
 static void be_a_crowd(const flood *f, const town *t, const flood_plan *plan, int to)
 {
-    crowd         c = { .f = f, .t = t, .plan = plan, .n = plan->silent + plan->trickling + plan->asking };
-    struct rlimit files;
+    crowd c = { .f = f, .t = t, .plan = plan, .n = plan->silent + plan->trickling + plan->asking };
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
+    (void)raise_descriptors();
     for (int i = 0; i < FLOOD_NAMES_MAX; i++)
         c.contexts[i] = stranger_context(&f->names[i], 0);
     c.members = calloc((size_t)c.n, sizeof *c.members);

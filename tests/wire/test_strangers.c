@@ -4,10 +4,10 @@
  * certificate gets in all the same, and is served as if they were not there. WM_STRANGERS says how many there are;
  * ordinarily 400 against a budget of 128, in the suite `slow` 5,000 against the usual one. With WM_SECONDS the rise of a
  * healthy client's waiting is measured for so long, before and beside them (suite `load`). */
+#include "tests/descriptors.h"
 #include "tests/figures.h"
 #include "tests/wire/flood.h"
 
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,27 +28,15 @@ static double now_ms(void)
     return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
-static void raise_descriptors(void)
-{
-    struct rlimit files;
-
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-}
-
 /* A town with a crowd before its gate. */
 static bool open_both(town *t, flood *f, int n, int again)
 {
     wm_listener_settings set = town_settings();
-    struct rlimit        files;
     flood_plan           plan = {
                   .silent = n / 2, .trickling = n - n / 2 - 32, .asking = 32, .addresses = 6, .dials = 1000, .again = again
     };
 
-    raise_descriptors();
-    getrlimit(RLIMIT_NOFILE, &files);
-    if (files.rlim_cur < (rlim_t)n + 100)
+    if (raise_descriptors() < (size_t)n + 100)
         return false;
     if (n < 1000)
         set.strangers_max = 128;
