@@ -92,22 +92,6 @@ static wm_status ask_issuer(void *context, const Wm__Issue *ask, Wm__Issued **re
     return wm_issuer_keeper_ask(daemon->keeper, ask, ret, err);
 }
 
-static wm_status revoke_at_issuer(void *context, const char *name, wm_error *err)
-{
-    Wm__Issue   ask = WM__ISSUE__INIT;
-    Wm__Issued *issued;
-    wm_status   st;
-
-    ask.verb = WM__ISSUE__VERB__REVOKE;
-    ask.name = (char *)(uintptr_t)name;
-    st = ask_issuer(context, &ask, &issued, err);
-    if (st != WM_OK)
-        return st;
-    st = wm_issued_status(issued, err);
-    wm_issued_free(issued);
-    return st;
-}
-
 static wm_status command(void *context, const Wm__Command *asked, wm_text *ret)
 {
     daemon_state *daemon = context;
@@ -293,7 +277,7 @@ static wm_status open_front(daemon_state *daemon, wm_error *err)
                                         .started_ms = wm_wall_ms(&set->clock),
                                         .stirred = stir,
                                         .context = daemon,
-                                        .revoke = revoke_at_issuer };
+                                        .issuer = { ask_issuer, daemon } };
         ports = wm_front_ports_get(front);
         wm_log_line(set->log, WM_LOG_INFO, "server", "ready", WM_TEXT_FIELD("office", set->folder),
                     WM_INT_FIELD("control", ports.control), WM_INT_FIELD("bulk", ports.bulk),

@@ -227,6 +227,22 @@ static wm_status clients(const wm_operator *self, const Wm__Command *command, wm
     return write_json(json_pack("{s:o}", "gateways", list), ret, err);
 }
 
+static wm_status revoke_at_issuer(const wm_asker *issuer, const char *name, wm_error *err)
+{
+    Wm__Issue   ask = WM__ISSUE__INIT;
+    Wm__Issued *issued;
+    wm_status   st;
+
+    ask.verb = WM__ISSUE__VERB__REVOKE;
+    ask.name = (char *)(uintptr_t)name;
+    st = issuer->ask(issuer->context, &ask, &issued, err);
+    if (st != WM_OK)
+        return st;
+    st = wm_issued_status(issued, err);
+    wm_issued_free(issued);
+    return st;
+}
+
 static wm_status revoke(const wm_operator *self, const Wm__Command *command, wm_text *ret, wm_error *err)
 {
     const char *name = command->n_words == 1 ? command->words[0] : "";
@@ -246,7 +262,7 @@ static wm_status revoke(const wm_operator *self, const Wm__Command *command, wm_
         closed = wm_front_disconnect(self->front, name);
     if (self->remote != NULL)
         wm_remote_forget(self->remote, name);
-    st = self->revoke(self->context, name, &issuer_err);
+    st = revoke_at_issuer(&self->issuer, name, &issuer_err);
     if (st != WM_OK)
         return wm_fail(err, st,
                        "\"%s\" is not served any more, but the issuer was not told (%.200s): revoke it again", name,

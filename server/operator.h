@@ -7,6 +7,7 @@
 #define WM_SERVER_OPERATOR_H
 
 #include "server/front.h"
+#include "server/issuer/issuer_client.h"
 #include "server/jobs.h"
 #include "wardmote.pb-c.h"
 
@@ -25,8 +26,7 @@ typedef struct wm_operator {
     void (*stirred)(void *context); /* there is a new job */
     void *context;
 
-    /* Tells the issuer that a name is revoked. */
-    wm_status (*revoke)(void *context, const char *name, wm_error *err);
+    wm_asker issuer; /* is told of revocations */
 } wm_operator;
 
 /* *ret: the answer as JSON, or the sentence (for a job: all its faults, one a line). Thread-safe. */

@@ -75,25 +75,16 @@ static wm_status ask_server(const char *folder, const Wm__Command *asked, Wm__En
 
 /* ---- by our own hand ---- */
 
-static wm_status revoke_at_issuer(void *context, const char *name, wm_error *err)
+static wm_status ask_issuer(void *folder, const Wm__Issue *ask, Wm__Issued **ret, wm_error *err)
 {
-    Wm__Issue   ask = WM__ISSUE__INIT;
-    Wm__Issued *issued;
-    wm_status   st;
-
-    ask.verb = WM__ISSUE__VERB__REVOKE;
-    ask.name = (char *)(uintptr_t)name;
-    st = wm_issuer_ask_at(context, &ask, ISSUER_MS, &issued, err);
-    if (st != WM_OK)
-        return st;
-    st = wm_issued_status(issued, err);
-    wm_issued_free(issued);
-    return st;
+    return wm_issuer_ask_at(folder, ask, ISSUER_MS, ret, err);
 }
 
 static wm_status do_here(const char *folder, const Wm__Command *asked, wm_text *ret, wm_error *err)
 {
-    wm_operator self = { .office = folder, .clock = wm_clock_system(), .revoke = revoke_at_issuer };
+    wm_operator self = { .office = folder,
+                         .clock = wm_clock_system(),
+                         .issuer = { ask_issuer, (void *)(uintptr_t)folder } };
     char       *path = wm_path_join(folder, "server.yaml");
     wm_status   st = WM_OK;
 
@@ -101,7 +92,6 @@ static wm_status do_here(const char *folder, const Wm__Command *asked, wm_text *
         st = wm_fail(err, WM_E_MISSING, "%s is no data office: make one with `wardmote-server init %s --name HOST`",
                      folder, folder);
     free(path);
-    self.context = (void *)(uintptr_t)folder;
     if (st == WM_OK)
         st = wm_store_open(wm_files_system(), folder, self.clock, &self.store, err);
     if (st == WM_OK)

@@ -40,10 +40,15 @@ static void stirred(void *context)
     ((scene *)context)->stirred++;
 }
 
-static wm_status revoke(void *context, const char *name, wm_error *err)
+/* The issuer, that revokes. */
+static wm_status ask_issuer(void *context, const Wm__Issue *asked, Wm__Issued **ret, wm_error *err)
 {
-    (void)name, (void)err;
+    (void)err;
+    assert_int_equal(asked->verb, WM__ISSUE__VERB__REVOKE);
     ((scene *)context)->revoked++;
+    *ret = calloc(1, sizeof **ret);
+    assert_non_null(*ret);
+    wm__issued__init(*ret);
     return WM_OK;
 }
 
@@ -87,7 +92,7 @@ static void begin(scene *s)
                                .started_ms = s->clock.wall_ms,
                                .stirred = stirred,
                                .context = s,
-                               .revoke = revoke };
+                               .issuer = { ask_issuer, s } };
 }
 
 /* And ends: what is durable stays. */
