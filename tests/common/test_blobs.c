@@ -1,11 +1,10 @@
 /* tests/common/test_blobs.c */
+#include "tests/dying.h"
 #include "tests/unit.h"
 
 #include "common/blobs.h"
 
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 typedef struct fixture {
@@ -190,16 +189,13 @@ static void a_death_before_the_rename_leaves_no_blob(void **state)
     fixture  *f = *state;
     wm_error  err;
     wm_digest name = wm_sha256_of("soon", 4);
-    int       how;
-    pid_t     child = fork();
+    pid_t     child = fork_to_die_at("file-written");
 
     if (child == 0) {
-        setenv("WARDMOTE_CRASH", "file-written", 1);
         (void)wm_blobs_put(f->blobs, "soon", 4, NULL, &err);
         _exit(0);
     }
-    assert_int_equal(waitpid(child, &how, 0), child);
-    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+    assert_true(was_killed(child));
     assert_false(wm_blobs_has(f->blobs, &name));
     assert_ok(wm_blobs_put(f->blobs, "soon", 4, NULL, &err), &err);
     assert_true(wm_blobs_has(f->blobs, &name));

@@ -1,4 +1,5 @@
 /* tests/server/test_office.c */
+#include "tests/dying.h"
 #include "tests/server/gateways.h"
 
 #include "common/crypto/chain.h"
@@ -7,7 +8,6 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static wm_status init(const char *folder, const char *name, wm_office *office, wm_error *err)
@@ -128,16 +128,12 @@ static void init_that_was_killed_is_simply_run_again(void **state)
 #endif
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         pid_t child;
-        int   how;
 
         wm_test_folder(folder);
-        child = fork();
-        if (child == 0) {
-            setenv("WARDMOTE_CRASH", points[i], 1);
+        child = fork_to_die_at(points[i]);
+        if (child == 0)
             _exit(init(folder, "office.example", &office, &err) == WM_OK ? 0 : 1);
-        }
-        assert_int_equal(waitpid(child, &how, 0), child);
-        assert_case(points[i], WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+        assert_case(points[i], was_killed(child));
         assert_ok(init(folder, "office.example", &office, &err), &err);
         assert_ok(wm_folder_remove(folder, &err), &err);
     }

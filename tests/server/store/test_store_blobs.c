@@ -1,11 +1,8 @@
 /* tests/server/store/test_store_blobs.c
  *
  * Which checkpoints are kept, and backups. */
+#include "tests/dying.h"
 #include "tests/server/store/fixture.h"
-
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static size_t count_blobs(const fixture *f, const char *folder)
 {
@@ -162,21 +159,18 @@ static void a_backup_cut_off_is_done_again(void **state)
     fixture *f = *state;
     wm_error err;
     char    *to = inside(f, "backup");
-    int      how;
     pid_t    child;
 
     perform(f, 7);
     wm_store_close(f->store);
     f->store = NULL;
-    child = fork();
+    child = fork_to_die_at("store-backup-before");
     if (child == 0) {
-        setenv("WARDMOTE_CRASH", "store-backup-before", 1);
         if (try_open(f, NULL) == WM_OK)
             (void)wm_store_backup(f->store, to, NULL);
         _exit(0);
     }
-    assert_int_equal(waitpid(child, &how, 0), child);
-    assert_true(WIFSIGNALED(how));
+    assert_true(was_killed(child));
     assert_ok(try_open(f, &err), &err);
     assert_ok(wm_store_backup(f->store, to, &err), &err);
     free(to);

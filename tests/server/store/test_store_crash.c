@@ -1,11 +1,8 @@
 /* tests/server/store/test_store_crash.c
  *
  * kill -9 around every transaction. */
+#include "tests/dying.h"
 #include "tests/server/store/fixture.h"
-
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static void a_death_at_any_crash_point_leaves_all_or_nothing(void **state)
 {
@@ -16,7 +13,6 @@ static void a_death_at_any_crash_point_leaves_all_or_nothing(void **state)
     for (size_t i = 0; i < N_TRANSITIONS; i++) {
         for (int after = 0; after < 2; after++) {
             char *before, *now, wish[64];
-            int   how;
             pid_t child;
 
             before = everything(f->store);
@@ -24,15 +20,13 @@ static void a_death_at_any_crash_point_leaves_all_or_nothing(void **state)
             f->store = NULL;
             f->now.wall_ms += 1000;
             snprintf(wish, sizeof wish, "store-%s-%s", transitions[i].name, after ? "after" : "before");
-            child = fork();
+            child = fork_to_die_at(wish);
             if (child == 0) {
-                setenv("WARDMOTE_CRASH", wish, 1);
                 if (try_open(f, NULL) == WM_OK)
                     (void)transitions[i].deed(f->store, NULL);
                 _exit(0);
             }
-            assert_int_equal(waitpid(child, &how, 0), child);
-            assert_case(wish, WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+            assert_case(wish, was_killed(child));
             assert_ok(try_open(f, &err), &err);
             now = everything(f->store);
             assert_case(wish, (strcmp(before, now) != 0) == (after != 0));
@@ -54,20 +48,17 @@ static void a_death_in_the_first_opening_leaves_a_store_that_opens(void **state)
     wm_error                 err;
 
     for (size_t i = 0; i < 2; i++) {
-        int   how;
         pid_t child;
 
         wm_store_close(f->store);
         f->store = NULL;
         assert_ok(wm_folder_remove(f->folder, &err), &err);
-        child = fork();
+        child = fork_to_die_at(points[i]);
         if (child == 0) {
-            setenv("WARDMOTE_CRASH", points[i], 1);
             (void)try_open(f, NULL);
             _exit(0);
         }
-        assert_int_equal(waitpid(child, &how, 0), child);
-        assert_case(points[i], WIFSIGNALED(how));
+        assert_case(points[i], was_killed(child));
         assert_ok(try_open(f, &err), &err);
         assert_ok(do_queue(f->store, &err), &err);
     }
