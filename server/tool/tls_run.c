@@ -76,7 +76,7 @@ static wm_status free_ports(int ports[PORTS], wm_error *err)
 
 static wm_status make_office(tls_run *r, wm_error *err)
 {
-    char     *init[] = { r->server, "init", r->office, "--name", "localhost", NULL };
+    char     *init[] = { r->server, "init", r->office, "--name", "127.0.0.1", NULL };
     char     *path = wm_path_join(r->office, "server.yaml");
     wm_text   text = WM_TEXT_INIT;
     int       ports[PORTS];
@@ -89,7 +89,7 @@ static wm_status make_office(tls_run *r, wm_error *err)
     if (st == WM_OK) {
         wm_text_printf(
             &text,
-            "names: [localhost]\nlisten:\n  control: 127.0.0.1:%d\n  bulk: 127.0.0.1:%d\n  enrolment: 127.0.0.1:%d\n",
+            "names: [127.0.0.1]\nlisten:\n  control: 127.0.0.1:%d\n  bulk: 127.0.0.1:%d\n  enrolment: 127.0.0.1:%d\n",
             ports[0], ports[1], ports[2]);
         st = r->files->replace(r->files, path, wm_text_chars(&text), text.size, 0600, err);
     }
