@@ -93,7 +93,8 @@ wm_verdict wm_run_hand_in(wm_run *run, const char *client, const uint8_t *bytes,
 size_t wm_run_update_size(wm_run *run, wm_task_kind kind);
 
 /* An evaluation: results[contender] where bit `contender` of `present` is set. Checked: no more examples than the job's
- * weight cap, and figures that so many examples can have (models/evaluation.h). */
+ * weight cap, and figures that so many examples can have (models/evaluation.h). One of no examples at all is honest: the
+ * client counts as one that has declined. */
 wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32_t round, unsigned present,
                          const wm_evaluation results[WM_CONTENDERS], wm_error *err);
 

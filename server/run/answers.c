@@ -5,6 +5,15 @@
 
 #include <string.h>
 
+/* Who has no examples in the part that is evaluated says so by a report of none. That is honest, and no figure. */
+static bool is_of_no_examples(unsigned present, const wm_evaluation *results)
+{
+    const wm_evaluation *federated = &results[WM_FEDERATED];
+
+    return (present & (1u << WM_FEDERATED)) != 0 && federated->examples == 0 && federated->count == 0 &&
+           federated->loss_sum == 0;
+}
+
 wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32_t round, unsigned present,
                          const wm_evaluation results[WM_CONTENDERS], wm_error *err)
 {
@@ -15,7 +24,10 @@ wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32
 
     if (!wm_run_find_client(run, client, &event.client))
         return wm_run_unknown_client(client, err);
-    if (wm_results_check(run, present, results, &why) != WM_OK) {
+    if (is_of_no_examples(present, results)) {
+        event.kind = WM_EVENT_DECLINE;
+        event.reason = "there are no examples to evaluate by";
+    } else if (wm_results_check(run, present, results, &why) != WM_OK) {
         event.kind = WM_EVENT_REFUSE;
         event.reason = why.text;
     } else {
@@ -35,7 +47,7 @@ wm_verdict wm_run_report(wm_run *run, const char *client, wm_phase phase, uint32
     } else {
         if (wm_run_tell(run, &event, &told) == WM_ACTION_FOLD)
             wm_results_keep(run, event.client, present, results);
-        verdict = wm_run_verdict(run, client, &told, err);
+        verdict = event.kind == WM_EVENT_DECLINE ? WM_VERDICT_DECLINED : wm_run_verdict(run, client, &told, err);
         wm_run_advance(run);
         if (run->dead)
             verdict = wm_run_unheard(err);

@@ -234,6 +234,27 @@ static void reports_are_checked(void **state)
     }
 }
 
+/* A small gateway's validation part may be empty. It has done nothing wrong, and the others' figures stand. */
+static void who_has_no_examples_to_evaluate_by_is_heard_and_not_refused(void **state)
+{
+    world         w;
+    wm_evaluation none[WM_CONTENDERS] = { 0 }, some[WM_CONTENDERS] = { 0 };
+    wm_error      err = { 0 };
+
+    (void)state;
+    begin(&w);
+    through_statistics(&w);
+    for (size_t k = 0; k < N; k++)
+        submit_good(&w, k);
+    some[WM_FEDERATED] = (wm_evaluation){ .examples = 1, .loss_sum = 2, .count = 1, .sums = { 1 } };
+    assert_int_equal(wm_run_report(w.run, w.names[0], WM_PHASE_EVALUATE, 1, 1, none, &err), WM_VERDICT_DECLINED);
+    for (size_t k = 1; k < N; k++)
+        assert_int_equal(wm_run_report(w.run, w.names[k], WM_PHASE_EVALUATE, 1, 1, some, &err), WM_VERDICT_ACCEPTED);
+    assert_int_equal(w.standing.phase, WM_PHASE_TRAIN); /* nobody is waited for */
+    assert_int_equal(w.standing.round, 2);
+    world_release(&w);
+}
+
 /* What an honest client sends of a model that has exploded: bad news, within the bound. */
 static void an_exploded_loss_is_reported_as_the_worst_that_counts(void **state)
 {
@@ -318,6 +339,7 @@ int main(void)
         cmocka_unit_test(one_bad_client_of_four_is_refused_by_name_and_the_round_goes_on),
         cmocka_unit_test(the_same_update_twice_counts_once_even_after_the_commit),
         cmocka_unit_test(reports_are_checked),
+        cmocka_unit_test(who_has_no_examples_to_evaluate_by_is_heard_and_not_refused),
         cmocka_unit_test(an_exploded_loss_is_reported_as_the_worst_that_counts),
         cmocka_unit_test(strangers_get_nothing),
         cmocka_unit_test(who_declines_is_named_and_who_is_waited_for_too),
