@@ -158,9 +158,15 @@ static wm_status out_of_range(reading *r, const wm_cli_option *option, const cha
                           option->least, option->most);
 }
 
+/* Whether there is a range; without one every number will do that can be counted with. */
+static bool has_range(const wm_cli_option *option)
+{
+    return option->least != 0 || option->most != 0;
+}
+
 static bool is_within(const wm_cli_option *option, double value)
 {
-    return (option->least == 0 && option->most == 0) || (value >= option->least && value <= option->most);
+    return !has_range(option) || (value >= option->least && value <= option->most);
 }
 
 static wm_status set_number(reading *r, const wm_cli_option *option, const char *value, void *field)
@@ -170,11 +176,14 @@ static wm_status set_number(reading *r, const wm_cli_option *option, const char 
 
     if (option->kind == WM_CLI_REAL    ? !wm_real_parse(value, &real)
         : option->kind == WM_CLI_WHOLE ? !wm_whole_parse(value, &whole)
-                                       : !wm_duration_parse(value, &whole))
+                                       : !wm_duration_parse(value, &whole)) {
+        if (option->kind == WM_CLI_WHOLE && has_range(option) && wm_whole_is_written(value))
+            return out_of_range(r, option, value);
         return wm_cli_misused(r->call, r->err, "--%s: \"%.60s\" is not %s", option->name, value,
                               option->kind == WM_CLI_REAL    ? "a number"
                               : option->kind == WM_CLI_WHOLE ? "a whole number"
                                                              : "a duration, such as 30s, 15m or 7d");
+    }
     if (!is_within(option, option->kind == WM_CLI_REAL ? real : (double)whole))
         return out_of_range(r, option, value);
     if (option->kind == WM_CLI_REAL)

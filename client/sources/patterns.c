@@ -3,6 +3,7 @@
 
 #include "common/files.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,18 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Why nothing fits: what is wrong may be the folder. */
+static wm_status nothing_fits(const char *folder, const char *pattern, wm_error *err)
+{
+    struct stat info;
+
+    if (*pattern != '/' && stat(folder, &info) != 0)
+        return wm_fail(err, WM_E_MISSING, "cannot read the folder %s: %s", folder, strerror(errno));
+    if (*pattern != '/' && !S_ISDIR(info.st_mode))
+        return wm_fail(err, WM_E_MISSING, "%s is a file; name the folder that it is in", folder);
+    return wm_fail(err, WM_E_MISSING, "no file in %s fits %s: look at --data and data.source", folder, pattern);
+}
+
 wm_status wm_paths_find(const char *folder, const wm_words *patterns, wm_paths *ret, wm_error *err)
 {
     wm_paths  paths = { 0 };
@@ -125,8 +138,7 @@ wm_status wm_paths_find(const char *folder, const wm_words *patterns, wm_paths *
 
         st = walk(*pattern == '/' ? "/" : folder, pattern, 0, &paths, err);
         if (st == WM_OK && paths.count == before)
-            st = wm_fail(err, WM_E_MISSING, "no file in %s fits %s: look at --data and data.source", folder,
-                         pattern);
+            st = nothing_fits(folder, pattern, err);
     }
     if (st != WM_OK) {
         wm_paths_release(&paths);

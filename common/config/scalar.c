@@ -81,6 +81,18 @@ static void fault_range(wm_reader *reader, const wm_option *option, wm_kind kind
                       bound_words(kind, option->most, most));
 }
 
+/* A whole number all right, of more digits than are counted with. */
+static void fault_huge(wm_reader *reader, const wm_option *option, const wm_yaml *node, const char *path)
+{
+    char quote[WM_YAML_QUOTE];
+
+    if (option->most > option->least && !isinf(option->most))
+        fault_range(reader, option, WM_WHOLE, node, path);
+    else
+        wm_faults_add(reader->faults, node->place, path, "%s is out of range: it has too many digits",
+                      wm_yaml_quote(node, quote));
+}
+
 /* Slips that have a better answer than "is not a number": quotes, a decimal comma, a duration without a unit.
  */
 static bool fault_slip(wm_reader *reader, const wm_yaml *node, wm_kind kind, const char *path)
@@ -149,7 +161,9 @@ static void read_number(wm_reader *reader, const wm_option *option, wm_kind kind
     double value = 0;
 
     if (wm_yaml_is_empty(node) || !parse_number(kind, node, &parsed, &value)) {
-        if (wm_yaml_is_empty(node) || !fault_slip(reader, node, kind, path))
+        if (kind == WM_WHOLE && !node->quoted && wm_whole_is_written(node->text))
+            fault_huge(reader, option, node, path);
+        else if (wm_yaml_is_empty(node) || !fault_slip(reader, node, kind, path))
             fault_kind(reader, node, kind, path);
     } else if (!in_range(option, value)) {
         fault_range(reader, option, kind, node, path);

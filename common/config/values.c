@@ -9,13 +9,20 @@
 
 static const char DIGITS[] = "0123456789";
 
+bool wm_whole_is_written(const char *text)
+{
+    const char *digits = text + (text[0] == '-' || text[0] == '+');
+
+    return digits[0] != '\0' && digits[strspn(digits, DIGITS)] == '\0';
+}
+
 bool wm_whole_parse(const char *text, int64_t *ret)
 {
     bool        negative = text[0] == '-';
     const char *digits = text + (text[0] == '-' || text[0] == '+');
     int64_t     value = 0;
 
-    if (digits[0] == '\0' || digits[strspn(digits, DIGITS)] != '\0')
+    if (!wm_whole_is_written(text))
         return false;
     for (; *digits != '\0'; digits++) {
         int digit = *digits - '0';

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 bool wm_whole_parse(const char *text, int64_t *ret);    /* -3, 050, 1048576 */
+bool wm_whole_is_written(const char *text);             /* the same, of any number of digits */
 bool wm_real_parse(const char *text, double *ret);      /* 0.05, 1e-5, -.5; finite */
 bool wm_duration_parse(const char *text, int64_t *ret); /* ms; 0, 250ms, 1.5h, 15m, 24h, 7d, 2w */
 bool wm_bytes_parse(const char *text, int64_t *ret);    /* 4096, 64KiB, 1.5MiB, 500MB */

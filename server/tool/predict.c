@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct predict_settings {
     wm_workspace_settings space;
@@ -109,6 +110,8 @@ static wm_status take_file(const char *path, char **folder, char **set, wm_error
 {
     const char *slash = strrchr(path, '/');
 
+    if (access(path, R_OK) != 0)
+        return wm_fail(err, WM_E_MISSING, "cannot open %s: %s", path, strerror(errno));
     *folder = wm_path_folder(path);
     if (*folder == NULL || asprintf(set, "data.source.csv.files=[\"%s\"]", slash != NULL ? slash + 1 : path) < 0) {
         *set = NULL;

@@ -154,7 +154,7 @@ static void a_command_line_does_what_it_says(void **state)
         { "wardmote simulate a --workers", 2, "", "...--workers needs a value: --workers N; see" },
         { "wardmote simulate a --workers fifty", 2, "", "...--workers: \"fifty\" is not a whole number" },
         { "wardmote simulate a --workers 65", 2, "", "...--workers 65 must be from 1 to 64" },
-        { "wardmote simulate a --workers 99999999999999999999", 2, "", "...is not a whole number" },
+        { "wardmote simulate a --workers 99999999999999999999", 2, "", "...--workers 99999999999999999999 must be from 1 to 64" },
         { "wardmote simulate a --share nan", 2, "", "...--share: \"nan\" is not a number" },
         { "wardmote simulate a --ttl 2d", 2, "", "...--ttl 2d must be from 1s to " },
         { "wardmote simulate a --ttl soon", 2, "", "...not a duration, such as 30s, 15m or 7d" },

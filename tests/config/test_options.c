@@ -302,7 +302,7 @@ static const struct {
     { "name: x\ncount: 0x10\n", "a.yaml:2:8: count: \"0x10\" is not a whole number\n" },
     { "name: x\ncount: 1_000\n", "a.yaml:2:8: count: \"1_000\" is not a whole number\n" },
     { "name: x\ncount: 9223372036854775808\n",
-      "a.yaml:2:8: count: \"9223372036854775808\" is not a whole number\n" },
+      "a.yaml:2:8: count: \"9223372036854775808\" is out of range: it has too many digits\n" },
     { "name: x\ncount: '7'\n", "a.yaml:2:8: count: \"7\" is a word because of its quotes; write 7 without them\n" },
     { "name: x\ncount: 0\n", "a.yaml:2:8: count: \"0\" is out of range: it must be 1 or more\n" },
     { "name: x\ncount: [1]\n", "a.yaml:2:8: count: a list stands here, where a whole number belongs\n" },

@@ -145,7 +145,7 @@ static void sizes_that_nobody_has_are_refused_where_they_stand(void **state)
         { "24 4", { "flatten, {dense: 1099511627776}, {dense: 2}", "1099511627776", "is out of range" } },
         { "24 4",
           { "flatten, {dense: 99999999999999999999999}, {dense: 2}", "99999999999999999999999",
-            "is not a whole number" } },
+            "is out of range: it must be from 1 to 2147483647" } },
         { "24 4", { "flatten, {dense: 0}, {dense: 2}", "0}, {dense: 2", "is out of range" } },
         { "24 4", { "flatten, {dense: -5}, {dense: 2}", "-5", "is out of range" } },
         { "24 4",

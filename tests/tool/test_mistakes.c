@@ -1,0 +1,203 @@
+/* tests/tool/test_mistakes.c
+ *
+ * What a person mistypes is answered by one sentence that is true and says what would be right, and nothing is left behind:
+ * a job that runs, with one thing in it, on the command line or in the readings changed. */
+#include "tests/unit.h"
+
+#include "common/files.h"
+#include "server/tool/tool.h"
+
+#include <unistd.h>
+
+/* A folder with job.yaml, readings/north.csv and readings/south.csv, which is the working directory. */
+typedef struct scene {
+    char  folder[4096], before[4096];
+    char *out, *said;
+    int   code;
+} scene;
+
+static const char job[] = "job: no2\n"
+                          "data:\n"
+                          "  source: {csv: {files: \"*.csv\"}}\n"
+                          "  owner: file\n"
+                          "  time: {column: time, zone: UTC}\n"
+                          "  columns:\n"
+                          "    no2:  {range: [0, 500]}\n"
+                          "    hour: {cycle: 24h}\n"
+                          "  inputs: {past: {window: {columns: [no2, hour], length: 8}}}\n"
+                          "  targets: {no2: {column: no2, ahead: 3h}}\n"
+                          "  scale: federated\n"
+                          "  split: {time: [0.7, 0.1, 0.2]}\n"
+                          "model:\n"
+                          "  layers: [flatten, {dense: 16}, relu, {dense: 1}]\n"
+                          "  loss: mse\n"
+                          "training: {optimiser: sgd, rate: 0.003, batch: 16}\n"
+                          "rounds: 2\n"
+                          "evaluate: {metrics: [rmse]}\n";
+
+enum { HOURS = 400, WORDS_MAX = 16 };
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_readings(const char *path)
+{
+    static char text[HOURS * 40];
+    size_t      n = (size_t)snprintf(text, sizeof text, "time,no2\n");
+
+    for (int i = 0; i < HOURS; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "2024-03-%02d %02d:00,%d\n", 1 + i / 24, i % 24,
+                              40 + i % 24 + i % 7);
+    write_text(path, text);
+}
+
+/* path <- text, in which `from` is `to`. */
+static void write_changed(const char *path, const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+    char       *changed = malloc(strlen(text) + strlen(to) + 1);
+
+    assert_case(from, at != NULL);
+    assert_non_null(changed);
+    sprintf(changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    write_text(path, changed);
+    free(changed);
+}
+
+static int setup(void **state)
+{
+    scene *s = calloc(1, sizeof *s);
+
+    assert_non_null(s);
+    assert_non_null(getcwd(s->before, sizeof s->before));
+    wm_test_folder(s->folder);
+    assert_int_equal(chdir(s->folder), 0);
+    assert_ok(wm_files_system()->make_folder(wm_files_system(), "readings", 0755, NULL), NULL);
+    write_text("job.yaml", job);
+    write_readings("readings/north.csv");
+    write_readings("readings/south.csv");
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    scene   *s = *state;
+    wm_error err;
+
+    assert_int_equal(chdir(s->before), 0);
+    assert_ok(wm_folder_remove(s->folder, &err), &err);
+    free(s->out);
+    free(s->said);
+    free(s);
+    return 0;
+}
+
+/* `words` is a command line, its words divided by spaces. */
+static void say(scene *s, const char *words)
+{
+    char  *line = strdup(words), *argv[WORDS_MAX], *rest = NULL;
+    size_t n_out, n_said;
+    int    argc = 0;
+    FILE  *out, *said;
+
+    assert_non_null(line);
+    for (char *word = strtok_r(line, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        assert_true(argc < WORDS_MAX - 1);
+        argv[argc++] = word;
+    }
+    argv[argc] = NULL;
+    free(s->out);
+    free(s->said);
+    out = open_memstream(&s->out, &n_out);
+    said = open_memstream(&s->said, &n_said);
+    assert_non_null(out);
+    assert_non_null(said);
+    s->code = wm_tool_main(argc, argv, out, said);
+    fclose(out);
+    fclose(said);
+    free(line);
+}
+
+/* One line, with these words in it, and an exit code that tells. */
+static void assert_refused(const scene *s, const char *says, const char *words)
+{
+    if (s->code == 0 || strstr(s->said, words) == NULL || strchr(s->said, '\n') != s->said + strlen(s->said) - 1)
+        fail_msg("%s: exit code %d, said: %s", says, s->code, s->said);
+}
+
+static void a_wrong_command_line_is_told_what_is_wrong(void **state)
+{
+    static const struct {
+        const char *says, *words, *answer;
+    } cases[] = {
+        { "a folder that is not there", "wardmote data job.yaml --data reedings",
+          "cannot read the folder reedings: No such file or directory" },
+        { "a file in the place of a folder", "wardmote data job.yaml --data job.yaml",
+          "job.yaml is a file; name the folder that it is in" },
+        { "a folder without such files",
+          "wardmote data job.yaml --data readings --set data.source.csv.files=x*.dat",
+          "no file in readings fits x*.dat: look at --data and data.source" },
+        { "a number with a fraction", "wardmote simulate job.yaml --rounds 1.5", "\"1.5\" is not a whole number" },
+        { "a number of many digits", "wardmote simulate job.yaml --rounds 99999999999999999999",
+          "--rounds 99999999999999999999 must be from 1 to 1000000" },
+        { "a model that is not there", "wardmote predict nowhere.safetensors readings",
+          "cannot open nowhere.safetensors" },
+    };
+    scene *s = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        say(s, cases[i].words);
+        assert_refused(s, cases[i].says, cases[i].answer);
+    }
+}
+
+static void a_wrong_job_is_told_what_is_wrong_and_where(void **state)
+{
+    static const struct {
+        const char *says, *from, *to, *answer;
+    } cases[] = {
+        { "2^40 units", "dense: 16", "dense: 1099511627776",
+          "job.yaml:14:29: model.layers[1].dense: \"1099511627776\" is out of range: it must be from 1 to 2147483647" },
+        { "units of more digits than are counted with", "dense: 16", "dense: 99999999999999999999",
+          "job.yaml:14:29: model.layers[1].dense: \"99999999999999999999\" is out of range: it must be from 1 to "
+          "2147483647" },
+    };
+    scene *s = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_changed("job.yaml", job, cases[i].from, cases[i].to);
+        say(s, "wardmote model job.yaml");
+        assert_refused(s, cases[i].says, cases[i].answer);
+    }
+}
+
+static void data_that_is_not_there_is_named_as_it_was_asked_for(void **state)
+{
+    scene *s = *state;
+
+    say(s, "wardmote simulate job.yaml --data readings --out run");
+    assert_int_equal(s->code, 0);
+    say(s, "wardmote predict run/model.safetensors reedings");
+    assert_refused(s, "a folder", "cannot open reedings: No such file or directory");
+    say(s, "wardmote predict run/model.safetensors readings/east.csv");
+    assert_refused(s, "a file", "cannot open readings/east.csv: No such file or directory");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(a_wrong_command_line_is_told_what_is_wrong),
+        TEST(a_wrong_job_is_told_what_is_wrong_and_where),
+        TEST(data_that_is_not_there_is_named_as_it_was_asked_for),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
