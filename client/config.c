@@ -2,6 +2,7 @@
 #include "client/config.h"
 
 #include "common/config/config.h"
+#include "common/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +74,8 @@ static const wm_option limit_options[] = {
       .most = 1e15,
       .standard = "0",
       .doc =
-          "What training may take, without the readings, such as 64MiB; a larger model is refused by name. 0: no "
-          "limit." },
+          "What training may take, without the readings, such as 64MiB; a larger model is refused by name. 0: as much "
+          "as the machine has." },
     { .name = "nice",
       .kind = WM_WHOLE,
       .offset = offsetof(wm_client_limits, nice),
@@ -154,6 +155,8 @@ wm_status wm_client_config_read(const wm_files *files, const char *folder, wm_fa
     if (st != WM_OK)
         return st;
     config.data.memory_max = config.limits.memory;
+    if (config.data.memory_max == 0 && wm_memory_machine() <= INT64_MAX)
+        config.data.memory_max = (int64_t)wm_memory_machine();
     if (config.data.folder[0] != '/') {
         char *joined = wm_path_join(folder, config.data.folder);
 

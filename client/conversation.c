@@ -108,7 +108,8 @@ static void decline_large(wm_conversation *self, const Wm__Work *work, const wm_
 
     memcpy(outcome.run, run, sizeof outcome.run);
     outcome.status = wm_fail(&outcome.error, WM_E_REFUSED,
-                             "a model of %llu bytes is more than client.yaml's limits.memory of %lld",
+                             "a model of %llu bytes is more than the %lld that there are for it: client.yaml's "
+                             "limits.memory, or all that the machine has",
                              (unsigned long long)work->model_bytes, (long long)self->set.memory_max);
     declined(self, &outcome);
 }

@@ -166,7 +166,7 @@ static wm_status open_conversation(gateway *g, wm_error *err)
         .heads = g->heads,
         .log = g->set.log,
         .beat_ms = BEAT_MS,
-        .memory_max = g->config.limits.memory,
+        .memory_max = g->config.data.memory_max,
         .redo_ms = g->config.limits.redo,
         .renew = wish_renewal,
         .context = g,

@@ -73,9 +73,11 @@ static wm_status check_memory(const wm_workplace *self, const wm_data_policy *po
     /* The trainer, the model that came, and the update, which is kept when that is gone; and so what goes with it. */
     total += 2 * (wm_model_n_params(self->model) + wm_work_state(self->job, self->model)) * sizeof(float);
     if (policy->memory_max > 0 && total > (size_t)policy->memory_max)
-        return wm_fail(err, WM_E_REFUSED,
-                       "training this model takes %zu bytes, client.yaml's limits.memory allows %lld", total,
-                       (long long)policy->memory_max);
+        return wm_fail(
+            err, WM_E_REFUSED,
+            "training this model takes %zu bytes, and there are %lld for it: client.yaml's limits.memory, or all "
+            "that the machine has",
+            total, (long long)policy->memory_max);
     return WM_OK;
 }
 

@@ -1,9 +1,12 @@
 /* common/memory.c */
 #include "common/memory.h"
 
+#include "common/sizes.h"
+
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -49,6 +52,36 @@ void *wm_memory_large(size_t n)
         (void)madvise(ret, rounded, MADV_HUGEPAGE);
 #endif
     return ret;
+}
+
+/* What a container was given: cgroup v2 as the container sees it, or v1. SIZE_MAX: there is no such limit. */
+static size_t control_group(void)
+{
+    static const char *const paths[] = { "/sys/fs/cgroup/memory.max",
+                                         "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
+    size_t                   least = SIZE_MAX;
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        FILE              *file = fopen(paths[i], "re");
+        unsigned long long bytes;
+
+        if (file == NULL)
+            continue;
+        if (fscanf(file, "%llu", &bytes) == 1 && bytes > 0 && bytes < least) /* "max" is none */
+            least = (size_t)bytes;
+        fclose(file);
+    }
+    return least;
+}
+
+size_t wm_memory_machine(void)
+{
+    long   pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    size_t bytes, group = control_group();
+
+    if (pages <= 0 || page <= 0 || !wm_size_mul((size_t)pages, (size_t)page, &bytes))
+        bytes = SIZE_MAX;
+    return bytes < group ? bytes : group;
 }
 
 /* Whether the system took the pages, which come back with zeros where the mapping is a process's own, as malloc's are. */

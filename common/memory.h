@@ -20,6 +20,10 @@ void wm_memory_rest(void);
  * fold that goes through tens of MiB once finds hardly a page's address in the processor's cache of them. NULL: none. */
 void *wm_memory_large(size_t n);
 
+/* Bytes of memory that this machine has for all its programs, or this process's control group if it may have less; more
+ * cannot be had but by what is swapped out. SIZE_MAX where the system does not say. */
+size_t wm_memory_machine(void);
+
 /* Zeros in p[n], of malloc. Where that is much, its whole pages are the system's from now on, which clears each when it is
  * needed again. */
 void wm_memory_clear(void *p, size_t n);

@@ -1,9 +1,11 @@
 /* server/tool/simulate.c: wardmote simulate: a whole run on one machine. */
 #include "server/tool/tool.h"
 
+#include "common/memory.h"
 #include "common/progress.h"
 #include "models/measures.h"
 #include "server/tool/results.h"
+#include "server/tool/room.h"
 #include "server/tool/simulation.h"
 #include "server/tool/tls_run.h"
 
@@ -142,18 +144,41 @@ static char *default_out(const char *job)
     return NULL;
 }
 
+static size_t workers_of(const simulate_settings *set)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (set->workers > 0)
+        return (size_t)set->workers;
+    return processors > 0 ? (size_t)processors : 1;
+}
+
+/* The model first, and then the readings, which may take a while. */
+static wm_status open_space(wm_cli_call *call, const simulate_settings *set, const wm_workspace_settings *settings,
+                            wm_log *log, wm_workspace *space, wm_error *err)
+{
+    size_t at_once =
+        set->transport == TRANSPORT_TLS ? 1 : workers_of(set); /* a process each, which looks for itself */
+    wm_status st = wm_workspace_open_job(call, settings, space, err);
+
+    if (st != WM_OK)
+        return st;
+    if ((st = wm_room_check(settings->file, space->job, space->model, at_once, wm_memory_machine(), err)) == WM_OK)
+        st = wm_workspace_read(settings, false, log, space, err);
+    if (st != WM_OK)
+        wm_workspace_release(space);
+    return st;
+}
+
 static wm_status in_memory(wm_cli_call *call, const simulate_settings *set, const wm_workspace *space,
                            const char *out, wm_log *log, wm_error *err)
 {
-    long                   processors = sysconf(_SC_NPROCESSORS_ONLN);
     show                   s = { .job = space->job, .quiet = set->json };
     wm_simulation_settings settings = {
         .space = space,
         .out = out,
         .resume = set->resume,
-        .workers = set->workers > 0 ? (size_t)set->workers
-                   : processors > 0 ? (size_t)processors
-                                    : 1,
+        .workers = workers_of(set),
         .clock = wm_clock_system(),
         .log = log,
         .interrupted = &interrupted,
@@ -187,7 +212,7 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     space_settings.file = call->words[0];
     st = wm_cli_log(call, &log, err);
     if (st == WM_OK)
-        st = wm_workspace_open(call, &space_settings, log, &space, err);
+        st = open_space(call, set, &space_settings, log, &space, err);
     if (st != WM_OK) {
         wm_log_free(log);
         return st;

@@ -8,7 +8,9 @@
 #include "client/config.h"
 #include "client/examples.h"
 #include "common/files.h"
+#include "common/memory.h"
 #include "server/tool/process.h"
+#include "server/tool/room.h"
 #include "server/tool/tool.h"
 #include "server/tool/workspace.h"
 
@@ -101,6 +103,33 @@ static void wrong_changes_are_named(void **state)
             print_error("said: %s\n", f->err.text);
         assert_case(rows[i].set, strstr(f->err.text, rows[i].why) != NULL);
     }
+}
+
+/* Otherwise the system would end the process, or another, without a word. */
+static void a_model_that_the_machine_has_no_memory_for_is_refused_at_its_largest_layer(void **state)
+{
+    static const char *const layers[] = { "model.layers=[flatten, {dense: 8}, {dense: 70000}, relu, {dense: 1}]" };
+    fixture                 *f = *state;
+    wm_workspace_settings    settings = { .file = f->job, .seed = -1 };
+    wm_workspace             space;
+    size_t                   one, two;
+
+    assert_ok(wm_workspace_open_job(&f->call, &settings, &space, &f->err), &f->err);
+    one = wm_room_needed(space.job, space.model, 1);
+    two = wm_room_needed(space.job, space.model, 2);
+    assert_true(one > 4 * 4 * wm_model_n_params(space.model) && two > one);
+    assert_ok(wm_room_check(f->job, space.job, space.model, 1, one, &f->err), &f->err);
+    assert_int_equal(wm_room_check(f->job, space.job, space.model, 2, one, &f->err), WM_E_INVALID);
+    assert_non_null(strstr(f->err.text, "city.yaml:25:22: model.layers[1]: to train this model may take"));
+    assert_non_null(strstr(f->err.text, "of 18496 parameters, or training.batch smaller, or take fewer --workers"));
+    wm_workspace_release(&space);
+
+    settings.set = (wm_words){ layers, 1 };
+    assert_ok(wm_workspace_open_job(&f->call, &settings, &space, &f->err), &f->err);
+    assert_int_equal(wm_room_check(f->job, space.job, space.model, 1, 1 << 20, &f->err), WM_E_INVALID);
+    assert_non_null(strstr(f->err.text, "model.layers[2]: to train this model may take"));
+    wm_workspace_release(&space);
+    assert_true(wm_memory_machine() > 64 << 20);
 }
 
 static void clients_are_made_or_kept(void **state)
@@ -219,6 +248,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(the_command_line_changes_the_job),
         TEST(wrong_changes_are_named),
+        TEST(a_model_that_the_machine_has_no_memory_for_is_refused_at_its_largest_layer),
         TEST(clients_are_made_or_kept),
         TEST(a_gateway_reads_the_share_of_its_twin),
         TEST(a_process_that_has_ended_is_never_signalled_again),

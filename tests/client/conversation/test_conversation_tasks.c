@@ -31,7 +31,7 @@ static void a_task_is_declined_with_its_reason(void **state)
     assert_true(s->slept_ms < 1000);
     play(s, "held:4000 train:3 over nothing");
     assert_non_null(strstr(wm_text_chars(&s->said), "decline(training this model takes "));
-    assert_non_null(strstr(wm_text_chars(&s->said), "client.yaml's limits.memory allows 100"));
+    assert_non_null(strstr(wm_text_chars(&s->said), "there are 100 for it: client.yaml's limits.memory"));
 }
 
 static void a_model_beyond_the_limit_is_not_even_fetched(void **state)
@@ -44,8 +44,8 @@ static void a_model_beyond_the_limit_is_not_even_fetched(void **state)
     play(s, "train over nothing");
     assert_string_equal(
         wm_text_chars(&s->said),
-        "check-in ask decline(a model of 2147483648 bytes is more than client.yaml's limits.memory of "
-        "1048576) ask");
+        "check-in ask decline(a model of 2147483648 bytes is more than the 1048576 that there are for it: client.yaml's "
+        "limits.memory, or all that the machine has) ask");
     assert_int_equal(s->fetches, 0);
 }
 
