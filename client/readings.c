@@ -79,8 +79,9 @@ wm_status wm_readings_new(const wm_layout *layout, const wm_ownership *ownership
             "data.time: one column with the time, or the columns of year, month, day, hour and perhaps minute");
     if (st == WM_OK)
         st = want(readings, ownership, err);
-    if (st == WM_OK && layout->timed)
-        st = wm_zone_open(data->zone != NULL ? data->zone : "UTC", &readings->zone, err);
+    if (st == WM_OK && layout->timed &&
+        (st = wm_zone_open(data->zone != NULL ? data->zone : "UTC", &readings->zone, err)) != WM_OK)
+        wm_error_prefix(err, "data.time.zone");
     if (st == WM_OK)
         st = place_start(readings, err);
     if (st == WM_OK && ownership->by_month && !layout->timed)
@@ -171,7 +172,7 @@ wm_status wm_readings_file(wm_readings *readings, const char *name, wm_error *er
     if (ownership->column != NULL || ownership->by_month)
         return WM_OK; /* every row says for itself */
     if (ownership->by_file && !wm_file_part(ownership->file_part, name, &part, &n))
-        return wm_fail(err, WM_E_MALFORMED, "no owner can be taken from the file name %s%s%s", name,
+        return wm_fail(err, WM_E_MALFORMED, "data.owner: no owner can be taken from the file name %s%s%s", name,
                        ownership->file_part != NULL ? " by the pattern " : "",
                        ownership->file_part != NULL ? ownership->file_part : "");
     return wm_reading_owner(readings, part, n, &self->file_owner, err);

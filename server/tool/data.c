@@ -134,10 +134,14 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     wm_workspace_settings space_settings = set->space;
     wm_workspace          space;
     wm_text               yaml = WM_TEXT_INIT;
+    wm_log               *log = NULL;
     wm_status             st;
 
     space_settings.file = call->words[0];
-    st = wm_workspace_open(call, &space_settings, NULL, &space, err);
+    st = wm_cli_log(call, &log, err);
+    if (st == WM_OK)
+        st = wm_workspace_open(call, &space_settings, log, &space, err);
+    wm_log_free(log);
     if (st != WM_OK)
         return st;
     if (set->client_yaml != NULL) {

@@ -108,6 +108,7 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     const evaluate_settings *set = settings;
     wm_workspace_settings    space_settings = set->space;
     wm_saved_model           saved;
+    wm_log                  *log = NULL;
     wm_status                st;
 
     if (wm_saved_is_folder(call->words[1])) {
@@ -117,10 +118,15 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     } else {
         space_settings.file = call->words[1];
     }
-    st = wm_saved_open(call, call->words[0], &space_settings, &saved, err);
-    if (st != WM_OK)
+    st = wm_cli_log(call, &log, err);
+    if (st == WM_OK)
+        st = wm_saved_open(call, call->words[0], &space_settings, &saved, err);
+    if (st != WM_OK) {
+        wm_log_free(log);
         return st;
-    st = wm_workspace_read(&saved.settings, false, NULL, &saved.space, err);
+    }
+    st = wm_workspace_read(&saved.settings, false, log, &saved.space, err);
+    wm_log_free(log);
     if (st == WM_OK && !say_personal(call, call->words[0], &saved.space, set->model_only))
         st = wm_fail(
             err, WM_E_REFUSED,

@@ -63,7 +63,9 @@ static wm_examples *find_owner(wm_owners *owners, const char *name)
 static wm_status scale_all(wm_saved_model *saved, wm_error *err)
 {
     const wm_scaling *scaling = saved->scaled ? &saved->scaling : NULL;
-    wm_workspace      trained = { .job = saved->space.job, .model = saved->space.model };
+    wm_workspace      trained = { .job = saved->space.job,
+                                  .model = saved->space.model,
+                                  .changed = saved->space.changed };
     wm_owners        *owners = saved->space.owners;
     bool              by_client = scales_by_client(saved->space.job);
     wm_status         st = by_client ? wm_workspace_read(&saved->settings, false, NULL, &trained, err) : WM_OK;

@@ -153,6 +153,19 @@ static size_t workers_of(const simulate_settings *set)
     return processors > 0 ? (size_t)processors : 1;
 }
 
+/* Every client would decline, and so would every attempt end, each with a warning. */
+static wm_status check_examples(const wm_workspace_settings *settings, const wm_workspace *space, wm_error *err)
+{
+    for (size_t i = 0; i < wm_owners_count(space->owners); i++)
+        if (wm_owners_train_count(space->owners, i) > 0)
+            return WM_OK;
+    return wm_fail(
+        err, WM_E_RANGE,
+        "no client has an example to train on: `wardmote data %s` tells what became of the readings of each; "
+        "an example takes a whole window and what is `ahead` of it, in the training part",
+        settings->file);
+}
+
 /* The model first, and then the readings, which may take a while. */
 static wm_status open_space(wm_cli_call *call, const simulate_settings *set, const wm_workspace_settings *settings,
                             wm_log *log, wm_workspace *space, wm_error *err)
@@ -165,6 +178,8 @@ static wm_status open_space(wm_cli_call *call, const simulate_settings *set, con
         return st;
     if ((st = wm_room_check(settings->file, space->job, space->model, at_once, wm_memory_machine(), err)) == WM_OK)
         st = wm_workspace_read(settings, false, log, space, err);
+    if (st == WM_OK)
+        st = check_examples(settings, space, err);
     if (st != WM_OK)
         wm_workspace_release(space);
     return st;

@@ -5,6 +5,7 @@
 #include "common/files.h"
 #include "server/selection/selection.h"
 #include "server/start.h"
+#include "server/tool/places.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,7 @@ wm_status wm_workspace_open_job(wm_cli_call *call, const wm_workspace_settings *
     }
     if (st == WM_OK && space.start != NULL)
         st = say_start(call, settings, (const char *)text, n, &c, &space, err);
+    space.changed = c.n > 0;
     changes_release(&c);
     free(text);
     if (st != WM_OK) {
@@ -191,6 +193,10 @@ wm_status wm_workspace_read(const wm_workspace_settings *settings, bool predict,
                                                    .log = log },
                             &space->owners, err);
     free(folder);
+    /* With what the command line changes in it the job is not the file any more, line by line. */
+    if (st == WM_OK || st == WM_E_NOMEM || space->changed || settings->text != NULL)
+        return st;
+    wm_places_add(settings->file, space->job->text, space->job->n_text, err);
     return st;
 }
 

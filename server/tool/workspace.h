@@ -25,6 +25,7 @@ typedef struct wm_workspace {
     wm_job    *job;
     wm_model  *model;
     wm_owners *owners; /* NULL if only the job was opened */
+    bool       changed; /* the command line changes something in the job */
     float     *start;  /* [n_params]: the warm start, where it was to be read and there is one; else NULL */
 } wm_workspace;
 

@@ -178,6 +178,67 @@ static void a_wrong_job_is_told_what_is_wrong_and_where(void **state)
     }
 }
 
+/* What is wrong is known once the readings are, and it stands in the job all the same. */
+static void what_the_readings_contradict_is_told_at_its_place_in_the_job(void **state)
+{
+    static const struct {
+        const char *says, *from, *to, *answer;
+    } cases[] = {
+        { "a time zone that nobody has heard of", "zone: UTC", "zone: Europe/Berln",
+          "job.yaml:5:30: data.time.zone: there is no time zone Europe/Berln" },
+        { "more clients than examples", "owner: file", "owner: {iid: 100000}",
+          "job.yaml:4:10: data.owner: 540 training examples cannot be dealt to 100000 clients" },
+        { "a pattern that a file does not fit", "owner: file", "owner: {file: \"n{}.csv\"}",
+          "job.yaml:4:10: data.owner: no owner can be taken from the file name south.csv by the pattern n{}.csv" },
+        { "a horizon between two readings", "ahead: 3h", "ahead: 90m",
+          "job.yaml:10:18: owner north: data.targets.no2: 1 h 30 min is no whole number of steps" },
+        { "an owner who is not there", "time: [0.7, 0.1, 0.2]", "owners: [mars]",
+          "job.yaml:12:19: data.split.owners: there is no owner mars in the data" },
+        { "another kind of source", "csv: {files: \"*.csv\"}", "idx",
+          "job.yaml:3:11: data.source: idx has images, so the job's inputs must be pixels" },
+        { "a horizon beyond the readings", "ahead: 3h", "ahead: 366d", "no client has an example to train on" },
+        { "a range that nothing is in", "[0, 500]", "[1000, 2000]",
+          "`wardmote data job.yaml` tells what became of" },
+    };
+    scene *s = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_changed("job.yaml", job, cases[i].from, cases[i].to);
+        say(s, "wardmote simulate job.yaml --data readings --out run");
+        assert_refused(s, cases[i].says, cases[i].answer);
+    }
+    write_text("job.yaml", job); /* another line of it is the k-th --set */
+    say(s, "wardmote simulate job.yaml --data readings --out run --set data.time.zone=Europe/Berln");
+    assert_refused(s, "a change by the command line",
+                   "simulate: data.time.zone: there is no time zone Europe/Berln");
+}
+
+/* `data` is where one looks for what became of the readings. */
+static void readings_that_cannot_be_used_are_told_by_data(void **state)
+{
+    static const struct {
+        const char *says, *from, *to, *answer;
+    } cases[] = {
+        { "a word in the place of a number", "02:00,44", "02:00,fourty-two",
+          "north.csv:4:18: \\\"fourty-two\\\" in column no2 is not a number" },
+        { "a date that no year has", "2024-03-01 02:00", "2024-13-01 02:00",
+          "2024-13-01 02:00\\\" in column time is no time" },
+    };
+    scene   *s = *state;
+    uint8_t *text;
+    size_t   n;
+
+    assert_ok(wm_files_system()->read(wm_files_system(), "readings/north.csv", 1 << 20, &text, &n, NULL), NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_changed("readings/north.csv", (const char *)text, cases[i].from, cases[i].to);
+        say(s, "wardmote data job.yaml --data readings");
+        assert_int_equal(s->code, 0);
+        if (strstr(s->said, cases[i].answer) == NULL)
+            fail_msg("%s: said: %s", cases[i].says, s->said);
+    }
+    free(text);
+}
+
 static void data_that_is_not_there_is_named_as_it_was_asked_for(void **state)
 {
     scene *s = *state;
@@ -196,6 +257,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(a_wrong_command_line_is_told_what_is_wrong),
         TEST(a_wrong_job_is_told_what_is_wrong_and_where),
+        TEST(what_the_readings_contradict_is_told_at_its_place_in_the_job),
+        TEST(readings_that_cannot_be_used_are_told_by_data),
         TEST(data_that_is_not_there_is_named_as_it_was_asked_for),
     };
 
