@@ -50,4 +50,15 @@ static inline double step(bench *t, double rate, double clip)
     return loss;
 }
 
+/* Its params as they are now, to be freed. */
+static inline float *bench_params(const bench *t)
+{
+    size_t bytes = wm_model_n_params(t->model) * sizeof *t->params;
+    float *copy = malloc(bytes);
+
+    assert_non_null(copy);
+    memcpy(copy, t->params, bytes);
+    return copy;
+}
+
 #endif

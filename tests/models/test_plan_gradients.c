@@ -17,9 +17,7 @@ static void a_clipped_gradient_keeps_its_direction(void **state)
     (void)state;
     bench_init(&a, 0, 8);
     n = wm_model_n_params(a.model);
-    start = malloc(n * sizeof *start);
-    assert_non_null(start);
-    memcpy(start, a.params, n * sizeof *start);
+    start = bench_params(&a);
     assert_ok(wm_plan_gradient(a.plan, a.params, &a.b.batch, (const float **)&grads, &loss, &err), &err);
     for (size_t i = 0; i < n; i++)
         norm += (double)grads[i] * (double)grads[i];
@@ -93,9 +91,7 @@ static void a_strategy_may_change_the_gradient_after_the_clip(void **state)
     (void)state;
     bench_init(&a, 0, 8);
     n = wm_model_n_params(a.model);
-    start = malloc(n * sizeof *start);
-    assert_non_null(start);
-    memcpy(start, a.params, n * sizeof *start);
+    start = bench_params(&a);
     assert_ok(wm_plan_step(a.plan, a.params, &a.b.batch, &how, &loss, &err), &err);
     assert_int_equal(at.calls, 1);
     assert_int_equal(at.n, n);
