@@ -117,9 +117,9 @@ void start(fixture *f)
     assert_ok(wm_store_ledger(f->store)->start(wm_store_ledger(f->store), &f->record, &first, &err), &err);
 }
 
-wm_run_folder *open_folder(fixture *f, const char *path)
+wm_run_folder *open_folder_on(const wm_files *files, fixture *f, const char *path)
 {
-    wm_run_folder_settings settings = { .files = wm_files_system(),
+    wm_run_folder_settings settings = { .files = files,
                                         .path = path,
                                         .job = f->job,
                                         .model = f->model,
@@ -132,6 +132,11 @@ wm_run_folder *open_folder(fixture *f, const char *path)
 
     assert_ok(wm_run_folder_open(&settings, &folder, &err), &err);
     return folder;
+}
+
+wm_run_folder *open_folder(fixture *f, const char *path)
+{
+    return open_folder_on(wm_files_system(), f, path);
 }
 
 /* What became of client k: mostly accepted; one station sends NaN now and then, one is slow, one was off for a while. */

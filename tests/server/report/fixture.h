@@ -33,6 +33,7 @@ int tear_down(void **state);
 /* The job's start in the ledger, and the run's folder. */
 void           start(fixture *f);
 wm_run_folder *open_folder(fixture *f, const char *path);
+wm_run_folder *open_folder_on(const wm_files *files, fixture *f, const char *path);
 
 /* contributions has room for everybody. */
 wm_round_record round_of(fixture *f, uint32_t round, wm_contribution *contributions);

@@ -301,26 +301,17 @@ static wm_status failing_append(const wm_files *self, const char *path, const vo
 
 static void a_row_that_was_torn_is_mended_by_the_next_round(void **state)
 {
-    fixture               *f = *state;
-    failing                disk = { .files = *wm_files_system() };
-    wm_run_folder_settings settings;
-    wm_run_folder         *folder;
-    wm_contribution        contributions[N_STATIONS];
-    wm_error               err;
-    char                  *text;
+    fixture        *f = *state;
+    failing         disk = { .files = *wm_files_system() };
+    wm_run_folder  *folder;
+    wm_contribution contributions[N_STATIONS];
+    wm_error        err;
+    char           *text;
 
     disk.files.append = failing_append;
     disk.files.state = &disk;
     start(f);
-    settings = (wm_run_folder_settings){ .files = &disk.files,
-                                         .path = f->out,
-                                         .job = f->job,
-                                         .model = f->model,
-                                         .record = &f->record,
-                                         .ledger = wm_store_ledger(f->store),
-                                         .blobs = wm_store_blobs(f->store),
-                                         .clock = wm_clock_manual(&f->now) };
-    assert_ok(wm_run_folder_open(&settings, &folder, &err), &err);
+    folder = open_folder_on(&disk.files, f, f->out);
     for (uint32_t i = 1; i <= 3; i++) {
         wm_round_record round = round_of(f, i, contributions);
 
