@@ -2,6 +2,7 @@
 #include "client/readings_struct.h"
 
 #include "client/owner_names.h"
+#include "common/grow.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -149,19 +150,15 @@ wm_status wm_readings_file(wm_readings *readings, const char *name, wm_error *er
     struct wm_readings_private *self = readings->private;
     const wm_ownership         *ownership = &self->ownership;
     const char                 *part = ownership->alone != NULL ? ownership->alone : "client";
+    char                      **names;
     size_t                      n = strlen(part);
     uint32_t                    id;
     wm_status                   st;
 
-    if (readings->n_files == self->files_room) {
-        size_t room = self->files_room > 0 ? 2 * self->files_room : 16;
-        char **names = realloc(readings->file_names, room * sizeof *names);
-
-        if (names == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
-        readings->file_names = names;
-        self->files_room = room;
-    }
+    names = wm_grow(readings->file_names, readings->n_files, &self->files_room, sizeof *names);
+    if (names == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
+    readings->file_names = names;
     if ((readings->file_names[readings->n_files] = strdup(name)) == NULL)
         return wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
     self->file = (uint32_t)readings->n_files++;

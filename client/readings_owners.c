@@ -5,6 +5,7 @@
 
 #include "client/owner_names.h"
 #include "common/config/document.h"
+#include "common/grow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,15 +127,13 @@ wm_status wm_reading_owner_of_month(wm_readings *readings, int64_t time, uint32_
 
 wm_status wm_readings_new_series(struct wm_readings_private *self, uint32_t *ret, wm_error *err)
 {
-    if (self->n_series == self->series_room) {
-        size_t   room = self->series_room > 0 ? 2 * self->series_room : 16;
-        int64_t *before = room <= INT32_MAX ? realloc(self->series_before, room * sizeof *before) : NULL;
+    int64_t *before = self->n_series < INT32_MAX
+                          ? wm_grow(self->series_before, self->n_series, &self->series_room, sizeof *before)
+                          : NULL;
 
-        if (before == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for %zu series", room);
-        self->series_before = before;
-        self->series_room = room;
-    }
+    if (before == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for more than %zu series", (size_t)self->n_series);
+    self->series_before = before;
     self->series_before[self->n_series] = INT64_MIN;
     *ret = self->n_series++;
     return WM_OK;

@@ -2,6 +2,7 @@
 #include "common/files.h"
 
 #include "common/crash.h"
+#include "common/grow.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -300,7 +301,7 @@ void wm_names_free(char **names, size_t n)
 wm_status wm_folder_names(const char *path, char ***ret, size_t *n, wm_error *err)
 {
     DIR           *folder = opendir(path);
-    char         **names = NULL;
+    char         **names = NULL, **more;
     size_t         count = 0, room = 0;
     struct dirent *entry;
     wm_status      st = WM_OK;
@@ -310,16 +311,9 @@ wm_status wm_folder_names(const char *path, char ***ret, size_t *n, wm_error *er
     while ((entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
-        if (count == room) {
-            char **more = realloc(names, (room = room > 0 ? 2 * room : 16) * sizeof *names);
-
-            if (more == NULL) {
-                st = wm_fail(err, WM_E_NOMEM, "no memory for the names in %s", path);
-                break;
-            }
-            names = more;
-        }
-        if ((names[count] = strdup(entry->d_name)) == NULL) {
+        more = wm_grow(names, count, &room, sizeof *more);
+        names = more != NULL ? more : names;
+        if (more == NULL || (names[count] = strdup(entry->d_name)) == NULL) {
             st = wm_fail(err, WM_E_NOMEM, "no memory for the names in %s", path);
             break;
         }

@@ -5,6 +5,7 @@
 #include "server/roster.h"
 
 #include "common/files.h"
+#include "common/grow.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -96,23 +97,19 @@ static void copy_text(char *to, size_t room, const char *text)
 /* Under the lock: the record of that name, made if it is new. */
 static wm_status find_or_add(wm_roster *roster, const char *name, wm_presence **ret, wm_error *err)
 {
-    bool   found;
-    size_t i = place_of(roster, name, &found);
+    wm_presence *items;
+    bool         found;
+    size_t       i = place_of(roster, name, &found);
 
     if (!found) {
         if (strlen(name) >= WM_ROSTER_NAME)
             return wm_fail(err, WM_E_INVALID, "the gateway's name \"%.80s\" is longer than 63 characters", name);
         if (roster->n == WM_ROSTER_MOST)
             return wm_fail(err, WM_E_FULL, "an office has room for %d gateways", (int)WM_ROSTER_MOST);
-        if (roster->n == roster->room) {
-            size_t       room = roster->room > 0 ? 2 * roster->room : 16;
-            wm_presence *items = realloc(roster->items, room * sizeof *items);
-
-            if (items == NULL)
-                return wm_fail(err, WM_E_NOMEM, "no memory for a roster of %zu gateways", room);
-            roster->items = items;
-            roster->room = room;
-        }
+        items = wm_grow(roster->items, roster->n, &roster->room, sizeof *items);
+        if (items == NULL)
+            return wm_fail(err, WM_E_NOMEM, "no memory for a roster of more than %zu gateways", roster->n);
+        roster->items = items;
         memmove(&roster->items[i + 1], &roster->items[i], (roster->n - i) * sizeof *roster->items);
         memset(&roster->items[i], 0, sizeof *roster->items);
         copy_text(roster->items[i].name, WM_ROSTER_NAME, name);

@@ -2,6 +2,7 @@
 #include "client/sources/csv_reader.h"
 
 #include "client/sources/patterns.h"
+#include "common/grow.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -188,18 +189,15 @@ static wm_status find_row_end(wm_csv *csv, size_t *row_end, size_t *lines, wm_er
 
 static wm_status add_cell(wm_csv *csv, size_t i, wm_csv_cell cell, wm_error *err)
 {
+    wm_csv_cell *cells;
+
     if (i == csv->limits.cells)
         return wm_fail(err, WM_E_MALFORMED, "%s:%zu: more than %zu cells in a row", csv->name, csv->line,
                        csv->limits.cells);
-    if (i == csv->cells_room) {
-        size_t       room = csv->cells_room > 0 ? 2 * csv->cells_room : 32;
-        wm_csv_cell *cells = realloc(csv->cells, room * sizeof *cells);
-
-        if (cells == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for the cells of %s", csv->name);
-        csv->cells = cells;
-        csv->cells_room = room;
-    }
+    cells = wm_grow(csv->cells, i, &csv->cells_room, sizeof *cells);
+    if (cells == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the cells of %s", csv->name);
+    csv->cells = cells;
     csv->cells[i] = cell;
     return WM_OK;
 }

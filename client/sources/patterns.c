@@ -2,6 +2,7 @@
 #include "client/sources/patterns.h"
 
 #include "common/files.h"
+#include "common/grow.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -27,19 +28,18 @@ const char *wm_path_name(const char *path)
 /* Takes `path` over in any case. */
 static wm_status add_path(wm_paths *paths, char *path, wm_error *err)
 {
+    char **items;
+
     if (paths->count == PATHS_MAX) {
         free(path);
         return wm_fail(err, WM_E_RANGE, "more than %d files fit data.source's patterns", PATHS_MAX);
     }
-    if ((paths->count & (paths->count - 1)) == 0) { /* a power of two is full */
-        char **items = realloc(paths->items, (paths->count > 0 ? 2 * paths->count : 1) * sizeof *items);
-
-        if (items == NULL) {
-            free(path);
-            return wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
-        }
-        paths->items = items;
+    items = wm_grow(paths->items, paths->count, &paths->room, sizeof *items);
+    if (items == NULL) {
+        free(path);
+        return wm_fail(err, WM_E_NOMEM, "no memory for the names of the files");
     }
+    paths->items = items;
     paths->items[paths->count++] = path;
     return WM_OK;
 }

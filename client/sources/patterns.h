@@ -9,7 +9,7 @@
 
 typedef struct wm_paths {
     char **items;
-    size_t count;
+    size_t count, room;
 } wm_paths;
 
 /* Relative patterns begin at `folder`. WM_E_MISSING: no file fits one of them; WM_E_RANGE: too many do. */

@@ -8,6 +8,7 @@
 
 #include "client/sources/patterns.h"
 #include "client/sources/stream.h"
+#include "common/grow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,15 +82,11 @@ static wm_status read_all(const char *path, text_file *file, wm_error *err)
 
 static wm_status add_speech(text_file *file, const speech *one, wm_error *err)
 {
-    if (file->n_speeches == file->room) {
-        size_t  room = file->room > 0 ? 2 * file->room : 256;
-        speech *more = realloc(file->speeches, room * sizeof *more);
+    speech *more = wm_grow(file->speeches, file->n_speeches, &file->room, sizeof *more);
 
-        if (more == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for %zu speeches", room);
-        file->speeches = more;
-        file->room = room;
-    }
+    if (more == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for more than %zu speeches", file->n_speeches);
+    file->speeches = more;
     file->speeches[file->n_speeches++] = *one;
     return WM_OK;
 }

@@ -1,6 +1,8 @@
 /* server/report/history.c */
 #include "server/report/history.h"
 
+#include "common/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +48,8 @@ static bool make_room(wm_history *history)
 
 static wm_status add_refusal(wm_history *history, uint32_t round, const wm_contribution *c, wm_error *err)
 {
+    wm_refusal *grown;
+
     for (size_t i = 0; i < history->n_refusals; i++) {
         wm_refusal *r = &history->refusals[i];
 
@@ -59,15 +63,10 @@ static wm_status add_refusal(wm_history *history, uint32_t round, const wm_contr
         history->refusals_beyond++;
         return WM_OK;
     }
-    if (history->n_refusals == history->refusals_room) {
-        size_t      room = history->refusals_room > 0 ? 2 * history->refusals_room : 8;
-        wm_refusal *grown = realloc(history->refusals, room * sizeof *grown);
-
-        if (grown == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for the refusals of the report");
-        history->refusals = grown;
-        history->refusals_room = room;
-    }
+    grown = wm_grow(history->refusals, history->n_refusals, &history->refusals_room, sizeof *grown);
+    if (grown == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the refusals of the report");
+    history->refusals = grown;
     history->refusals[history->n_refusals] = (wm_refusal){
         .client = c->client, .verdict = c->verdict, .count = 1, .first_round = round, .last_round = round
     };

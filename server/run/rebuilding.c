@@ -4,6 +4,7 @@
  * follows from the seed), and the exact sums of the rounds since. The sums are integers, so what comes out is the same
  * bits, and its SHA-256 says so; nothing that was committed is lost. The file is then written anew. */
 #include "server/run/state.h"
+#include "common/grow.h"
 #include "server/start.h"
 
 #include <inttypes.h>
@@ -26,16 +27,12 @@ static void keep_files(void *context, const wm_round_record *round)
 {
     past *p = context;
 
-    if (p->n == p->room) {
-        size_t          room = p->room > 0 ? 2 * p->room : 16;
-        files_of_round *more = realloc(p->items, room * sizeof *more);
+    files_of_round *more = wm_grow(p->items, p->n, &p->room, sizeof *more);
 
-        p->no_memory = p->no_memory || more == NULL;
-        if (more == NULL)
-            return;
-        p->items = more;
-        p->room = room;
-    }
+    p->no_memory = p->no_memory || more == NULL;
+    if (more == NULL)
+        return;
+    p->items = more;
     p->items[p->n++] = (files_of_round){ .round = round->round,
                                          .before = round->model_before,
                                          .after = round->model_after,

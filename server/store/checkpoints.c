@@ -4,6 +4,8 @@
  * share every model), so a file goes only when the last name for it has gone. */
 #include "server/store/inside.h"
 
+#include "common/grow.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,15 +39,11 @@ static wm_status hold(wm_store *store, const uint8_t *run, const wm_round_record
 
 static wm_status add_digest(wm_digests *digests, const wm_digest *digest, wm_error *err)
 {
-    if (digests->count == digests->room) {
-        size_t     more = digests->room > 0 ? 2 * digests->room : 8;
-        wm_digest *grown = realloc(digests->items, more * sizeof *grown);
+    wm_digest *grown = wm_grow(digests->items, digests->count, &digests->room, sizeof *grown);
 
-        if (grown == NULL)
-            return wm_fail(err, WM_E_NOMEM, "no memory for the names of old checkpoints");
-        digests->items = grown;
-        digests->room = more;
-    }
+    if (grown == NULL)
+        return wm_fail(err, WM_E_NOMEM, "no memory for the names of old checkpoints");
+    digests->items = grown;
     digests->items[digests->count++] = *digest;
     return WM_OK;
 }

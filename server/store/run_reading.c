@@ -3,6 +3,7 @@
  * Rows back into records: where a run stands, its rounds, what it is, how it ended. */
 #include "server/store/runs.h"
 
+#include "common/grow.h"
 #include "server/store/inside.h"
 
 #include <stdlib.h>
@@ -154,18 +155,15 @@ static wm_status read_contributions(wm_db *db, const uint8_t *run, wm_round_reco
     wm_bind_blob(&q, run, WM_RUN_ID_SIZE);
     wm_bind_int(&q, round->round);
     while (wm_query_row(&q)) {
-        if (round->n_contributions == *room) {
-            size_t           more = *room > 0 ? 2 * *room : 64;
-            wm_contribution *grown =
-                more <= CONTRIBUTIONS_MAX ? realloc(round->contributions, more * sizeof *grown) : NULL;
+        wm_contribution *grown = round->n_contributions < CONTRIBUTIONS_MAX
+                                     ? wm_grow(round->contributions, round->n_contributions, room, sizeof *grown)
+                                     : NULL;
 
-            if (grown == NULL) {
-                q.st = wm_fail(err, WM_E_NOMEM, "no memory for the clients of a round");
-                break;
-            }
-            round->contributions = grown;
-            *room = more;
+        if (grown == NULL) {
+            q.st = wm_fail(err, WM_E_NOMEM, "no memory for the clients of a round");
+            break;
         }
+        round->contributions = grown;
         column_contribution(&q, &round->contributions[round->n_contributions++]);
     }
     return wm_query_done(&q);
@@ -309,17 +307,13 @@ static wm_status read_population(wm_db *db, const uint8_t *run, wm_run_record *r
     wm_query_init(&q, db, "SELECT name FROM population WHERE run = ? ORDER BY client", err);
     wm_bind_blob(&q, run, WM_RUN_ID_SIZE);
     while (wm_query_row(&q)) {
-        if (ret->n_population == room) {
-            size_t more = room > 0 ? 2 * room : 16;
-            char **grown = realloc(ret->population, more * sizeof *grown);
+        char **grown = wm_grow(ret->population, ret->n_population, &room, sizeof *grown);
 
-            if (grown == NULL) {
-                q.st = wm_fail(err, WM_E_NOMEM, "no memory for the names of a run's clients");
-                break;
-            }
-            ret->population = grown;
-            room = more;
+        if (grown == NULL) {
+            q.st = wm_fail(err, WM_E_NOMEM, "no memory for the names of a run's clients");
+            break;
         }
+        ret->population = grown;
         if ((ret->population[ret->n_population] = wm_column_dup(&q)) != NULL)
             ret->n_population++;
     }

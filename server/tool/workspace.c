@@ -3,6 +3,7 @@
 
 #include "client/workplace.h"
 #include "common/files.h"
+#include "common/grow.h"
 #include "server/selection/selection.h"
 #include "server/start.h"
 #include "server/tool/places.h"
@@ -28,16 +29,11 @@ static void changes_release(changes *c)
 /* Takes the two over, which may be NULL for lack of memory. */
 static wm_status change(changes *c, char *key, char *value, wm_error *err)
 {
-    if (c->n == c->room) {
-        size_t      room = c->room > 0 ? 2 * c->room : 8;
-        wm_setting *items = realloc(c->items, room * sizeof *items);
+    wm_setting *items = wm_grow(c->items, c->n, &c->room, sizeof *items);
 
-        if (items != NULL) {
-            c->items = items;
-            c->room = room;
-        }
-    }
-    if (key == NULL || value == NULL || c->n == c->room) {
+    if (items != NULL)
+        c->items = items;
+    if (key == NULL || value == NULL || items == NULL) {
         free(key);
         free(value);
         return wm_fail(err, WM_E_NOMEM, "no memory for the job's settings");
