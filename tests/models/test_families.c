@@ -219,8 +219,12 @@ static void rates_follow_their_schedule(void **state)
 {
     static const double constant[] = { 0.05 }, cosine[] = { 0.05, 0.001 };
     static const struct {
+        double  from, factor;
+        int64_t every;
+    } steps = { 0.1, 0.5, 10 }, each = { 0.1, 0.99, 1 };
+    static const struct {
         const char   *says, *name;
-        const double *options;
+        const void   *options;
         int64_t       round, rounds;
         double        want;
     } rows[] = {
@@ -232,6 +236,12 @@ static void rates_follow_their_schedule(void **state)
         { "a quarter of the way it has hardly fallen", "cosine", cosine, 26, 101, 0.0428241161 },
         { "beyond the end it stays", "cosine", cosine, 500, 101, 0.001 },
         { "a job of one round has the first rate", "cosine", cosine, 1, 1, 0.05 },
+        { "a decay begins at `from`", "decay", &steps, 1, 100, 0.1 },
+        { "and stays there for the first ten rounds", "decay", &steps, 10, 100, 0.1 },
+        { "after which it is halved", "decay", &steps, 11, 100, 0.05 },
+        { "and again after the next ten", "decay", &steps, 30, 100, 0.025 },
+        { "beyond the end it stays", "decay", &steps, 500, 30, 0.025 },
+        { "or a hundredth less each round", "decay", &each, 101, 200, 0.0366032341 },
     };
 
     (void)state;
