@@ -143,6 +143,10 @@ static wm_status open_found(wm_owners_opening *o, wm_error *err)
         if (n > 0 || o->self->layout->images)
             st = add_owner(o, readings->owner_names[k], rows + begin[k], n, err);
     }
+    if (st == WM_OK && o->settings->clients > o->self->n)
+        wm_log_printf(o->settings->log, WM_LOG_WARNING, "readings",
+                      "there are %zu owners in the readings, and not the %zu that were asked for", o->self->n,
+                      o->settings->clients);
 out:
     free(names);
     free(rows);

@@ -135,6 +135,9 @@ typedef struct wm_layer_ops {
      * the plan may give it its params for param_grads and minus the rate for `factor`. That is a step of plain gradient
      * descent, whose gradient is neither cleared nor written nor read again. In doubt false: `factor` is 1 then. */
     bool steps;
+
+    /* What helps where this layer's output is the first that is not finite; NULL: a lower rate. */
+    const char *cure;
 } wm_layer_ops;
 
 #endif

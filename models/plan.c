@@ -84,9 +84,9 @@ static wm_status blame(const wm_plan *plan, const wm_batch *batch, wm_error *err
         if (node->ops == NULL)
             return wm_fail(err, WM_E_NONFINITE, "the loss is not finite: the input %s is not", node->name);
         return wm_fail(err, WM_E_NONFINITE,
-                       "the loss is not finite: layer %s (%s) is the first whose output is not; a lower rate or a "
-                       "clip may help",
-                       node->name, node->ops->member.name);
+                       "the loss is not finite: layer %s (%s) is the first whose output is not; %s", node->name,
+                       node->ops->member.name,
+                       node->ops->cure != NULL ? node->ops->cure : "a lower rate or a clip may help");
     }
     return wm_fail(err, WM_E_NONFINITE, "the loss is not finite, and every layer's output is: look at the targets");
 }

@@ -208,9 +208,16 @@ static wm_status read_value(const walk *w, const char *value, wm_yaml **ret)
     wm_faults_init(&faults, "value");
     st = wm_document_read(value, strlen(value), WM_SETTING_BYTES_MAX, w->arena, &faults, &node, w->err);
     if (faults.count > 0) {
-        const char *lines = wm_text_chars(&faults.lines);
+        const char *lines = wm_text_chars(&faults.lines), *what = strstr(lines, "not YAML: ");
+        const char *end = what != NULL ? strstr(what, " (which") : NULL;
 
-        st = fault(w, "%.*s", (int)strcspn(lines, "\n"), lines);
+        /* Its own line and column are those of no file. */
+        if (what != NULL)
+            st = fault(w,
+                       "\"%.60s\" is %.*s; a value that is a word with YAML's own signs in it goes between quotes",
+                       value, end != NULL ? (int)(end - what) : (int)strcspn(what, "\n"), what);
+        else
+            st = fault(w, "%.*s", (int)strcspn(lines, "\n"), lines);
     }
     wm_faults_release(&faults);
     if (st == WM_OK)

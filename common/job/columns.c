@@ -248,13 +248,14 @@ static void read_column(wm_reader *reader, wm_scale_rule scale, const wm_yaml *n
 {
     const char  *path = wm_path_key(reader, "data.columns", node->key);
     column_draft c = { 0 };
+    size_t       faults = reader->faults->count;
 
     check_heading(reader, node, path);
     wm_table_read(reader, &wm_job_column_table, node, node->place, path, &c);
     *ret = (wm_job_column){
         .name = node->key,
         .kind = kind_of(&c),
-        .has_range = c.range.count > 0,
+        .has_range = c.range.count > 0 || reader->faults->count > faults, /* of a faulty column no more is asked */
         .fill = (wm_fill_rule)c.missing.fill,
         .fill_limit = c.missing.limit,
         .mask = c.missing.mask,

@@ -95,4 +95,7 @@ const wm_layer_ops wm_layer_embedding = {
     .forward = embedding_forward,
     .backward = embedding_backward,
     .reads_inputs = true,
+    .cure =
+        "it was given a number that is none of its kinds: let it take a column of `categories` with `index: true`, "
+        "and have as many kinds as that has",
 };

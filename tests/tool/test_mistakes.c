@@ -144,6 +144,10 @@ static void a_wrong_command_line_is_told_what_is_wrong(void **state)
         { "a folder without such files",
           "wardmote data job.yaml --data readings --set data.source.csv.files=x*.dat",
           "no file in readings fits x*.dat: look at --data and data.source" },
+        { "a list that is not closed", "wardmote data job.yaml --data readings --set evaluate.metrics=[rmse",
+          "--set: evaluate.metrics: \"[rmse\" is not YAML: did not find expected ',' or ']'" },
+        { "a pattern without quotes", "wardmote data job.yaml --data readings --set data.source.csv.files=*.csv",
+          "\"*.csv\" is not YAML: did not find expected alphabetic or numeric character, while scanning an alias; a value" },
         { "a number with a fraction", "wardmote simulate job.yaml --rounds 1.5", "\"1.5\" is not a whole number" },
         { "a number of many digits", "wardmote simulate job.yaml --rounds 99999999999999999999",
           "--rounds 99999999999999999999 must be from 1 to 1000000" },
@@ -168,6 +172,8 @@ static void a_wrong_job_is_told_what_is_wrong_and_where(void **state)
         { "units of more digits than are counted with", "dense: 16", "dense: 99999999999999999999",
           "job.yaml:14:29: model.layers[1].dense: \"99999999999999999999\" is out of range: it must be from 1 to "
           "2147483647" },
+        { "a cycle without its unit, which is no column that lacks a range", "cycle: 24h", "cycle: 24",
+          "job.yaml:8:19: data.columns.hour.cycle: \"24\" has no unit" },
     };
     scene *s = *state;
 
@@ -239,6 +245,30 @@ static void readings_that_cannot_be_used_are_told_by_data(void **state)
     free(text);
 }
 
+static void more_clients_than_there_are_owners_are_not_made_up(void **state)
+{
+    scene *s = *state;
+
+    say(s, "wardmote data job.yaml --data readings --clients 200");
+    assert_int_equal(s->code, 0);
+    assert_non_null(strstr(s->said, "there are 2 owners in the readings, and not the 200 that were asked for"));
+    say(s, "wardmote data job.yaml --data readings --clients 2");
+    assert_string_equal(s->said, "");
+}
+
+/* What helps against an explosion would be no help here. */
+static void an_embedding_of_numbers_is_told_what_it_takes(void **state)
+{
+    scene *s = *state;
+
+    write_changed("job.yaml", job, "[flatten", "[{embedding: {kinds: 4, units: 2}}, flatten");
+    say(s, "wardmote simulate job.yaml --data readings --out run");
+    assert_int_equal(s->code, 1);
+    assert_non_null(strstr(s->said,
+                           "0.embedding (embedding) is the first whose output is not; it was given a number that "
+                           "is none of its kinds: let it take a column of `categories` with `index: true`"));
+}
+
 static void data_that_is_not_there_is_named_as_it_was_asked_for(void **state)
 {
     scene *s = *state;
@@ -259,6 +289,8 @@ int main(void)
         TEST(a_wrong_job_is_told_what_is_wrong_and_where),
         TEST(what_the_readings_contradict_is_told_at_its_place_in_the_job),
         TEST(readings_that_cannot_be_used_are_told_by_data),
+        TEST(more_clients_than_there_are_owners_are_not_made_up),
+        TEST(an_embedding_of_numbers_is_told_what_it_takes),
         TEST(data_that_is_not_there_is_named_as_it_was_asked_for),
     };
 
