@@ -79,19 +79,7 @@ static wm_status train(wm_trainer *trainer, const wm_work_order *order, wm_work_
 
 wm_part wm_work_part(const wm_job *job)
 {
-    const wm_job_split *split = &job->data.split;
-
-    switch (split->kind) {
-    case WM_SPLIT_TIME:
-    case WM_SPLIT_RANDOM:
-    case WM_SPLIT_OWNERS:
-        return split->validate > 0 ? WM_VALIDATE : WM_TEST;
-    case WM_SPLIT_FILES:
-        return split->validate_files != NULL || split->validate > 0 ? WM_VALIDATE : WM_TEST;
-    case WM_SPLIT_ROWS:
-        return split->rows_validate > 0 ? WM_VALIDATE : WM_TEST;
-    }
-    return WM_TEST;
+    return wm_job_validates(job) ? WM_VALIDATE : WM_TEST;
 }
 
 static wm_status contend(wm_trainer *trainer, const wm_work_order *order, wm_contender contender, wm_part part,

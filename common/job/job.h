@@ -239,6 +239,7 @@ double wm_job_transform(const wm_job_column *column, double x); /* a number as i
 bool   wm_job_timed(const wm_job *job); /* readings have a time */
 bool   wm_job_paced(const wm_job *job); /* and a distance, so that durations are whole numbers of steps */
 void   wm_job_input_shape(const wm_job *job, size_t input, wm_shape *ret);
+bool   wm_job_validates(const wm_job *job); /* there is a validation part; else the test part is for evaluations in the run */
 size_t wm_job_target_width(const wm_job *job, size_t target); /* values: horizons, classes, or all of an input */
 bool   wm_job_needs_statistics(const wm_job *job); /* a column that is used is scaled `federated` */
 

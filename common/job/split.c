@@ -209,3 +209,20 @@ void wm_job_read_split(wm_job_draft *draft)
         };
     }
 }
+
+bool wm_job_validates(const wm_job *job)
+{
+    const wm_job_split *split = &job->data.split;
+
+    switch (split->kind) {
+    case WM_SPLIT_TIME:
+    case WM_SPLIT_RANDOM:
+    case WM_SPLIT_OWNERS:
+        return split->validate > 0;
+    case WM_SPLIT_FILES:
+        return split->validate_files != NULL;
+    case WM_SPLIT_ROWS:
+        return split->rows_validate > 0;
+    }
+    return false;
+}

@@ -92,10 +92,16 @@ static double last_of(const wm_series *series, size_t n)
     return n > 0 ? series->values[n - 1] : (double)NAN;
 }
 
-static void add_lines(wm_text *to, const char *title, const char *y_name, const columns *c, const wm_series *series,
-                      size_t n_series, bool from_zero)
+/* note: a line below the title, "" for none. The name of the axis stands upright and has to be short. */
+static void add_lines(wm_text *to, const char *title, const char *note, const char *y_name, const columns *c,
+                      const wm_series *series, size_t n_series, bool from_zero)
 {
     open_card(to, title);
+    if (note[0] != '\0') {
+        wm_text_add(to, "<p class=\"note\">");
+        wm_add_escaped(to, note);
+        wm_text_add(to, "</p>\n");
+    }
     wm_text_add(to, "<ul class=\"legend\">");
     for (size_t s = 0; s < n_series; s++)
         add_legend_entry(to, series[s].colour, series[s].name, last_of(&series[s], c->n));
@@ -110,6 +116,12 @@ static void add_lines(wm_text *to, const char *title, const char *y_name, const 
     close_card(to);
 }
 
+/* Of what the evaluations during the run are. */
+static const char *evaluated_part(const wm_job *job)
+{
+    return wm_job_validates(job) ? "validation" : "test part";
+}
+
 /* "rmse (in units of PM2.5)", "accuracy (share, 0 to 1; higher is better)" */
 static void name_measure(const wm_job *job, const wm_measure *measure, wm_text *ret)
 {
@@ -120,13 +132,14 @@ static void name_measure(const wm_job *job, const wm_measure *measure, wm_text *
 
 static void add_loss(const wm_report *report, const columns *c, wm_text *to)
 {
-    const wm_series series[] = { { "training", "s0", c->train_loss }, { "validation", "s1", c->eval_loss } };
+    const wm_series series[] = { { "training", "s0", c->train_loss },
+                                 { evaluated_part(report->job), "s1", c->eval_loss } };
     wm_text         y_name = WM_TEXT_INIT;
 
     wm_text_add(&y_name, "loss");
     if (report->job->model.n_losses == 1)
         wm_text_printf(&y_name, " (%s)", report->job->model.losses[0].loss.member->name);
-    add_lines(to, "Loss", wm_text_chars(&y_name), c, series, 2, false);
+    add_lines(to, "Loss", "", wm_text_chars(&y_name), c, series, 2, false);
     to->bad |= y_name.bad;
     wm_text_release(&y_name);
 }
@@ -137,16 +150,16 @@ static void add_metrics(const wm_report *report, const columns *c, wm_text *to)
 
     wm_measures_of(report->job, NULL, &measures);
     for (size_t m = 0; m < measures.n; m++) {
-        const wm_series series = { "validation", "s1", c->metrics[m] };
-        wm_text         y_name = WM_TEXT_INIT, title = WM_TEXT_INIT;
+        const wm_series series = { evaluated_part(report->job), "s1", c->metrics[m] };
+        wm_text         title = WM_TEXT_INIT;
+        char            unit[WM_ERROR_TEXT];
 
         if (!isfinite(last_of(&series, c->n)))
             continue; /* never evaluated */
-        name_measure(report->job, &measures.items[m], &y_name);
         wm_text_printf(&title, "%s of the federated model", measures.items[m].name);
-        add_lines(to, wm_text_chars(&title), wm_text_chars(&y_name), c, &series, 1, false);
-        to->bad |= y_name.bad || title.bad;
-        wm_text_release(&y_name);
+        add_lines(to, wm_text_chars(&title), wm_measure_unit(report->job, &measures.items[m], unit),
+                  measures.items[m].name, c, &series, 1, false);
+        to->bad |= title.bad;
         wm_text_release(&title);
     }
 }
@@ -314,8 +327,8 @@ wm_status wm_report_charts(const wm_report *report, wm_text *to, wm_error *err)
         add_metrics(report, &c, to);
         add_participation(report, &c, to);
         st = add_bars(report, to, err);
-        add_lines(to, "Time", "seconds a round", &c, &seconds, 1, true);
-        add_lines(to, "Traffic", "MB a round", &c, bytes, 2, true);
+        add_lines(to, "Time", "", "seconds a round", &c, &seconds, 1, true);
+        add_lines(to, "Traffic", "", "MB a round", &c, bytes, 2, true);
     } else
         wm_text_add(to, "<section class=\"card\"><h2>No round is done yet</h2></section>\n");
     free(c.all);

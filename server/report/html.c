@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLIENT_ROWS_MAX = 100 }; /* of the table on the page; clients.csv has all */
+enum {
+    CLIENT_ROWS_MAX = 100, /* of the table on the page; clients.csv has all */
+    METRICS_IN_HALF = 2,   /* so many columns go into half of the width */
+};
 
 /* 1,234,567 */
 static void add_count(wm_text *to, uint64_t value)
@@ -104,7 +107,8 @@ static void add_metric_tile(const wm_report *report, wm_text *to)
         if (history->rounds[i].evaluated) {
             open_tile(to);
             wm_add_number(to, history->rounds[i].evaluation.metrics[0]);
-            snprintf(label, sizeof label, "%s, validation after round %" PRIu32, name, history->rounds[i].round);
+            snprintf(label, sizeof label, "%s, %s after round %" PRIu32, name,
+                     wm_job_validates(report->job) ? "validation" : "test part", history->rounds[i].round);
             close_tile(to, label);
             return;
         }
@@ -232,7 +236,8 @@ static void add_final_table(const wm_report *report, wm_text *to)
         for (size_t m = 0; m < n_metrics; m++)
             metrics[m] = together[c].present ? larger(metrics[m], together[c].metrics[m]) : metrics[m];
     }
-    wm_text_add(to, "<section class=\"card\">\n<h2>All clients together, on the test part</h2>\n");
+    wm_text_printf(to, "<section class=\"card%s\">\n<h2>All clients together, on the test part</h2>\n",
+                   n_metrics > METRICS_IN_HALF ? " wide" : "");
     add_comparison(report, to);
     wm_text_add(to, "<div class=\"scroll\"><table>\n<tr><th>model</th><th class=\"n\">examples</th>"
                     "<th class=\"n\">loss</th>");

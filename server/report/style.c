@@ -22,6 +22,7 @@ const char wm_report_style[] =
     ".tiles{display:grid;gap:14px;margin-bottom:14px}\n"
     ".tiles{grid-template-columns:repeat(auto-fit,minmax(148px,1fr))}\n"
     ".cards{columns:2 400px;column-gap:14px}.cards .card{display:inline-block;width:100%;break-inside:avoid}\n"
+    ".cards .wide{display:block;column-span:all}\n"
     ".card{margin-bottom:14px}\n"
     ".card,.tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;min-width:0}\n"
     ".tile b{display:block;font-size:22px;line-height:1.25;font-weight:650;font-variant-numeric:tabular-nums}\n"

@@ -102,9 +102,10 @@ static const char *figure(double value, char text[16])
 
 static void show_progress(void *context, const wm_run_progress *p, const wm_round_record *round, double clients_s)
 {
-    show  *s = context;
-    char   metric[WM_MEASURE_NAME], left[WM_DURATION_TEXT], loss[16], eval[16], value[16];
-    double held_out = p->eval_loss, measured = p->metric;
+    show       *s = context;
+    const char *part = wm_job_validates(s->job) ? "validation" : "test";
+    char        metric[WM_MEASURE_NAME], left[WM_DURATION_TEXT], loss[16], eval[16], value[16];
+    double      held_out = p->eval_loss, measured = p->metric;
 
     if (s->quiet)
         return;
@@ -115,15 +116,14 @@ static void show_progress(void *context, const wm_run_progress *p, const wm_roun
     }
     wm_duration_text(p->eta_ms >= 0 ? p->eta_ms : 0, left);
     if (round != NULL)
-        wm_progress_show(
-            &s->line, "round %3u/%u  loss %-7s validation %-7s %s %-7s %u of %u clients  %.1f clients/s  left %s",
-            round->round, p->rounds, figure(round->train_loss, loss), figure(held_out, eval), metric,
-            figure(measured, value), round->accepted, round->selected, clients_s, left);
+        wm_progress_show(&s->line,
+                         "round %3u/%u  loss %-7s %s %-7s %s %-7s %u of %u clients  %.1f clients/s  left %s",
+                         round->round, p->rounds, figure(round->train_loss, loss), part, figure(held_out, eval),
+                         metric, figure(measured, value), round->accepted, round->selected, clients_s, left);
     else
         wm_progress_glance(
-            &s->line,
-            "round %3u/%u  loss %-7s validation %-7s %s %-7s %s: %u of %u clients  %.1f clients/s  left %s",
-            p->standing.round, p->rounds, figure(p->train_loss, loss), figure(held_out, eval), metric,
+            &s->line, "round %3u/%u  loss %-7s %s %-7s %s %-7s %s: %u of %u clients  %.1f clients/s  left %s",
+            p->standing.round, p->rounds, figure(p->train_loss, loss), part, figure(held_out, eval), metric,
             figure(measured, value), wm_phase_name(p->standing.phase), p->accepted, p->cohort, clients_s, left);
 }
 

@@ -286,8 +286,9 @@ static void show_rounds(tls_run *r)
 
             if (sscanf(line, "%u,%*[^,],%u,%u,%*u,%*u,%31[^,],%31[^,],%31[^,],", &round, &selected, &accepted, loss,
                        eval, metric) >= 4)
-                wm_progress_show(&r->line, "round %3u/%lld  loss %.7s  validation %.7s  %s %.7s  %u of %u clients",
-                                 round, (long long)r->set->space->job->rounds, loss, eval,
+                wm_progress_show(&r->line, "round %3u/%lld  loss %.7s  %s %.7s  %s %.7s  %u of %u clients", round,
+                                 (long long)r->set->space->job->rounds, loss,
+                                 wm_job_validates(r->set->space->job) ? "validation" : "test", eval,
                                  wm_measure_first(r->set->space->job, name), metric, accepted, selected);
             line = end + 1;
         }

@@ -90,6 +90,35 @@ static void the_page_is_well_formed_and_needs_nothing_else(void **state)
     wm_run_folder_free(folder);
 }
 
+/* Without a validation part evaluations during the run are of the test part, and the page does not call it another. */
+static void the_page_says_of_which_part_the_evaluations_are(void **state)
+{
+    static const struct {
+        double      validate;
+        const char *says, *other;
+    } rows[] = {
+        { 0.1, "</i>validation <b>", "</i>test part <b>" },
+        { 0, "</i>test part <b>", "</i>validation <b>" },
+    };
+    fixture *f = *state;
+
+    start(f);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        wm_run_folder *folder;
+        char          *html;
+
+        f->job->data.split.validate = rows[i].validate;
+        folder = open_folder(f, f->out);
+        do_rounds(f, folder, 1 + 30 * (unsigned)i, 30 + 30 * (unsigned)i);
+        html = file_of(f->out, "report.html", NULL);
+        assert_non_null(strstr(html, rows[i].says));
+        assert_null(strstr(html, rows[i].other));
+        assert_non_null(strstr(html, "<p class=\"note\">in units of PM2.5</p>"));
+        free(html);
+        wm_run_folder_free(folder);
+    }
+}
+
 static void a_run_of_a_thousand_clients_still_fits_a_page(void **state)
 {
     enum { N = 1000 };
@@ -195,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(the_page_is_well_formed_and_needs_nothing_else),
+        CASE(the_page_says_of_which_part_the_evaluations_are),
         CASE(a_run_of_a_thousand_clients_still_fits_a_page),
         CASE(what_came_from_outside_cannot_leave_its_place),
         cmocka_unit_test(ticks_are_round_numbers_that_hold_everything),
