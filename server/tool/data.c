@@ -135,10 +135,12 @@ static wm_status run(wm_cli_call *call, const void *settings, wm_error *err)
     wm_workspace          space;
     wm_text               yaml = WM_TEXT_INIT;
     wm_log               *log = NULL;
-    wm_status             st;
+    wm_status             st = WM_OK;
 
     space_settings.file = call->words[0];
-    st = wm_cli_log(call, &log, err);
+    /* A script asks for names or for a section, gateway by gateway; the table has said it before. */
+    if (!set->names && set->client_yaml == NULL)
+        st = wm_cli_log(call, &log, err);
     if (st == WM_OK)
         st = wm_workspace_open(call, &space_settings, log, &space, err);
     wm_log_free(log);

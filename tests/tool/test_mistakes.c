@@ -241,6 +241,9 @@ static void readings_that_cannot_be_used_are_told_by_data(void **state)
         assert_int_equal(s->code, 0);
         if (strstr(s->said, cases[i].answer) == NULL)
             fail_msg("%s: said: %s", cases[i].says, s->said);
+        say(s, "wardmote data job.yaml --data readings --names");
+        assert_string_equal(s->said, ""); /* a script asks, and has had the table before */
+        assert_string_equal(s->out, "north\nsouth\n");
     }
     free(text);
 }
