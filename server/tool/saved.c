@@ -75,11 +75,74 @@ static wm_status check_finite(const char *path, const wm_saved_model *saved, wm_
     return WM_OK;
 }
 
+static size_t place_of(const wm_words *words, const char *word)
+{
+    size_t i = 0;
+
+    while (i < words->count && strcmp(words->items[i], word) != 0)
+        i++;
+    return i;
+}
+
+/* Whether one list is the other in another order. */
+static bool is_shuffled(const wm_words *a, const wm_words *b)
+{
+    bool moved = false;
+
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->count != b->count || place_of(b, a->items[i]) == b->count)
+            return false;
+        moved = moved || place_of(b, a->items[i]) != place_of(a, a->items[i]);
+    }
+    return moved;
+}
+
+static wm_status refuse_order(const char *file, const wm_job_input *input, wm_error *err)
+{
+    wm_text   names = WM_TEXT_INIT;
+    wm_status st;
+
+    for (size_t i = 0; i < input->columns.count; i++)
+        wm_text_printf(&names, "%s%s", i > 0 ? ", " : "", input->columns.items[i]);
+    st = wm_fail(err, WM_E_SHAPE, "%s: data.inputs.%s: the model was trained on these columns in another order: %s",
+                 file, input->name, wm_text_chars(&names));
+    wm_text_release(&names);
+    return st;
+}
+
+/* Another job may name the columns as it likes, since the data may; but those of the model's own job in another order would
+ * be taken one for the other, with shapes that fit. */
+static wm_status check_order(wm_cli_call *call, const char *path, const wm_saved_model *saved, wm_error *err)
+{
+    wm_workspace_settings settings = { .file = path, .seed = -1 };
+    const wm_job_data    *data = &saved->space.job->data;
+    wm_workspace          own = { 0 };
+    char                 *text = NULL;
+    wm_status             st = wm_safetensors_metadata(wm_files_system(), path, "job", &text, err);
+
+    if (st != WM_OK) /* without a job of its own, or not to be read, which is said soon */
+        return st == WM_E_NOMEM ? st : WM_OK;
+    settings.text = text;
+    settings.n_text = strlen(text);
+    st = wm_workspace_open_job(call, &settings, &own, err);
+    if (st != WM_OK) { /* a job that does not hold is no reason to refuse another */
+        free(text);
+        return st == WM_E_NOMEM ? st : WM_OK;
+    }
+    for (size_t i = 0; st == WM_OK && i < data->n_inputs && i < own.job->data.n_inputs; i++)
+        if (is_shuffled(&own.job->data.inputs[i].columns, &data->inputs[i].columns))
+            st = refuse_order(saved->settings.file, &own.job->data.inputs[i], err);
+    wm_workspace_release(&own);
+    free(text);
+    return st;
+}
+
 static wm_status read_job(wm_cli_call *call, const char *path, wm_saved_model *saved, wm_error *err)
 {
+    bool      other = saved->settings.file != NULL;
     wm_status st = WM_OK;
 
-    if (saved->settings.file == NULL) {
+    if (!other) {
         st = wm_safetensors_metadata(wm_files_system(), path, "job", &saved->text, err);
         if (st == WM_E_MISSING && wm_files_system()->exists(wm_files_system(), path))
             st = wm_fail(err, st, "%s holds no job, so no run of wardmote has left it: name the job's FILE", path);
@@ -87,7 +150,9 @@ static wm_status read_job(wm_cli_call *call, const char *path, wm_saved_model *s
         saved->settings.text = saved->text;
         saved->settings.n_text = saved->text != NULL ? strlen(saved->text) : 0;
     }
-    return st == WM_OK ? wm_workspace_open_job(call, &saved->settings, &saved->space, err) : st;
+    if (st == WM_OK)
+        st = wm_workspace_open_job(call, &saved->settings, &saved->space, err);
+    return st == WM_OK && other ? check_order(call, path, saved, err) : st;
 }
 
 wm_status wm_saved_open(wm_cli_call *call, const char *path, const wm_workspace_settings *settings,

@@ -284,6 +284,27 @@ static void data_that_is_not_there_is_named_as_it_was_asked_for(void **state)
     assert_refused(s, "a file", "cannot open readings/east.csv: No such file or directory");
 }
 
+/* The shapes fit, and every figure would be wrong. A column of another name may be the same one in other data. */
+static void columns_in_another_order_than_the_models_are_refused(void **state)
+{
+    static const char *const commands[] = { "wardmote predict run/model.safetensors readings --job other.yaml",
+                                            "wardmote evaluate run/model.safetensors other.yaml --data readings" };
+    scene                   *s = *state;
+
+    say(s, "wardmote simulate job.yaml --data readings --out run");
+    assert_int_equal(s->code, 0);
+    write_changed("other.yaml", job, "[no2, hour]", "[hour, no2]");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        say(s, commands[i]);
+        assert_refused(
+            s, commands[i],
+            "other.yaml: data.inputs.past: the model was trained on these columns in another order: no2, hour");
+    }
+    write_changed("other.yaml", job, "rounds: 2", "rounds: 3");
+    say(s, commands[0]);
+    assert_int_equal(s->code, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +315,7 @@ int main(void)
         TEST(readings_that_cannot_be_used_are_told_by_data),
         TEST(more_clients_than_there_are_owners_are_not_made_up),
         TEST(an_embedding_of_numbers_is_told_what_it_takes),
+        TEST(columns_in_another_order_than_the_models_are_refused),
         TEST(data_that_is_not_there_is_named_as_it_was_asked_for),
     };
 
