@@ -4,6 +4,7 @@
 #include "server/descriptors.h"
 
 static const wm_connection_config usual = { .most = 8192, .strangers = 1024 },
+                                  middling = { .most = 100, .strangers = 16 },
                                   small = { .most = 8, .strangers = 16 };
 
 static void fewer_descriptors_are_shared_out(void **state)
@@ -23,8 +24,10 @@ static void fewer_descriptors_are_shared_out(void **state)
           4096,
           false,
           { 2208, 736, 256 } },
+        { "16000: hardly fewer strangers", &usual, 16000, false, { 8192, 4424, 1000 } },
         { "1024, as a shell has it", &usual, 1024, false, { 336, 112, 64 } },
         { "a small office has enough with 1024", &small, 1024, true, { 8, 8, 16 } },
+        { "what is left would be enough for control alone", &middling, 552, false, { 90, 30, 16 } },
         { "hardly any: some for each all the same", &usual, 100, false, { 24, 8, 6 } },
         { "none", &usual, 0, false, { 24, 8, 1 } },
         { "never more than were asked for", &small, 400, false, { 8, 8, 16 } },
