@@ -108,6 +108,30 @@ static void image_of(wm_owners *owners, size_t k, float pixels[4], int32_t *clas
     wm_batch_room_free(room);
 }
 
+static void images_in_no_file_for_the_test_divide_by_their_place(void **state)
+{
+    static const size_t want[WM_PARTS] = { 1, 2, 3 };
+    char                folder[4096];
+    wm_idx_options      idx = { WORDS("*-images"), WORDS("*-labels") };
+    wm_choice           source = test_choice(&wm_sources, "idx", &idx);
+    wm_owners_settings  settings = { .folder = wm_test_folder(folder), .source = &source };
+    wm_job              job = idx_job();
+    wm_owners          *owners;
+    wm_error            err;
+
+    (void)state;
+    test_write(folder, "a-images", images_file, IMAGES);
+    test_write(folder, "a-labels", labels_file, LABELS);
+    test_write(folder, "b-images", images_file, IMAGES);
+    test_write(folder, "b-labels", labels_file, LABELS);
+    job.data.split = (wm_job_split){ .kind = WM_SPLIT_FILES, .train = 0.4, .validate = 0.6, .test_files = "a-*" };
+    assert_ok(wm_owners_open(&job, &settings, &owners, &err), &err);
+    for (int p = 0; p < WM_PARTS; p++)
+        assert_int_equal(wm_examples_count(wm_owners_examples(owners, 0), (wm_part)p), want[p]);
+    wm_owners_free(owners);
+    wm_folder_remove(folder, NULL);
+}
+
 static void a_gateway_keeps_the_images_that_it_is_dealt_and_no_others(void **state)
 {
     static const struct {
@@ -237,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_and_labels_are_read_plain_and_packed),
+        cmocka_unit_test(images_in_no_file_for_the_test_divide_by_their_place),
         cmocka_unit_test(a_gateway_keeps_the_images_that_it_is_dealt_and_no_others),
         cmocka_unit_test(images_and_rows_are_not_taken_for_each_other),
         cmocka_unit_test(every_flipped_header_byte_is_refused),
