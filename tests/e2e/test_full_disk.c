@@ -96,13 +96,15 @@ static bool waits_for_the_late_one(office *o, void *context)
     return is;
 }
 
-static void start_all(office *o)
+/* The run waits, in its first round, until the late one starts. */
+static void start_all_but_the_late_one(office *o)
 {
     office_server_start(o, NULL);
     office_enrol_all(o);
-    office_gateways_start(o);
+    for (size_t k = 0; k < LATE; k++)
+        office_gateway_start(o, k, NULL);
     office_job_start(o);
-    office_wait_rounds(o, 1);
+    office_wait(o, waits_for_the_late_one, NULL, "all but one to hand in");
 }
 
 static double ends_with(office *o, const char *undisturbed, int64_t since_ms)
@@ -127,12 +129,7 @@ static void an_office_whose_disk_is_full_goes_on_when_there_is_room(void **state
         leave_out("no small disk may be mounted here");
     office_simulate(o, "1", undisturbed);
     onto_a_small_disk(o, o->dir);
-    office_server_start(o, NULL);
-    office_enrol_all(o);
-    for (size_t k = 0; k < LATE; k++)
-        office_gateway_start(o, k, NULL);
-    office_job_start(o);
-    office_wait(o, waits_for_the_late_one, NULL, "all but one to hand in");
+    start_all_but_the_late_one(o);
     fill(o->dir);
     office_gateway_start(o, LATE, NULL);
     office_wait(o, is_in_trouble, "", "the status to say that the disk is full");
@@ -149,10 +146,11 @@ static void a_folder_of_runs_that_is_read_only_costs_nothing_but_the_folder(void
     if (!may_mount)
         leave_out("no folder may be mounted read-only here");
     office_simulate(o, "1", undisturbed);
-    start_all(o);
+    start_all_but_the_late_one(o);
     snprintf(runs, sizeof runs, "%s/runs", o->dir);
     assert_int_equal(mount(runs, runs, NULL, MS_BIND, NULL), 0);
     assert_int_equal(mount(NULL, runs, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
+    office_gateway_start(o, LATE, NULL);
     office_wait_text(o, o->server_log, "over run="); /* the run itself ends */
     office_wait(o, is_in_trouble, runs, "the status to say that the folder cannot be written");
     assert_int_equal(umount2(runs, MNT_DETACH), 0);
