@@ -220,7 +220,7 @@ bool wm_job_validates(const wm_job *job)
     case WM_SPLIT_OWNERS:
         return split->validate > 0;
     case WM_SPLIT_FILES:
-        return split->validate_files != NULL;
+        return split->validate_files != NULL || split->validate > 0;
     case WM_SPLIT_ROWS:
         return split->rows_validate > 0;
     }

@@ -269,6 +269,37 @@ static void test_splits(void **state)
     wm_job_free(job);
 }
 
+/* What the report, the progress and early stops go by. */
+static void test_which_splits_have_a_validation_part(void **state)
+{
+    static const struct {
+        const char *split;
+        bool        validates;
+    } cases[] = {
+        { "{time: [0.7, 0.1, 0.2]}", true },
+        { "{time: [0.8, 0, 0.2]}", false },
+        { "{random: [0.7, 0.1, 0.2]}", true },
+        { "{random: [0.8, 0, 0.2]}", false },
+        { "{files: 't10k-*'}", false },
+        { "{files: {test: 't10k-*', validate: v-*}}", true },
+        { "{files: {test: 't10k-*', shares: [0.8, 0.2, 0]}}", true },
+        { "{owners: {names: [Huairou], shares: [0.9, 0.1, 0]}}", true },
+        { "{owners: {names: [Huairou], shares: [1, 0, 0]}}", false },
+        { "{rows: {train: 300, validate: 100}}", true },
+        { "{rows: {train: 300}}", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const wm_setting split[] = { { "data.split", cases[i].split } };
+        wm_job          *job = parse_well(example, split, 1);
+
+        if (wm_job_validates(job) != cases[i].validates)
+            fail_msg("%s: %s", cases[i].split, cases[i].validates ? "validates" : "does not validate");
+        wm_job_free(job);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_a_warm_start),
         cmocka_unit_test(test_settings_are_checked_and_recorded),
         cmocka_unit_test(test_splits),
+        cmocka_unit_test(test_which_splits_have_a_validation_part),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
