@@ -58,11 +58,11 @@ static inline const char *wm_test_source(void)
 /* A new empty folder under the build folder's temporary place; text has room for 4096. Removed by the test. */
 static inline const char *wm_test_folder(char text[4096])
 {
-    const char *base = getenv("TMPDIR");
+    const char *base = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
 
-    snprintf(text, 4096, "%s/wardmote-test-XXXXXX", base != NULL ? base : "/tmp");
+    snprintf(text, 4096, "%s/wardmote-test-XXXXXX", base);
     if (mkdtemp(text) == NULL)
-        fail_msg("cannot make %s", text);
+        fail_msg("cannot make a folder in %s", base);
     return text;
 }
 
