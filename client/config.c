@@ -155,8 +155,11 @@ wm_status wm_client_config_read(const wm_files *files, const char *folder, wm_fa
     if (st != WM_OK)
         return st;
     config.data.memory_max = config.limits.memory;
-    if (config.data.memory_max == 0 && wm_memory_machine() <= INT64_MAX)
-        config.data.memory_max = (int64_t)wm_memory_machine();
+    if (config.data.memory_max == 0) {
+        size_t machine = wm_memory_machine();
+
+        config.data.memory_max = machine <= INT64_MAX ? (int64_t)machine : 0;
+    }
     if (config.data.folder[0] != '/') {
         char *joined = wm_path_join(folder, config.data.folder);
 

@@ -116,8 +116,7 @@ static void add_lines(wm_text *to, const char *title, const char *note, const ch
     close_card(to);
 }
 
-/* Of what the evaluations during the run are. */
-static const char *evaluated_part(const wm_job *job)
+const char *wm_report_evaluated_part(const wm_job *job)
 {
     return wm_job_validates(job) ? "validation" : "test part";
 }
@@ -133,7 +132,7 @@ static void name_measure(const wm_job *job, const wm_measure *measure, wm_text *
 static void add_loss(const wm_report *report, const columns *c, wm_text *to)
 {
     const wm_series series[] = { { "training", "s0", c->train_loss },
-                                 { evaluated_part(report->job), "s1", c->eval_loss } };
+                                 { wm_report_evaluated_part(report->job), "s1", c->eval_loss } };
     wm_text         y_name = WM_TEXT_INIT;
 
     wm_text_add(&y_name, "loss");
@@ -150,7 +149,7 @@ static void add_metrics(const wm_report *report, const columns *c, wm_text *to)
 
     wm_measures_of(report->job, NULL, &measures);
     for (size_t m = 0; m < measures.n; m++) {
-        const wm_series series = { evaluated_part(report->job), "s1", c->metrics[m] };
+        const wm_series series = { wm_report_evaluated_part(report->job), "s1", c->metrics[m] };
         wm_text         title = WM_TEXT_INIT;
         char            unit[WM_ERROR_TEXT];
 

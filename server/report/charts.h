@@ -9,4 +9,7 @@
 /* Adds each chart as a card. WM_E_NOMEM. */
 wm_status wm_report_charts(const wm_report *report, wm_text *to, wm_error *err);
 
+/* The part that the evaluations during the run are of, in words. */
+const char *wm_report_evaluated_part(const wm_job *job);
+
 #endif

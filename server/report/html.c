@@ -108,7 +108,7 @@ static void add_metric_tile(const wm_report *report, wm_text *to)
             open_tile(to);
             wm_add_number(to, history->rounds[i].evaluation.metrics[0]);
             snprintf(label, sizeof label, "%s, %s after round %" PRIu32, name,
-                     wm_job_validates(report->job) ? "validation" : "test part", history->rounds[i].round);
+                     wm_report_evaluated_part(report->job), history->rounds[i].round);
             close_tile(to, label);
             return;
         }
